@@ -1,0 +1,91 @@
+"""Fixtures: a tiny real preset, a few real images, a cache folder of their own."""
+
+from __future__ import annotations
+
+import os
+
+# Read when TensorFlow is imported, so before any test module.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """No test reads or fills the cache of the person who runs it."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["KFINE_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_preset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A KerasHub preset folder: a four-block EfficientNet with dropout and BatchNorm inside."""
+    import keras
+    import keras_hub
+
+    keras.utils.set_random_seed(1)
+    blocks = 3
+    backbone = keras_hub.models.EfficientNetBackbone(
+        stackwise_width_coefficients=[1.0] * blocks,
+        stackwise_depth_coefficients=[1.0] * blocks,
+        stackwise_kernel_sizes=[3] * blocks,
+        stackwise_num_repeats=[1, 2, 1],
+        stackwise_input_filters=[8, 8, 16],
+        stackwise_output_filters=[8, 16, 16],
+        stackwise_expansion_ratios=[1, 2, 2],
+        stackwise_squeeze_and_excite_ratios=[0.0] * blocks,
+        stackwise_strides=[1, 2, 2],
+        stackwise_block_types=["unfused"] * blocks,
+        stackwise_force_input_filters=[0] * blocks,
+        activation="relu6",
+        dropout=0.2,
+        depth_divisor=8,
+        input_shape=(None, None, 3),
+        use_depth_divisor_as_min_depth=True,
+        stem_conv_padding="same",
+    )
+    converter = keras_hub.layers.EfficientNetImageConverter(
+        image_size=(32, 32), scale=1 / 127.5, offset=-1.0
+    )
+    folder = tmp_path_factory.mktemp("presets") / "tiny"
+    keras_hub.models.ImageClassifierPreprocessor  # noqa: B018  registers the family
+    backbone.save_to_preset(folder)
+    preprocessor = keras_hub.models.EfficientNetImageClassifierPreprocessor(converter)
+    preprocessor.save_to_preset(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def digit_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real handwritten digits 0, 1 and 2 as PNG files in class folders: 48 of each."""
+    import numpy as np
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    root = tmp_path_factory.mktemp("photos")
+    digits = load_digits()
+    for label, name in enumerate(("zero", "one", "two")):
+        (root / name).mkdir()
+        for index in np.flatnonzero(digits.target == label)[:48]:
+            pixels = (digits.images[index] * (255 / 16)).round().astype("uint8")
+            Image.fromarray(pixels).save(root / name / f"{index:04d}.png")
+    return root
+
+
+@pytest.fixture
+def tiny_settings(tiny_preset: str, digit_photos: Path) -> dict[str, Any]:
+    """Settings of an image classification that trains in seconds."""
+    return {
+        "data": str(digit_photos),
+        "preset": tiny_preset,
+        "epochs": 3,
+        "unfreeze": "2:1,3:3",
+        "batch_size": 16,
+        "image_size": 32,
+        "learning_rate": 0.01,
+    }
