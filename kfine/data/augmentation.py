@@ -1,0 +1,90 @@
+"""Random augmentation of whole examples, drawn from explicit seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class _StepSeed(keras.random.SeedGenerator):
+    """Hands a layer seeds that follow from a tensor, instead of from hidden state.
+
+    The seeds of a batch then depend on (seed, epoch, step) alone: the input pipeline may run in
+    parallel, and a resumed run draws what the undisturbed one would have drawn.
+    """
+
+    def __init__(self, index: int) -> None:
+        super().__init__(seed=0)
+        self._index = index
+        self._drawn = 0
+        self._base: Any = None
+
+    def begin(self, base: Any) -> None:
+        self._base, self._drawn = base, 0
+
+    def next(self, ordered: bool = True) -> Any:
+        self._drawn += 1
+        return self._base + np.array([0, 1000 * self._index + self._drawn], np.int32)
+
+
+def augmentation_layers(strength: str, *, flip: str) -> list[Any]:
+    """Keras layers that vary images in 0..255, `(batch, height, width, 3)` float32.
+
+    Args:
+        strength: `"none"`, `"light"` (small shifts, zoom, rotation and brightness) or `"strong"`
+            (larger ones, colour, contrast and random erasing).
+        flip: `"none"`, `"horizontal"` or `"both"`.
+    """
+    if strength == "none":
+        return []
+    layers = keras.layers
+    flips = {"horizontal": "horizontal", "both": "horizontal_and_vertical"}
+    chosen: list[Any] = [layers.RandomFlip(flips[flip])] if flip in flips else []
+    borders = {"fill_mode": "nearest", "data_format": "channels_last"}
+    if strength == "light":
+        return [
+            *chosen,
+            layers.RandomTranslation(0.08, 0.08, **borders),
+            layers.RandomZoom((-0.15, 0.05), **borders),
+            layers.RandomRotation(0.03, **borders),
+            layers.RandomBrightness(0.1, value_range=(0, 255)),
+        ]
+    return [
+        *chosen,
+        layers.RandomTranslation(0.15, 0.15, **borders),
+        layers.RandomZoom((-0.35, 0.1), **borders),
+        layers.RandomRotation(0.07, **borders),
+        layers.RandomBrightness(0.2, value_range=(0, 255)),
+        layers.RandomContrast(0.3, value_range=(0, 255)),
+        layers.RandomSaturation(0.4, value_range=(0, 255)),
+        layers.RandomErasing(factor=0.5, scale=(0.02, 0.15), value_range=(0, 255)),
+    ]
+
+
+def seeded(layers: list[Any]) -> Callable[[Any, Any], Any] | None:
+    """Make `augment(batch, seed) -> batch` of augmentation layers; `None` where there are none.
+
+    Args:
+        layers: Keras image preprocessing layers. They accept an image tensor or a dictionary
+            with boxes, masks and labels beside it, which they map together.
+
+    Returns:
+        A function for `tf.data.Dataset.map`; `seed` is an int32 tensor of shape `(2,)`.
+    """
+    if not layers:
+        return None
+    generators = []
+    for index, layer in enumerate(layers):
+        layer.generator = _StepSeed(index)
+        generators.append(layer.generator)
+
+    def augment(batch: Any, seed: Any) -> Any:
+        for layer, generator in zip(layers, generators, strict=True):
+            generator.begin(seed)
+            batch = layer(batch, training=True)
+        return batch
+
+    return augment

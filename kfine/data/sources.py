@@ -1,0 +1,53 @@
+"""One word or path to a list of labelled examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kfine.data.manifest import SUFFIXES
+from kfine.data.records import Record, SetAside, Source
+from kfine.errors import DataError
+
+__all__ = ["Record", "SetAside", "Source", "read_source"]
+
+_KINDS = "a folder with one folder per class, a .csv or .jsonl file, tfds:NAME, or digits"
+
+
+def read_source(data: str) -> Source:
+    """List the labelled examples of a source; images are not decoded.
+
+    Args:
+        data: `digits` (handwritten digits, offline), `tfds:NAME` or `tfds:NAME/CONFIG`
+            (TensorFlow Datasets), a manifest (`.csv`, `.tsv`, `.jsonl`), or a folder of class
+            folders. A folder that is itself called digits is `./digits`.
+
+    Raises:
+        DataError: There is no such source, or it holds nothing to learn from.
+    """
+    if not data.strip():
+        raise DataError(f"no data given: wanted {_KINDS}")
+    if data == "digits":
+        from kfine.data.digits import read_digits
+
+        return read_digits()
+    if data.startswith("tfds:"):
+        from kfine.data.tfds import read_tfds
+
+        return read_tfds(data.removeprefix("tfds:"))
+
+    path = Path(data).expanduser()
+    try:
+        if path.is_dir():
+            from kfine.data.folder import read_folder
+
+            return read_folder(path)
+        if not path.exists():
+            raise DataError(f"there is no folder or file {data}: wanted {_KINDS}")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{data[:200]!r} cannot be read: {reason}") from None
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"{data} is a file of a kind that lists no images: wanted {_KINDS}")
+    from kfine.data.manifest import read_manifest
+
+    return read_manifest(path)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kfine.data.sources import read_source
+from kfine.errors import DataError
+
+MakeFolder = Callable[..., Path]
+
+
+@pytest.fixture
+def root(photo_folder: MakeFolder) -> Path:
+    return photo_folder({"a": 3, "b": 3})
+
+
+def write(root: Path, text: str, name: str = "list.csv") -> str:
+    (root / name).write_text(text, encoding="utf-8")
+    return str(root / name)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_gives_labels_and_splits(root: Path, separator: str) -> None:
+    rows = [("Label", "path ", "note", "split"), ("x, y", "a/0.jpg", "", "train")]
+    rows += [("ü", "a/1.jpg", "hm", "VAL"), ("ü", f"{root}/b/2.jpg", "", "")]
+    lines = "\r\n".join(separator.join(f'"{cell}"' for cell in row) for row in rows)
+    source = read_source(write(root, "\ufeff" + lines))
+    assert source.kind == "manifest"
+    assert [(r.name, r.label, r.split) for r in source.records] == [
+        ("a/0.jpg", "x, y", "train"),
+        ("a/1.jpg", "ü", "validation"),
+        ("b/2.jpg", "ü", None),
+    ]
+    assert all(record.path is not None and record.path.is_file() for record in source.records)
+
+
+def test_jsonl_gives_the_same_as_csv(root: Path) -> None:
+    rows = [{"path": f"{c}/{i}.jpg", "label": c, "split": "train"} for c in "ab" for i in (0, 1)]
+    jsonl = "\n".join(json.dumps(row) for row in rows) + "\n\n"
+    table = "path,label,split\n" + "\n".join(",".join(row.values()) for row in rows)
+    from_json = read_source(write(root, jsonl, "list.jsonl"))
+    assert from_json.records == read_source(write(root, table)).records
+
+
+def test_numbers_are_labels_too(root: Path) -> None:
+    text = '{"path": "a/0.jpg", "label": 0}\n{"path": "b/0.jpg", "label": 1, "split": null}'
+    labels = [record.label for record in read_source(write(root, text, "l.jsonl")).records]
+    assert labels == ["0", "1"]
+
+
+def test_rows_that_cannot_be_used_are_named(root: Path) -> None:
+    rows = ["path,label", "a/0.jpg,a", "a/0.jpg,a", "gone.jpg,a", "a/1.jpg,", ",b", "b/0.jpg,b"]
+    rows += ["x" * 5000 + ".jpg,b"]
+    source = read_source(write(root, "\n".join(rows)))
+    assert [item.reason for item in source.set_aside] == [
+        "listed twice",
+        "no such file",
+        "no label",
+        "no path",
+        "no such file",
+    ]
+    assert source.set_aside[3].name == "line 6"
+    assert len(source.records) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("l.csv", "file,class\na,b\n", "no column path and no column label: received file, class"),
+        ("l.csv", "", "received an empty file"),
+        ("l.csv", "path,label\n", "lists no examples"),
+        ("l.csv", "path,label\nnope.jpg,a\n", "none of the 1 rows .*nope.jpg: no such file"),
+        ("l.csv", "path,label,split\na/0.jpg,a,trian\n", "line 2: the split 'trian' is none of"),
+        ("l.csv", "path,label\na/0.jpg,a\na/0.jpg,b\n", "line 3: a/0.jpg is labelled 'b' here"),
+        ("l.jsonl", "path,label\n", "line 1: not JSON"),
+        ("l.jsonl", '{"path": "a"}\n', "line 1: wanted .*received path"),
+        ("l.jsonl", "[1]\n", "received list"),
+    ],
+)
+def test_a_bad_manifest_is_one_sentence(root: Path, name: str, text: str, words: str) -> None:
+    with pytest.raises(DataError, match=words) as caught:
+        read_source(write(root, text, name))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_manifest_in_another_encoding_is_named(root: Path) -> None:
+    (root / "l.csv").write_bytes("path,label\na/0.jpg,ü\n".encode("latin-1"))
+    with pytest.raises(DataError, match="not UTF-8"):
+        read_source(str(root / "l.csv"))
