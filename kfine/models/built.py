@@ -1,0 +1,36 @@
+"""What a recipe's `build_model` returns: a model and how it is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kfine.models.preprocessing import Preprocessing
+
+
+@dataclass
+class BuiltModel:
+    """An uncompiled model and what training it takes.
+
+    Attributes:
+        model: A Keras model; a KerasHub task wherever one exists.
+        loss: Keras loss.
+        metrics: Keras metrics.
+        preprocessing: From raw inputs to the model's.
+        targets: From a split's labels `(examples,)` to float32 targets.
+        augmentation: Keras layers that vary a batch in training, on inputs in 0..255.
+        sample_weights: From a split's labels to float32 weights, or `None`.
+        decisions: Automatic choices in words, recorded in the run folder.
+    """
+
+    model: Any
+    loss: Any
+    metrics: list[Any]
+    preprocessing: Preprocessing
+    targets: Callable[[np.ndarray], np.ndarray]
+    augmentation: list[Any] = field(default_factory=list)
+    sample_weights: Callable[[np.ndarray], np.ndarray] | None = None
+    decisions: dict[str, str] = field(default_factory=dict)

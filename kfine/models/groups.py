@@ -1,0 +1,102 @@
+"""Layer groups: consecutive layers that are frozen and unfrozen together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+_BLOCK = re.compile(
+    r"^(.*?(?:block|layer|stage|stack)_?\d+[a-z]?(?:_(?:block|layer)_?\d+)?)(?:_|$)"
+)
+HEAD = "head"
+
+
+@dataclass(frozen=True)
+class LayerGroup:
+    """Consecutive layers of a model.
+
+    Attributes:
+        name: Name from the layers, such as `block6b`; `stem` below the first block, `top` above
+            the last one, `head` outside the backbone.
+        layers: The layers, from the input side.
+    """
+
+    name: str
+    layers: tuple[Any, ...]
+
+    @property
+    def weights(self) -> list[Any]:
+        """All variables of the group, statistics included."""
+        return [variable for layer in self.layers for variable in layer.weights]
+
+    @property
+    def parameters(self) -> int:
+        """Number of scalar weights."""
+        return sum(int(layer.count_params()) for layer in self.layers)
+
+    def leaves(self) -> list[Any]:
+        """Every layer inside the group that holds no other layers, composite blocks opened."""
+        found = []
+        for layer in self.layers:
+            for inner in layer._flatten_layers():
+                if len(list(inner._flatten_layers(include_self=False))) == 0:
+                    found.append(inner)
+        return found
+
+
+def layer_groups(model: keras.Model) -> list[LayerGroup]:
+    """Divide a model into layer groups, named from the input side; the last one is the head.
+
+    A KerasHub task is divided along the blocks of its backbone. In any other model every layer
+    with weights begins a group, and the last of them is the head.
+
+    Args:
+        model: A built functional or sequential model, or a KerasHub task.
+
+    Returns:
+        At least one group; together they hold every layer of the model once.
+    """
+    backbone = getattr(model, "backbone", None)
+    if backbone is None:
+        return _plain_groups(model)
+    head = [layer for layer in model.layers if layer is not backbone and not _is_input(layer)]
+    return [*_backbone_groups(backbone), LayerGroup(HEAD, tuple(head))]
+
+
+def _is_input(layer: Any) -> bool:
+    return type(layer).__name__ == "InputLayer"
+
+
+def _backbone_groups(backbone: Any) -> list[LayerGroup]:
+    layers = [layer for layer in backbone.layers if not _is_input(layer)]
+    names = [match[1].rstrip("_") if (match := _BLOCK.match(one.name)) else None for one in layers]
+    known = [index for index, name in enumerate(names) if name]
+    if not known:
+        return [LayerGroup("backbone", tuple(layers))]
+    grouped: dict[str, list[Any]] = {}
+    current = "stem"
+    for index, (layer, name) in enumerate(zip(layers, names, strict=True)):
+        current = name or ("top" if index > known[-1] else current)
+        grouped.setdefault(current, []).append(layer)
+    return _with_weights([LayerGroup(name, tuple(found)) for name, found in grouped.items()])
+
+
+def _with_weights(groups: list[LayerGroup]) -> list[LayerGroup]:
+    """Join groups without weights to the one before, so that each unfreezing does something."""
+    joined: list[LayerGroup] = []
+    for group in groups:
+        if joined and not group.weights:
+            last = joined.pop()
+            group = LayerGroup(last.name, last.layers + group.layers)
+        joined.append(group)
+    return joined
+
+
+def _plain_groups(model: keras.Model) -> list[LayerGroup]:
+    layers = [layer for layer in model.layers if not _is_input(layer)]
+    single = _with_weights([LayerGroup(layer.name, (layer,)) for layer in layers])
+    return [*single[:-1], LayerGroup(HEAD, single[-1].layers)]

@@ -1,0 +1,193 @@
+"""Presets: where pretrained weights come from, checked before anything heavy is loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kfine.errors import PresetError
+from kfine.models.preprocessing import Preprocessing
+
+SHIPPED = Path(__file__).parent / "shipped"
+_HOSTS = {"hf://": "huggingface.co", "kaggle://": "www.kaggle.com"}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Pretrained weights and where they are.
+
+    Attributes:
+        name: As the user wrote it.
+        origin: `"ships"` with the package, a local `"folder"`, `"cached"`, or `"network"`.
+        folder: The local folder, if there is one.
+    """
+
+    name: str
+    origin: str
+    folder: Path | None
+
+    @property
+    def handle(self) -> str:
+        """What KerasHub's `from_preset` takes."""
+        return str(self.folder) if self.folder and self.origin != "cached" else self.name
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A JSON file of a local preset; empty where there is none."""
+        if self.folder is None or not (self.folder / name).is_file():
+            return {}
+        try:
+            values = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise PresetError(
+                f"The preset file {self.folder / name} is damaged: {error}."
+            ) from None
+        return values if isinstance(values, dict) else {}
+
+
+def find_preset(name: str) -> Preset:
+    """Find a preset by name, without the network and without importing Keras.
+
+    Args:
+        name: The name of a shipped preset, a local folder, `hf://...`, `kaggle://...`, or a
+            KerasHub name.
+
+    Raises:
+        PresetError: A folder is missing or is no preset.
+    """
+    shipped = SHIPPED / name
+    if name and (shipped / "config.json").is_file() and shipped.parent == SHIPPED:
+        return Preset(name, "ships", shipped)
+    if name.startswith(tuple(_HOSTS)):
+        return Preset(name, "network", None)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise PresetError(
+                f"The folder {name} is no preset: it has no config.json. A preset is a folder "
+                f"made by save_to_preset(); presets that ship: {', '.join(shipped_names())}."
+            )
+        return Preset(name, "folder", path.resolve())
+    if path.is_absolute() or name.startswith((".", "~")) or "/" in name or "\\" in name:
+        raise PresetError(
+            f"There is no preset folder {name}. Give an existing folder, hf://USER/NAME, "
+            f"kaggle://..., a KerasHub name, or one that ships: {', '.join(shipped_names())}."
+        )
+    cached = _cached_folder(name)
+    return Preset(name, "cached" if cached else "network", cached)
+
+
+def shipped_names() -> list[str]:
+    """Names of the presets in the package."""
+    return sorted(folder.parent.name for folder in SHIPPED.glob("*/config.json"))
+
+
+def _cached_folder(name: str) -> Path | None:
+    root = Path(os.environ.get("KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub"))
+    found = sorted(root.glob(f"models/keras/*/keras/{name}/*/config.json"))
+    return found[-1].parent if found else None
+
+
+def check_network(preset: Preset) -> None:
+    """Fail at once where a preset must be downloaded and its host cannot be reached.
+
+    Raises:
+        PresetError: With the choices that need no network.
+    """
+    if preset.origin != "network" or any(os.environ.get(k) for k in ("https_proxy", "HTTPS_PROXY")):
+        return
+    scheme = next((one for one in _HOSTS if preset.name.startswith(one)), "kaggle://")
+    try:
+        with socket.create_connection((_HOSTS[scheme], 443), timeout=3):
+            return
+    except OSError:
+        raise PresetError(
+            f"The preset {preset.name!r} is not on this machine and {_HOSTS[scheme]} cannot be "
+            f"reached; without the network use {', '.join(shipped_names())}, or a local folder."
+        ) from None
+
+
+def check_image_preset(preset: Preset, image_size: int | None) -> None:
+    """Check what a local preset says of itself against an image task.
+
+    Raises:
+        PresetError: It is made for another kind of input, or cannot take the image size.
+    """
+    config = preset.read_json("config.json")
+    if not config:
+        return
+    kind = str(config.get("class_name") or config.get("model_type") or "unknown")
+    settings = config.get("config", {})
+    shape = settings.get("input_shape") or settings.get("image_shape")
+    if not shape:
+        raise PresetError(
+            f"The preset {preset.name!r} holds a {kind}, which does not take images; "
+            f"use an image preset such as {shipped_names()[0]}."
+        )
+    fixed = [one for one in shape[:2] if one]
+    if image_size is not None and fixed and any(one != image_size for one in fixed):
+        raise PresetError(
+            f"The preset {preset.name!r} takes images of {fixed[0]} pixels only. "
+            f"Received: --image-size {image_size}"
+        )
+
+
+def local_image_size(preset: Preset) -> int | None:
+    """The size in pixels that a local preset was trained at, if it says so."""
+    size = _converter_config(preset).get("image_size")
+    return int(size[0]) if size else None
+
+
+def _converter_config(preset: Preset) -> dict[str, Any]:
+    converter = preset.read_json("image_converter.json")
+    if not converter:
+        preprocessor = preset.read_json("preprocessor.json").get("config", {})
+        converter = preprocessor.get("image_converter") or {}
+    config = converter.get("config", {})
+    return config if isinstance(config, dict) else {}
+
+
+def image_preprocessing(preset: Preset, image_size: int) -> Preprocessing:
+    """The preprocessing of an image preset: its scale and offset, at the given size."""
+    config = _converter_config(preset)
+    if not config and preset.origin in ("network", "cached"):
+        import keras_hub
+
+        converter = keras_hub.layers.ImageConverter.from_preset(preset.handle)
+        config = {"scale": converter.scale, "offset": converter.offset}
+    return Preprocessing(
+        (image_size, image_size),
+        _channels(config.get("scale"), 1.0),
+        _channels(config.get("offset"), 0.0),
+    )
+
+
+def _channels(value: Any, default: float) -> tuple[float, ...]:
+    if value is None:
+        return (default,)
+    return tuple(float(one) for one in (value if isinstance(value, (list, tuple)) else [value]))
+
+
+def load_task(task_class: Any, preset: Preset, **options: Any) -> Any:
+    """Load a KerasHub task with a new head.
+
+    Args:
+        task_class: A KerasHub task class, such as `keras_hub.models.ImageClassifier`.
+        preset: The preset.
+        **options: For `from_preset`, such as `num_classes`.
+
+    Raises:
+        PresetError: It is unknown, made for another task, or damaged.
+    """
+    check_network(preset)
+    try:
+        return task_class.from_preset(preset.handle, **options)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise PresetError(
+            f"The preset {preset.name!r} does not load as {task_class.__name__}: {reason} "
+            f"Presets that ship: {', '.join(shipped_names())}."
+        ) from error
