@@ -1,0 +1,150 @@
+"""The callbacks of a staged fit: epoch clock, averaged weights, best weights, progress."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from kfine.console import Console, format_seconds
+from kfine.data.pipeline import Batches
+from kfine.seeds import derive_seed, reseed_layers
+
+
+class EpochClock(keras.callbacks.Callback):
+    """Makes order, augmentation and dropout of an epoch follow from the seed and its number."""
+
+    def __init__(self, batches: Batches, seed: int) -> None:
+        super().__init__()
+        self.batches = batches
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Set the epoch of the input pipeline and reseed all random layers."""
+        self.batches.epoch = epoch
+        reseed_layers(self.model, derive_seed(self.seed, epoch))
+
+
+class AveragedWeights(keras.callbacks.Callback):
+    """Validates on the exponential moving average of the weights, and trains on the weights.
+
+    Reference:
+        Polyak and Juditsky 1992; `keras.callbacks.SwapEMAWeights`, from which it departs in
+        that it can be asked for the averages without swapping.
+    """
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Put the averages into the model."""
+        self._weights = [variable.numpy() for variable in self._variables()]
+        for variable, average in self._pairs():
+            variable.assign(average)
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Put the weights back."""
+        for variable, weight in zip(self._variables(), self._weights, strict=True):
+            variable.assign(weight)
+
+    def _variables(self) -> list[Any]:
+        return list(self.model.optimizer._trainable_variables)
+
+    def _pairs(self) -> list[tuple[Any, Any]]:
+        averages = self.model.optimizer._model_variables_moving_average
+        return list(zip(self._variables(), averages, strict=True))
+
+
+def evaluated_weights(model: keras.Model) -> list[np.ndarray]:
+    """The weights that validation scores: averaged where the optimizer keeps averages."""
+    optimizer: Any = model.optimizer
+    averages = {}
+    if getattr(optimizer, "use_ema", False):
+        pairs = zip(
+            optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
+        )
+        averages = {variable.path: average for variable, average in pairs}
+    return [averages.get(variable.path, variable).numpy() for variable in model.weights]
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the weights of the lowest validation loss and stops when it no longer falls.
+
+    Args:
+        patience: Epochs without a lower loss before it stops; 0 never stops.
+        stop_from: First epoch, counted from 0, in which it may stop (that of the last stage).
+    """
+
+    def __init__(self, *, patience: int, stop_from: int) -> None:
+        super().__init__()
+        self.patience = patience
+        self.stop_from = stop_from
+        self.value = math.inf
+        self.epoch = -1
+        self.waited = 0
+        self.stopped = False
+        self.weights: list[np.ndarray] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Compare this epoch's validation loss with the best so far."""
+        value = float((logs or {})["val_loss"])
+        if value < self.value or self.weights is None:
+            self.value, self.epoch, self.waited = value, epoch, 0
+            self.weights = evaluated_weights(self.model)
+        elif epoch >= self.stop_from:
+            self.waited += 1
+        if self.patience and self.waited >= self.patience:
+            self.stopped = self.model.stop_training = True
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, apart from the weights."""
+        return {name: getattr(self, name) for name in ("value", "epoch", "waited", "stopped")}
+
+    def restore(self, state: dict[str, Any], weights: list[np.ndarray]) -> None:
+        """Continue from what `state` gave."""
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.weights = weights
+
+
+class Progress(keras.callbacks.Callback):
+    """One line per epoch with the time left, and a moving one in a terminal."""
+
+    def __init__(self, console: Console, epochs: int, steps: int) -> None:
+        super().__init__()
+        self.console = console
+        self.epochs = epochs
+        self.steps = steps
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Start the clock."""
+        self._start = time.monotonic()
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Redraw the progress line."""
+        done = batch + 1
+        share = (time.monotonic() - self._start) / done
+        loss = f", loss {logs['loss']:.3f}" if logs and "loss" in logs else ""
+        self.console.progress(
+            f"epoch {self._epoch + 1}/{self.epochs}: step {done} of {self.steps}{loss}, "
+            f"{format_seconds(share * (self.steps - done))} left in this epoch"
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Say how the epoch went."""
+        seconds = time.monotonic() - self._start
+        self.seconds.append(seconds)
+        # The first epoch of a stage traces the graph; the later ones tell the pace.
+        pace = min(self.seconds[-3:])
+        left = pace * (self.epochs - epoch - 1)
+        self.console.say(
+            f"epoch {epoch + 1}/{self.epochs}: {format_logs(logs or {})}, "
+            f"{format_seconds(seconds)}" + (f", about {format_seconds(left)} left" if left else "")
+        )
+
+
+def format_logs(logs: dict[str, Any]) -> str:
+    """Metrics of an epoch in one line, as Keras names them."""
+    return ", ".join(f"{name} {float(value):.3f}" for name, value in logs.items())

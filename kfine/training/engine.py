@@ -1,0 +1,196 @@
+"""The staged fit: one Keras `fit` per stage, one optimizer, a proof after each stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from kfine.console import Console
+from kfine.data.pipeline import Batches
+from kfine.models.groups import LayerGroup
+from kfine.training.callbacks import AveragedWeights, BestWeights, EpochClock, Progress
+from kfine.training.checkpoints import Checkpoint, Checkpoints
+from kfine.training.freezing import apply_stage, build_optimizer_for
+from kfine.training.optimizer import make_optimizer
+from kfine.training.proof import check_movement, group_digests
+from kfine.training.settings import TrainingConfig
+from kfine.training.unfreezing import Stage, stage_at
+
+
+@dataclass
+class Job:
+    """What a staged fit works on.
+
+    Attributes:
+        model: An uncompiled model.
+        loss: Keras loss.
+        metrics: Keras metrics.
+        groups: The model's layer groups, the head last.
+        stages: The stages, covering all epochs.
+        batches: Training batches.
+        validation: Validation batches as a `tf.data.Dataset`.
+        config: The training settings.
+    """
+
+    model: keras.Model
+    loss: Any
+    metrics: list[Any]
+    groups: Sequence[LayerGroup]
+    stages: Sequence[Stage]
+    batches: Batches
+    validation: Any
+    config: TrainingConfig
+
+
+def compile_job(job: Job) -> None:
+    """Compile the model with an optimizer built on every variable that some stage trains."""
+    config, steps = job.config, job.batches.steps
+    optimizer = make_optimizer(
+        job.groups,
+        learning_rate=config.learning_rate,
+        total_steps=config.epochs * steps,
+        warmup_steps=math.ceil(config.warmup_epochs * steps),
+        backbone_rate=config.backbone_rate,
+        layerwise_decay=config.layerwise_decay,
+        weight_decay=config.weight_decay,
+        clip_norm=config.clip_norm,
+        ema=config.ema,
+    )
+    # XLA takes minutes to compile a network for a CPU and gains nothing there.
+    job.model.compile(
+        optimizer=optimizer, loss=job.loss, metrics=job.metrics, jit_compile=_has_gpu()
+    )
+    deepest = max(stage.depth for stage in job.stages)
+    build_optimizer_for(job.model, job.groups, deepest, batch_norm=config.batch_norm)
+
+
+def _has_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def run_stages(
+    job: Job, *, checkpoints: Checkpoints | None, console: Console
+) -> tuple[list[dict[str, Any]], BestWeights]:
+    """Train through all stages, resuming from the newest checkpoint, and restore the best weights.
+
+    Args:
+        job: The compiled job (see `compile_job`).
+        checkpoints: Where to save after each epoch; `None` saves nothing.
+        console: Hears of stages, epochs and proofs.
+
+    Returns:
+        The history, one entry per epoch, and the callback that holds the best weights.
+
+    Raises:
+        FreezeBroken: A frozen group moved, or one that should train did not.
+    """
+    best = BestWeights(patience=job.config.early_stopping, stop_from=job.stages[-1].first_epoch)
+    state = _resume(job, best, checkpoints) if checkpoints else None
+    first = stage_at(job.stages, state.epochs_done - 1).index if state else 0
+    state = state or Checkpoint(0, [], {}, best.state())
+    for stage in job.stages[first:]:
+        _run_stage(job, stage, state, best, checkpoints, console)
+    assert best.weights is not None
+    job.model.set_weights(best.weights)
+    return state.history, best
+
+
+def _resume(job: Job, best: BestWeights, checkpoints: Checkpoints) -> Checkpoint | None:
+    """Load the newest checkpoint into the model, in the stage that wrote it."""
+    saved = checkpoints.load_state()
+    if saved is None:
+        return None
+    state, weights = saved
+    stage = stage_at(job.stages, state.epochs_done - 1)
+    apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
+    checkpoints.load_weights(job.model)
+    best.restore(state.best, weights)
+    return state
+
+
+def _run_stage(
+    job: Job,
+    stage: Stage,
+    state: Checkpoint,
+    best: BestWeights,
+    checkpoints: Checkpoints | None,
+    console: Console,
+) -> None:
+    model, config = job.model, job.config
+    apply_stage(model, job.groups, stage.depth, batch_norm=config.batch_norm)
+    console.say(stage_sentence(job, stage))
+    if state.epochs_done == stage.first_epoch:
+        state.stage_digests = group_digests(job.groups)
+    if state.epochs_done < stage.end_epoch and not best.stopped:
+        model.fit(
+            job.batches.dataset(),
+            initial_epoch=state.epochs_done,
+            epochs=stage.end_epoch,
+            validation_data=job.validation,
+            callbacks=[
+                EpochClock(job.batches, config.seed),
+                *([AveragedWeights()] if config.ema else []),
+                best,
+                _Recorder(state, stage, best, checkpoints),
+                Progress(console, config.epochs, job.batches.steps),
+            ],
+            verbose=0,
+            shuffle=False,  # the batches come in the order of their epoch already
+        )
+    console.say("  " + check_movement(job.groups, stage.depth, state.stage_digests).sentence())
+    if best.stopped:
+        console.say(f"stopped early: no lower validation loss for {config.early_stopping} epochs")
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Appends each epoch to the history and saves a checkpoint."""
+
+    def __init__(
+        self, state: Checkpoint, stage: Stage, best: BestWeights, checkpoints: Checkpoints | None
+    ) -> None:
+        super().__init__()
+        self.state = state
+        self.stage = stage
+        self.best = best
+        self.checkpoints = checkpoints
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Record and save."""
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        entry = {"epoch": epoch + 1, "stage": self.stage.index + 1, "learning_rate": rate}
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        self.state.history.append({**entry, **values})
+        self.state.epochs_done = epoch + 1
+        self.state.best = self.best.state()
+        if self.checkpoints:
+            assert self.best.weights is not None
+            self.checkpoints.save(self.model, self.state, self.best.weights)
+
+
+def stage_sentence(job: Job, stage: Stage) -> str:
+    """A stage in plain words, its model already in that state."""
+    names = [group.name for group in job.groups[len(job.groups) - 1 - stage.depth :]]
+    trains = sum(math.prod(variable.shape) for variable in job.model.trainable_variables)
+    total = job.model.count_params()
+    if stage.depth == 0:
+        what = "training the head alone"
+    elif stage.depth == len(job.groups) - 1:
+        what = "training all groups"
+    else:
+        verb = "unfreezing" if stage.index else "training"
+        what = f"{verb} {names[0]} to {names[-2]}" if stage.depth > 1 else f"{verb} {names[0]}"
+    return (
+        f"stage {stage.index + 1} of {len(job.stages)} (epochs {stage.first_epoch + 1} to "
+        f"{stage.end_epoch}): {what}, {_millions(trains)} of {_millions(total)} million weights "
+        "train"
+    )
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.1f}" if count >= 1e5 else f"{count / 1e6:.3f}"

@@ -1,0 +1,136 @@
+"""AdamW that knows layer groups: a rate per group, and a fresh start for each unfreezing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from kfine.models.groups import LayerGroup
+
+
+@keras.saving.register_keras_serializable("kfine")
+class StagedAdamW(keras.optimizers.AdamW):
+    """AdamW with discriminative learning rates and gradual unfreezing in mind.
+
+    The learning rate and the weight decay of a variable are multiplied by the factor of its
+    layer group (Howard and Ruder 2018, https://arxiv.org/abs/1801.06146). When a group begins
+    to train late, its bias correction (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980)
+    counts steps from there: otherwise its first step would be several times the learning rate,
+    because the correction of its zero moments has worn off.
+
+    Args:
+        learning_rate: Rate or schedule of the groups with factor 1.
+        **options: As in `keras.optimizers.AdamW`.
+    """
+
+    def __init__(self, learning_rate: Any = 1e-3, **options: Any) -> None:
+        super().__init__(learning_rate=learning_rate, **options)
+        self._group_names: list[str] = []
+        self._group_of: dict[str, int] = {}
+        self._training: set[str] = set()
+
+    def set_groups(self, groups: Sequence[LayerGroup], factors: Sequence[float]) -> None:
+        """Name the groups and their factors; call before the optimizer is built."""
+        self._group_names = [group.name for group in groups]
+        self._group_of = {
+            self._var_key(variable): index
+            for index, group in enumerate(groups)
+            for variable in group.weights
+        }
+        self._factors = self.add_variable((len(factors),), dtype="float32", name="group_factors")
+        self._offsets = self.add_variable((len(factors),), dtype="float32", name="group_offsets")
+        self._factors.assign(factors)
+
+    def start_groups(self, names: Sequence[str]) -> None:
+        """Say which groups train from now on; those that did not before start afresh."""
+        if not self._group_names:
+            return
+        offsets = ops.convert_to_numpy(self._offsets).copy()
+        for name in set(names) - self._training:
+            offsets[self._group_names.index(name)] = float(self.iterations)
+        self._offsets.assign(offsets)
+        self._training = set(names)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """One Adam step, its rate scaled by the group's factor and own bias correction."""
+        index = self._group_of.get(self._var_key(variable))
+        if index is not None:
+            step = ops.cast(self.iterations + 1, "float32")
+            local_step = step - self._offsets[index]
+            correction = self._bias_correction(local_step) / self._bias_correction(step)
+            learning_rate = learning_rate * self._factors[index] * correction
+        super().update_step(gradient, variable, learning_rate)
+
+    def _bias_correction(self, step: Any) -> Any:
+        return ops.sqrt(1 - ops.power(self.beta_2, step)) / (1 - ops.power(self.beta_1, step))
+
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        if not self.weight_decay:
+            return
+        for variable in variables:
+            if not self._use_weight_decay(variable):
+                continue
+            index = self._group_of.get(self._var_key(variable))
+            factor = 1.0 if index is None else self._factors[index]
+            rate = ops.cast(self.learning_rate * factor * self.weight_decay, variable.dtype)
+            self.assign_sub(variable, variable * rate)
+
+    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
+        """Leave the weights as they are: averages are swapped in by whoever wants them.
+
+        Keras would overwrite the weights with their averages at the end of each `fit`, so also
+        between two stages.
+        """
+
+
+def group_factors(groups: int, backbone_rate: float, layerwise_decay: float) -> list[float]:
+    """Factors of all groups: 1 for the head, which is last, and falling toward the input."""
+    distances = range(groups - 2, -1, -1)
+    return [*(backbone_rate * layerwise_decay**distance for distance in distances), 1.0]
+
+
+def make_optimizer(
+    groups: Sequence[LayerGroup],
+    *,
+    learning_rate: float,
+    total_steps: int,
+    warmup_steps: int,
+    backbone_rate: float,
+    layerwise_decay: float,
+    weight_decay: float,
+    clip_norm: float,
+    ema: float,
+) -> StagedAdamW:
+    """The optimizer of a run: linear warm-up, cosine decay to zero, a factor per layer group.
+
+    Args:
+        groups: All layer groups of the model, the head last.
+        learning_rate: Peak rate of the head.
+        total_steps: Steps of all stages together.
+        warmup_steps: Steps of the warm-up, inclusive in `total_steps`.
+        backbone_rate: Factor of the backbone group nearest the head.
+        layerwise_decay: Factor of each further group against the next one toward the head.
+        weight_decay: Decoupled decay of kernels; biases and normalisation weights have none.
+        clip_norm: Global norm to clip gradients to; 0 does not clip.
+        ema: Momentum of averaged weights; 0 keeps none.
+    """
+    warmup_steps = min(warmup_steps, total_steps - 1)
+    schedule: Any = keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup_steps else learning_rate,
+        decay_steps=max(1, total_steps - warmup_steps),
+        warmup_target=learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )
+    optimizer = StagedAdamW(
+        schedule,
+        weight_decay=weight_decay,
+        global_clipnorm=clip_norm or None,
+        use_ema=ema > 0,
+        ema_momentum=ema or 0.99,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embedding"])
+    optimizer.set_groups(groups, group_factors(len(groups), backbone_rate, layerwise_decay))
+    return optimizer

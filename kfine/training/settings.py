@@ -1,0 +1,119 @@
+"""The training settings that every recipe's Config inherits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kfine.config import setting
+from kfine.training.unfreezing import check_unfreeze
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings of the training loop, common to all recipes."""
+
+    epochs: int = setting(
+        12,
+        "Passes over the training data, all stages together.",
+        group="Training",
+        unit="epochs",
+        minimum=1,
+        maximum=10_000,
+    )
+    batch_size: int = setting(
+        32,
+        "Examples per optimizer step.",
+        group="Training",
+        unit="examples",
+        minimum=1,
+        maximum=4096,
+    )
+    learning_rate: float = setting(
+        1e-3,
+        "Peak learning rate of the head.",
+        group="Training",
+        minimum=1e-8,
+        maximum=10,
+    )
+    backbone_rate: float = setting(
+        0.1,
+        "Learning rate of the backbone group nearest the head, as a fraction of the head's.",
+        group="Training",
+        minimum=0,
+        maximum=10,
+    )
+    layerwise_decay: float = setting(
+        0.9,
+        "Layer-wise learning rate decay: each further group toward the input trains at this "
+        "fraction of the rate of the one before.",
+        group="Training",
+        minimum=0.01,
+        maximum=1,
+    )
+    warmup_epochs: float = setting(
+        0.5,
+        "Linear warm-up before the cosine decay.",
+        group="Training",
+        unit="epochs",
+        minimum=0,
+    )
+    weight_decay: float = setting(
+        0.01,
+        "Decoupled weight decay (AdamW) of kernels; biases and norms have none.",
+        group="Training",
+        minimum=0,
+        maximum=1,
+    )
+    clip_norm: float = setting(
+        1.0,
+        "Clip gradients to this global norm; 0 does not clip.",
+        group="Training",
+        minimum=0,
+    )
+    label_smoothing: float = setting(
+        0.1,
+        "Share of the target spread evenly over all classes.",
+        group="Training",
+        unit="fraction",
+        minimum=0,
+        maximum=0.9,
+    )
+    ema: float = setting(
+        0.0,
+        "Momentum of an exponential moving average of the weights, such as 0.99; 0 keeps none.",
+        group="Training",
+        minimum=0,
+        maximum=0.99999,
+    )
+    early_stopping: int = setting(
+        8,
+        "Stop in the last stage after this many epochs without a better validation loss; "
+        "0 never stops. The best weights are restored either way.",
+        group="Training",
+        unit="epochs",
+        minimum=0,
+    )
+    unfreeze: str = setting(
+        "auto",
+        "Gradual unfreezing: auto, none (head only), all, or a schedule such as 2:1,5:3 "
+        "(from epoch 2, counted from 1, the backbone group nearest the head trains, from epoch 5 "
+        "three) or 6:block6b (from epoch 6 every group from block6b up).",
+        group="Freezing",
+    )
+    batch_norm: str = setting(
+        "frozen",
+        "BatchNorm layers of unfrozen groups: keep their statistics and weights "
+        "(frozen) or train them.",
+        group="Freezing",
+        choices=("frozen", "train"),
+    )
+    seed: int = setting(
+        0,
+        "Seed of splits, order, initial head weights, dropout and augmentation.",
+        group="Run",
+        minimum=0,
+        maximum=2**31 - 1,
+    )
+
+    def __post_init__(self) -> None:
+        check_unfreeze(self.unfreeze, self.epochs)

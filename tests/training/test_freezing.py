@@ -1,0 +1,147 @@
+"""A freeze is a fact about weights, not a flag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kfine.console import Console
+from kfine.models.groups import layer_groups
+from kfine.training.engine import run_stages
+from kfine.training.freezing import apply_stage, freeze, is_batch_norm, release, unfreeze
+from kfine.training.proof import FreezeBroken, check_movement, group_digests
+
+quiet = Console(quiet=True)
+
+
+def copies(group: Any) -> list[np.ndarray]:
+    return [v.numpy() for v in group.weights if "seed_generator" not in v.path]
+
+
+def moved(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
+    return any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_frozen_groups_do_not_move_and_unfrozen_ones_do_stage_by_stage(
+    make_job: Callable[..., Any],
+) -> None:
+    job = make_job()
+    for stage in job.stages:
+        apply_stage(job.model, job.groups, stage.depth)
+        before = [copies(group) for group in job.groups]
+        job.model.fit(job.batches.dataset(), verbose=0, shuffle=False)
+        changed = [moved(old, copies(group)) for old, group in zip(before, job.groups, strict=True)]
+        frozen = len(job.groups) - 1 - stage.depth
+        assert changed == [False] * frozen + [True] * (stage.depth + 1)
+
+
+def test_frozen_batch_norm_inside_composite_blocks_keeps_its_statistics(
+    make_job: Callable[..., Any],
+) -> None:
+    def statistics(job: Any) -> list[np.ndarray]:
+        leaves = [leaf for group in job.groups for leaf in group.leaves()]
+        norms = [leaf for leaf in leaves if is_batch_norm(leaf) and leaf.built]
+        assert len(norms) >= 8
+        return [norm.moving_mean.numpy() for norm in norms]
+
+    for policy, expected in (("frozen", False), ("train", True)):
+        job = make_job(unfreeze="all", batch_norm=policy)
+        before = statistics(job)
+        job.model.fit(job.batches.dataset(), verbose=0, shuffle=False)
+        changed = [not np.array_equal(a, b) for a, b in zip(before, statistics(job), strict=True)]
+        assert changed == [expected] * len(changed)
+
+
+def test_a_frozen_backbone_gives_the_same_features_in_training(tiny_preset: str) -> None:
+    import keras_hub
+
+    task = keras_hub.models.ImageClassifier.from_preset(tiny_preset, num_classes=3)
+    images = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype("float32")
+    quietly = task.backbone(images, training=False).numpy()
+    for group in layer_groups(task)[:-1]:
+        freeze(group)
+    assert np.array_equal(quietly, task.backbone(images, training=True).numpy())
+    release(task)
+    for group in layer_groups(task)[:-1]:
+        unfreeze(group, batch_norm="frozen")
+    assert not np.allclose(quietly, task.backbone(images, training=True).numpy())
+
+
+def test_keras_still_fires_dropout_of_a_layer_that_is_not_trainable(tiny_preset: str) -> None:
+    """The fact of the stack that `freeze` is there for."""
+    import keras_hub
+
+    task = keras_hub.models.ImageClassifier.from_preset(tiny_preset, num_classes=3)
+    task.backbone.trainable = False
+    images = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype("float32")
+    first, second = (task.backbone(images, training=True).numpy() for _ in range(2))
+    assert not np.allclose(first, second)
+
+
+def test_the_optimizer_keeps_its_state_through_the_stages(make_job: Callable[..., Any]) -> None:
+    job = make_job()
+    optimizer = job.model.optimizer
+    apply_stage(job.model, job.groups, 0)
+    job.model.fit(job.batches.dataset(), verbose=0, shuffle=False)
+    head = job.groups[-1].layers[-1].kernel
+    momentum = optimizer._momentums[optimizer._get_variable_index(head)]
+    before, steps = momentum.numpy(), int(optimizer.iterations)
+    assert np.abs(before).max() > 0
+    apply_stage(job.model, job.groups, 2)
+    assert np.array_equal(before, momentum.numpy())
+    job.model.fit(job.batches.dataset().take(1), verbose=0, shuffle=False)
+    assert int(optimizer.iterations) == steps + 1
+
+
+def test_never_trained_variables_get_no_moments(make_job: Callable[..., Any]) -> None:
+    job = make_job(unfreeze="none")
+    assert {v.path for v in job.model.optimizer._trainable_variables} == {
+        v.path for v in job.groups[-1].weights if "seed_generator" not in v.path
+    }
+
+
+def test_the_proof_stops_a_run_whose_frozen_group_moved(make_job: Callable[..., Any]) -> None:
+    job = make_job()
+    apply_stage(job.model, job.groups, 1)
+    before = group_digests(job.groups)
+    kernel = job.groups[0].weights[0]
+    kernel.assign(kernel + 1e-3)
+    with pytest.raises(FreezeBroken, match="stem"):
+        check_movement(job.groups, 1, before)
+
+
+def test_the_proof_stops_a_run_whose_training_group_stayed(make_job: Callable[..., Any]) -> None:
+    job = make_job()
+    apply_stage(job.model, job.groups, 1)
+    with pytest.raises(FreezeBroken, match="did not move"):
+        check_movement(job.groups, 1, group_digests(job.groups))
+
+
+def test_a_group_of_batch_norm_alone_is_reported_not_failed() -> None:
+    import keras
+
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(4, name="dense")(inputs)
+    norm = keras.layers.BatchNormalization(name="norm")(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="out")(norm))
+    groups = layer_groups(model)
+    assert [group.name for group in groups] == ["dense", "norm", "head"]
+    apply_stage(model, groups, 1)
+    before = group_digests(groups)
+    head = groups[-1].layers[0].kernel
+    head.assign(head + 1)
+    movement = check_movement(groups, 1, before)
+    assert movement.moved == ("head",)
+    assert movement.only_batch_norm == ("norm",)
+    assert "BatchNorm in: norm" in movement.sentence()
+
+
+def test_a_run_says_what_moved(make_job: Callable[..., Any], capsys: Any) -> None:
+    run_stages(make_job(), checkpoints=None, console=Console())
+    said = capsys.readouterr().err
+    assert "stage 1 of 3 (epochs 1 to 1): training the head alone" in said
+    assert "stage 3 of 3 (epochs 3 to 3): unfreezing block2b to top" in said
+    assert "moved: block2b, block3a, top, head; 3 frozen groups are bit for bit the same" in said
