@@ -1,0 +1,103 @@
+"""The baselines know what they are meant to know, and nothing of the test split."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from kfine.errors import DataError
+from kfine.evaluation import baselines
+from kfine.evaluation.baselines import PROBE_STRENGTHS, linear_probe, majority_baseline
+
+DIGITS = [str(digit) for digit in range(10)]
+
+
+@pytest.fixture(scope="module")
+def digits() -> list[np.ndarray]:
+    """Train, validation and test features and labels, in the order of `linear_probe`."""
+    data = load_digits()
+    features, labels = data.data.astype(np.float32), data.target.astype(np.int32)
+    bounds = (slice(0, 400), slice(400, 600), slice(600, 1200))
+    return [part for bound in bounds for part in (features[bound], labels[bound])]
+
+
+def test_the_majority_is_that_of_training() -> None:
+    train, test = np.array([1, 1, 1, 0]), np.array([0, 0, 0, 1])
+    scored = majority_baseline(train, test, ["ant", "bee"])
+    assert scored["majority_class"] == "bee"
+    assert scored["accuracy"] == 0.25
+    assert scored["loss"] == pytest.approx(-np.log([2 / 6, 2 / 6, 2 / 6, 4 / 6]).mean())
+
+
+def test_a_class_that_training_lacks_costs_a_finite_loss() -> None:
+    scored = majority_baseline(np.array([0, 0]), np.array([1]), ["ant", "bee"])
+    assert scored["loss"] == pytest.approx(-np.log(1 / 4))
+
+
+def test_the_probe_reads_digits_from_their_pixels(digits: list[np.ndarray]) -> None:
+    scored = linear_probe(*digits, DIGITS, seed=0)
+    majority = majority_baseline(digits[1], digits[5], DIGITS)
+    assert scored["accuracy"] > 0.8 > 4 * majority["accuracy"]
+    assert scored["C"] in PROBE_STRENGTHS
+    assert scored["validation_accuracy"] > 0.8
+    assert scored["converged"]
+    assert scored["train_count"] == 400
+    assert json.loads(json.dumps(scored)) == scored
+
+
+def test_the_strength_is_chosen_on_validation_alone(digits: list[np.ndarray]) -> None:
+    scrambled = [*digits[:5], digits[5][::-1].copy()]
+    first, second = (linear_probe(*parts, DIGITS, seed=0) for parts in (digits, scrambled))
+    assert (first["C"], first["validation_accuracy"]) == (
+        second["C"],
+        second["validation_accuracy"],
+    )
+    assert first["accuracy"] > second["accuracy"]
+
+
+def test_the_probe_does_without_validation(digits: list[np.ndarray]) -> None:
+    none = [digits[2][:0], digits[3][:0]]
+    scored = linear_probe(*digits[:2], *none, *digits[4:], DIGITS, seed=0)
+    assert scored["validation_accuracy"] is None
+    assert scored["accuracy"] > 0.8
+
+
+def test_columns_stay_in_place_when_training_lacks_a_class(digits: list[np.ndarray]) -> None:
+    known = digits[1] != 4
+    scored = linear_probe(digits[0][known], digits[1][known], *digits[2:], DIGITS, seed=0)
+    assert scored["per_class"]["4"]["recall"] == 0.0
+    assert scored["per_class"]["5"]["recall"] > 0.8
+
+
+def test_a_constant_feature_does_no_harm(digits: list[np.ndarray]) -> None:
+    widened = [
+        np.concatenate([part, np.full((len(part), 1), 7, np.float32)], axis=1)
+        if part.ndim == 2
+        else part
+        for part in digits
+    ]
+    assert linear_probe(*widened, DIGITS, seed=0)["accuracy"] > 0.8
+
+
+def test_a_draw_of_many_examples_is_seeded_and_keeps_rare_classes(
+    digits: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "MOST_PROBE_EXAMPLES", 100)
+    rare = np.concatenate([np.flatnonzero(digits[1] != 4), np.flatnonzero(digits[1] == 4)[:1]])
+    features, labels = digits[0][rare], digits[1][rare]
+    first, again = (linear_probe(features, labels, *digits[2:], DIGITS, seed=5) for _ in range(2))
+    assert first == again
+    assert first["train_count"] == 100
+
+    _, drawn = baselines._at_most(features, labels, 100, seed=5)
+    counts = np.bincount(drawn, minlength=10)
+    assert counts[4] == 1
+    assert np.delete(counts, 4).min() >= 9
+
+
+def test_one_class_only_is_refused(digits: list[np.ndarray]) -> None:
+    with pytest.raises(DataError, match="two classes or more"):
+        linear_probe(digits[0], np.zeros_like(digits[1]), *digits[2:], DIGITS, seed=0)

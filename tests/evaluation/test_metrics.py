@@ -1,0 +1,108 @@
+"""Metrics agree with scikit-learn and refuse what cannot be measured."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+
+from kfine.errors import DataError, RunError
+from kfine.evaluation.metrics import classification_metrics
+
+NAMES = ["ant", "bee", "cat", "dog"]
+
+
+@pytest.fixture
+def scored() -> tuple[np.ndarray, np.ndarray]:
+    """Imperfect answers for three of the four classes."""
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 3, 120)
+    logits = random.normal(size=(120, 4)) + 1.5 * np.eye(4)[labels]
+    exponents = np.exp(logits)
+    return exponents / exponents.sum(axis=1, keepdims=True), labels
+
+
+def test_figures_equal_those_of_scikit_learn(scored: tuple[np.ndarray, np.ndarray]) -> None:
+    probabilities, labels = scored
+    predictions = probabilities.argmax(axis=1)
+    measured = classification_metrics(probabilities, labels, NAMES)
+
+    assert measured["count"] == 120
+    assert measured["accuracy"] == pytest.approx((predictions == labels).mean())
+    assert measured["macro_f1"] == pytest.approx(
+        sklearn_metrics.f1_score(labels, predictions, average="macro")
+    )
+    assert measured["loss"] == pytest.approx(
+        sklearn_metrics.log_loss(labels, probabilities, labels=range(4))
+    )
+    assert (
+        measured["confusion_matrix"]
+        == sklearn_metrics.confusion_matrix(labels, predictions, labels=range(4)).tolist()
+    )
+    expected = sklearn_metrics.precision_recall_fscore_support(
+        labels, predictions, labels=range(4), zero_division=0
+    )
+    for index, name in enumerate(NAMES):
+        of_class = measured["per_class"][name]
+        keys = ("precision", "recall", "f1", "support")
+        assert [of_class[key] for key in keys] == pytest.approx([row[index] for row in expected])
+
+
+def test_rows_of_the_confusion_matrix_are_true_classes() -> None:
+    measured = classification_metrics(np.array([[0.1, 0.9]]), np.array([0]), ["no", "yes"])
+    assert measured["confusion_matrix"] == [[0, 1], [0, 0]]
+
+
+def test_a_class_that_never_occurs_does_not_lower_macro_f1() -> None:
+    probabilities = np.eye(3)[[0, 1]]
+    measured = classification_metrics(probabilities, np.array([0, 1]), ["a", "b", "absent"])
+    assert measured["macro_f1"] == 1.0
+    assert measured["per_class"]["absent"]["support"] == 0
+
+
+def test_the_interval_holds_the_accuracy_and_stays_open_when_all_are_right() -> None:
+    low, high = classification_metrics(np.eye(2), np.array([0, 1]), ["a", "b"])["accuracy_interval"]
+    assert 0.0 < low < 0.5
+    assert high == pytest.approx(1.0)
+
+
+def test_a_certain_mistake_costs_a_finite_loss() -> None:
+    measured = classification_metrics(np.array([[1.0, 0.0]]), np.array([1]), ["a", "b"])
+    assert measured["loss"] == pytest.approx(-np.log(1e-7))
+
+
+def test_metrics_are_plain_json(scored: tuple[np.ndarray, np.ndarray]) -> None:
+    probabilities, labels = scored
+    measured = classification_metrics(
+        probabilities.astype(np.float32), labels.astype(np.int32), NAMES
+    )
+    assert json.loads(json.dumps(measured)) == measured
+
+
+def test_nan_is_refused_rather_than_counted_as_the_first_class() -> None:
+    probabilities = np.array([[np.nan, np.nan], [0.2, 0.8]])
+    with pytest.raises(RunError, match="1 of 2 examples"):
+        classification_metrics(probabilities, np.array([0, 1]), ["a", "b"])
+
+
+def test_an_empty_split_is_refused() -> None:
+    with pytest.raises(DataError, match="no examples"):
+        classification_metrics(np.zeros((0, 2)), np.zeros(0, np.int32), ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "said"),
+    [
+        ((2, 3), [0, 1], "shape"),
+        ((3, 2), [0, 1], "shape"),
+        ((2, 2), [0, 2], "2"),
+        ((2, 2), [0, -1], "-1"),
+    ],
+)
+def test_what_does_not_belong_together_is_named(
+    shape: tuple[int, int], labels: list[int], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        classification_metrics(np.full(shape, 0.5), np.array(labels), ["a", "b"])
