@@ -1,0 +1,105 @@
+"""Small-sample statistics that the gates and the comparisons share."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+
+def wilson_interval(successes: int, count: int, level: float = 0.95) -> tuple[float, float]:
+    """The Wilson score interval of a proportion, without continuity correction.
+
+    Args:
+        successes: How many of `count` were right, 0 to `count`.
+        count: How many there were; with 0 nothing is known and (0, 1) is returned.
+        level: Coverage of the two-sided interval, between 0 and 1.
+
+    Returns:
+        Lower and upper end, fractions from 0 to 1.
+
+    Reference:
+        Wilson 1927; method 3 of Newcombe, Statistics in Medicine 17 (1998), 857-872.
+    """
+    if not 0 <= successes <= count:
+        raise ValueError(f"successes must lie between 0 and count; received {successes}, {count}")
+    if count == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    share = successes / count
+    centre = share + z * z / (2 * count)
+    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    low = 0.0 if successes == 0 else (centre - spread) / scale
+    high = 1.0 if successes == count else (centre + spread) / scale
+    return low, high
+
+
+def paired_binomial(worse: int, better: int) -> float:
+    """One-sided exact McNemar test: is it chance that more got worse than better?
+
+    Args:
+        worse: Examples that the reference had right and the other has wrong.
+        better: Examples that the reference had wrong and the other has right.
+
+    Returns:
+        Probability of `worse` or more among `worse + better` fair coin tosses; 1.0 when
+        nothing changed.
+    """
+    from scipy.stats import binom
+
+    if worse < 0 or better < 0:
+        raise ValueError(f"worse and better must not be negative; received {worse}, {better}")
+    return float(min(1.0, binom.sf(worse - 1, worse + better, 0.5)))
+
+
+def paired_difference_interval(
+    correct_a: Any, correct_b: Any, level: float = 0.95
+) -> tuple[float, float]:
+    """Interval of `mean(correct_a) - mean(correct_b)` for the same examples.
+
+    Unlike the usual normal approximation it keeps a width when no example changed, so that
+    a small set does not look like proof.
+
+    Args:
+        correct_a: Boolean `(examples,)`, whether the first model is right.
+        correct_b: Boolean `(examples,)`, the second model on the same examples.
+        level: Coverage of the two-sided interval, between 0 and 1.
+
+    Returns:
+        Lower and upper end, fractions from -1 to 1; (-1, 1) for no examples.
+
+    Reference:
+        Method 10 of Newcombe, Statistics in Medicine 17 (1998), 2635-2650.
+    """
+    a = np.asarray(correct_a, dtype=bool)
+    b = np.asarray(correct_b, dtype=bool)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"both must be (examples,); received {a.shape} and {b.shape}")
+    count = len(a)
+    if count == 0:
+        return -1.0, 1.0
+    share_a, share_b = float(a.mean()), float(b.mean())
+    low_a, high_a = wilson_interval(int(a.sum()), count, level)
+    low_b, high_b = wilson_interval(int(b.sum()), count, level)
+    phi = _correlation(int((a & b).sum()), int((a & ~b).sum()), int((b & ~a).sum()), count)
+    below, above = share_a - low_a, high_b - share_b
+    low = below**2 - 2 * phi * below * above + above**2
+    below, above = share_b - low_b, high_a - share_a
+    high = above**2 - 2 * phi * above * below + below**2
+    difference = share_a - share_b
+    return difference - math.sqrt(max(0.0, low)), difference + math.sqrt(max(0.0, high))
+
+
+def _correlation(both: int, only_a: int, only_b: int, count: int) -> float:
+    """Newcombe's phi: moved toward zero by half the sample where it is positive."""
+    neither = count - both - only_a - only_b
+    product = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
+    if product == 0:
+        return 0.0
+    numerator: float = both * neither - only_a * only_b
+    if numerator > 0:
+        numerator = max(numerator - count / 2, 0)
+    return numerator / math.sqrt(product)

@@ -1,0 +1,91 @@
+"""A small trained classifier of real handwritten digits, and its held-out images."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+if TYPE_CHECKING:
+    import keras
+
+    from kfine.exporting.export import HeldOut
+    from kfine.models.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model of 16-pixel digits, raw images of 8 pixels, and probabilities of the model."""
+
+    model: keras.Model
+    preprocessing: Preprocessing
+    labels: tuple[str, ...]
+    train_images: np.ndarray
+    images: np.ndarray
+    targets: np.ndarray
+    probabilities: np.ndarray
+
+    def held_out(self) -> HeldOut:
+        from kfine.exporting.export import HeldOut
+
+        return HeldOut(iter(self.images), self.targets, self.probabilities)
+
+
+def probabilities_of(
+    model: keras.Model, preprocessing: Preprocessing, images: object
+) -> np.ndarray:
+    """The training pipeline's way: resized whole numbers, normalised, logits, softmax."""
+    import keras
+
+    from kfine.data.images import resize_image
+
+    resized = np.stack([resize_image(i, preprocessing.image_size) for i in images])  # type: ignore[attr-defined]
+    logits = model.predict(np.asarray(preprocessing.normalize(resized)), verbose=0)
+    return np.asarray(keras.ops.softmax(logits))
+
+
+@pytest.fixture(scope="session")
+def trained() -> Trained:
+    import keras
+    from sklearn.datasets import load_digits
+
+    from kfine.models.preprocessing import Preprocessing
+
+    keras.utils.set_random_seed(0)
+    digits = load_digits()
+    images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None].repeat(3, axis=-1)
+    preprocessing = Preprocessing((16, 16), (1 / 58, 1 / 57, 1 / 57), (-2.1, -2.0, -1.8))
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False),
+            keras.layers.BatchNormalization(momentum=0.8),
+            keras.layers.ReLU(6.0),
+            keras.layers.DepthwiseConv2D(3, padding="same"),
+            keras.layers.ReLU(6.0),
+            keras.layers.Conv2D(64, 1, activation="relu"),
+            keras.layers.Conv2D(64, 3, strides=2, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(10),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    x = np.asarray(preprocessing.normalize(np.asarray(preprocessing.resize(images)).round()))
+    model.fit(x[:1200], digits.target[:1200], epochs=6, verbose=0)
+    held_out = images[1200:1500]
+    return Trained(
+        model,
+        preprocessing,
+        tuple(f"digit {name}" for name in digits.target_names),
+        images[:1200],
+        held_out,
+        digits.target[1200:1500],
+        probabilities_of(model, preprocessing, held_out),
+    )
