@@ -1,0 +1,56 @@
+"""The terminal: words in, words out. One small module per verb, imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from kfine import __version__
+from kfine.cli.failures import run_safely
+
+_VERBS = ("fit", "evaluate", "predict", "export", "recipes", "presets", "runs")
+
+
+class _Verbs(click.Group):
+    """Imports the module of a verb when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"kfine.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from kfine.config import nearest
+
+        if args and args[0] not in _VERBS:
+            ctx.fail(f"There is no command {args[0]!r}; {nearest(args[0], _VERBS)}.")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kfine")
+def cli() -> None:
+    """From a folder of your own examples to a fine-tuned model that runs on a phone.
+
+    \b
+    kfine fit image_classification --data flowers
+    kfine evaluate runs/RUN
+    kfine export runs/RUN --quantize int8
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit status 0 done, 1 our fault, 2 yours, 3 a gate said no."""
+    sys.exit(run_safely(cli, arguments))
+
+
+def run_recipe(path: str) -> None:
+    """Run a recipe file as a script: the same as `kfine fit PATH ...`."""
+    main(["fit", path, *sys.argv[1:]])

@@ -1,0 +1,71 @@
+"""`kfine evaluate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
+
+
+@click.command("evaluate")
+@click.argument("run")
+@click.option(
+    "--data",
+    metavar="SOURCE",
+    help="Other labelled data of the same classes, in place of the test split.",
+)
+@quiet_option
+@json_option
+def command(run: str, data: str | None, quiet: bool, as_json: bool) -> None:
+    """Score RUN on its test split, beside the majority class and a linear probe."""
+    from kfine.verbs.evaluate import evaluate
+
+    metrics = evaluate(run, data=data, console=make_console(quiet))
+    if as_json:
+        print_json(metrics)
+        return
+    _print_models(metrics)
+    click.echo()
+    _print_classes(metrics)
+    folder = run if data is None else f"{run}/evaluations"
+    click.echo(f"\nmetrics.json and plots/ are in {folder}", err=True)
+
+
+def _print_models(metrics: dict[str, Any]) -> None:
+    compared = {
+        "fine-tuned": metrics,
+        "linear probe (frozen backbone)": metrics["baselines"]["linear_probe"],
+        "majority class": metrics["baselines"]["majority"],
+    }
+    rows = []
+    for name, values in compared.items():
+        low, high = values["accuracy_interval"]
+        interval = f"{low:.3f} to {high:.3f}"
+        loss = values.get("loss")
+        rows.append(
+            [
+                name,
+                f"{values['accuracy']:.3f}",
+                interval,
+                f"{values['macro_f1']:.3f}",
+                "" if loss is None else f"{loss:.3f}",
+            ]
+        )
+    print_table(["", "accuracy", "95 % interval", "macro F1", "loss"], rows)
+    gain = metrics["gain"]
+    sure = "more than chance" if gain["p_value"] <= 0.05 else "may be chance"
+    click.echo(
+        f"against the probe on {metrics['count']} examples: {gain['accuracy']:+.3f} "
+        f"({gain['interval'][0]:+.3f} to {gain['interval'][1]:+.3f}, "
+        f"p = {gain['p_value']:.2g}): {sure}"
+    )
+
+
+def _print_classes(metrics: dict[str, Any]) -> None:
+    rows = [
+        [name, *(f"{one[key]:.3f}" for key in ("precision", "recall", "f1")), str(one["support"])]
+        for name, one in metrics["per_class"].items()
+    ]
+    print_table(["class", "precision", "recall", "F1", "examples"], rows)

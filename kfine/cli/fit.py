@@ -1,0 +1,164 @@
+"""`kfine fit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kfine.cli.options import json_option, make_console, print_json, quiet_option
+from kfine.errors import ConfigError, KfineError
+
+
+class _SettingsCommand(click.Command):
+    """Lists the settings of a recipe under their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        headings: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record:
+                headings.setdefault(getattr(parameter, "group", "This command"), []).append(record)
+        for heading, records in headings.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from kfine.config import nearest
+
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            if name == "--resume":
+                raise _resume_alone() from None
+            known = [option for p in self.get_params(ctx) for option in p.opts]
+            raise click.UsageError(
+                f"There is no option {name}; {nearest(name, known)}.", ctx
+            ) from None
+
+
+class _Recipes(click.Group):
+    """One command per recipe, its options made from the recipe's Config."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from kfine.verbs.recipes import recipe_names
+
+        return recipe_names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from kfine.config import click_options
+        from kfine.verbs.recipes import load_recipe, summary_of
+
+        module = load_recipe(cmd_name)
+        return _SettingsCommand(
+            cmd_name,
+            params=[*click_options(module.Config), *_own_options()],
+            callback=_callback(cmd_name),
+            help=module.__doc__,
+            short_help=summary_of(module),
+        )
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        command = self.get_command(ctx, name)
+        return name, command, args[1:]
+
+
+def _own_options() -> list[click.Parameter]:
+    def carrier() -> None: ...
+
+    for decorate in (
+        json_option,
+        quiet_option,
+        click.option(
+            "--dry-run",
+            is_flag=True,
+            help="Print the data, the stages and the time a run would take; train nothing.",
+        ),
+        click.option(
+            "--run-dir", metavar="FOLDER", help="Where to put the run.  [default: under runs/]"
+        ),
+        click.option(
+            "--config", metavar="FILE", help="YAML file with settings; options win over it."
+        ),
+    ):
+        decorate(carrier)
+    parameters: list[click.Parameter] = carrier.__click_params__  # type: ignore[attr-defined]
+    return list(reversed(parameters))
+
+
+def _callback(recipe: str) -> Any:
+    def run(
+        config: str | None,
+        run_dir: str | None,
+        dry_run: bool,
+        quiet: bool,
+        as_json: bool,
+        **settings: Any,
+    ) -> None:
+        given = {name: value for name, value in settings.items() if value is not None}
+        # `kfine fit --json RECIPE` means the same as `kfine fit RECIPE --json`.
+        before = click.get_current_context().parent
+        if before is not None:
+            quiet, as_json = quiet or before.params["quiet"], as_json or before.params["as_json"]
+        console = make_console(quiet)
+        if dry_run:
+            from kfine.verbs.dry_run import dry_run as rehearse
+
+            plan = rehearse(recipe, config=config, console=console, **given)
+            if as_json:
+                print_json(plan)
+            return
+        from kfine.verbs.fit import fit
+
+        result = fit(recipe, config=config, run_dir=run_dir, console=console, **given)
+        _print_result(result, as_json)
+
+    return run
+
+
+def _resume_alone() -> KfineError:
+    return ConfigError(
+        "--resume takes no recipe and no settings: the run has its own; "
+        "continue it with `kfine fit --resume RUN`."
+    )
+
+
+def _print_result(run: Any, as_json: bool) -> None:
+    info = run._folder.info()
+    if as_json:
+        print_json({"run": str(run.path), **info})
+        return
+    shown = run.path
+    if run.path.is_relative_to(Path.cwd()):
+        shown = run.path.relative_to(Path.cwd())
+    click.echo(f"{shown}")
+    click.echo(f"next: kfine evaluate {shown}", err=True)
+
+
+@click.group(
+    "fit",
+    cls=_Recipes,
+    invoke_without_command=True,
+    subcommand_metavar="RECIPE [SETTINGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option("--resume", metavar="RUN", help="Continue an interrupted run to the same result.")
+@quiet_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, resume: str | None, quiet: bool, as_json: bool) -> None:
+    """Fine-tune a model: RECIPE is a name from `kfine recipes` or the path of a .py file.
+
+    `kfine fit RECIPE --help` shows every setting.
+    """
+    if resume is not None:
+        from kfine.verbs.fit import fit
+
+        if ctx.invoked_subcommand is not None:
+            raise _resume_alone()
+        _print_result(fit(resume=resume, console=make_console(quiet)), as_json)
+    elif ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

@@ -1,0 +1,1 @@
+"""The run folder, its lock, and where a run came from."""

@@ -1,0 +1,1 @@
+"""The verbs: what the terminal and a notebook both call."""

@@ -1,0 +1,169 @@
+"""`evaluate`: score a run on held-out data, beside the trivial and the frozen answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kfine.console import Console
+from kfine.errors import DataError
+from kfine.runs.files import write_json
+from kfine.verbs.fit import load_data
+from kfine.verbs.recipes import recipe_of_run
+from kfine.verbs.run import Run, as_run
+
+
+def evaluate(
+    run: Run | str | Path,
+    *,
+    data: str | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Score a finished run on its test split, or on other labelled data.
+
+    Writes `metrics.json` and `plots/` into the run folder; for other data into
+    `evaluations/NAME/` of it.
+
+    Args:
+        run: A run or its folder.
+        data: Other data of the same classes, as a source that the recipe can read.
+        console: Hears of the progress.
+
+    Returns:
+        The recipe's metrics, the `primary` one named, and under `baselines` the majority class
+        and a linear probe on the frozen backbone, each with the same metrics; under `gain` the
+        comparison with the probe.
+
+    Raises:
+        KfineError: The run has not finished, or the data cannot be used.
+    """
+    console = console or Console()
+    run = as_run(run)
+    run._folder.require_finished()
+    module, note = recipe_of_run(run._folder)
+    if note:
+        console.warn(note)
+    own = load_data(module, run.config, console, split_lists=run._folder.read("splits.json"))
+    for line in own.warnings:
+        console.warn(line)
+    scored = own
+    if data is not None:
+        scored = module.load_other_data(run.config, data, run.class_names)
+        for one in scored.set_aside[:20]:
+            console.warn(f"set aside {one.name}: {one.reason}")
+    if scored.test is None:
+        raise DataError(f"The data of {run.path} has no test split; give other data with --data.")
+    with console.timed("loading TensorFlow and the model"):
+        model = run.model
+    probabilities = predict_split(run, model, scored.test)
+    metrics = module.evaluate(probabilities, scored)
+    with console.timed("scoring the baselines"):
+        probe = _probe(run, module, own, scored)
+    predicted = np.array(probe.pop("predictions"))
+    metrics["baselines"] = {"majority": _majority(own, scored), "linear_probe": probe}
+    metrics["gain"] = _gain(probabilities, predicted, scored.test.labels)
+    folder = run.path if data is None else run.path / "evaluations" / _name_of(data)
+    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "predictions.json", _rows(scored.test, probabilities, run.class_names))
+    _draw(folder / "plots", metrics, scored, probabilities)
+    return metrics
+
+
+def predict_split(run: Run, model: Any, split: Any) -> np.ndarray:
+    """Class probabilities `(examples, classes)` float32 of a split's stored images."""
+    from kfine.data.pipeline import evaluation_dataset
+
+    batches = evaluation_dataset(split.inputs, run.preprocessing.normalize, run.config.batch_size)
+    return softmax(model.predict(batches, verbose=0))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits `(..., classes)`, float32."""
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    probabilities: np.ndarray = shifted / shifted.sum(-1, keepdims=True)
+    return probabilities.astype(np.float32)
+
+
+def _majority(own: Any, scored: Any) -> dict[str, Any]:
+    from kfine.evaluation import majority_baseline
+
+    return majority_baseline(own.train.labels, scored.test.labels, own.class_names)
+
+
+def _probe(run: Run, module: Any, own: Any, scored: Any) -> dict[str, Any]:
+    """Logistic regression on what the untouched backbone gives before its last layer."""
+    import keras
+
+    from kfine.data.pipeline import evaluation_dataset
+    from kfine.evaluation import linear_probe
+
+    base = module.build_model(run.config, own).model
+    features = keras.Model(base.inputs, base.layers[-1].input)
+
+    def compute(split: Any) -> np.ndarray:
+        batches = evaluation_dataset(split.inputs, run.preprocessing.normalize, 32)
+        return np.asarray(features.predict(batches, verbose=0))
+
+    return linear_probe(
+        compute(own.train),
+        own.train.labels,
+        compute(own.validation),
+        own.validation.labels,
+        compute(scored.test),
+        scored.test.labels,
+        own.class_names,
+        seed=run.config.seed,
+    )
+
+
+def _gain(probabilities: np.ndarray, probe: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Whether the tuned model beats the probe on the same examples, and how sure that is."""
+    from kfine.statistics import paired_binomial, paired_difference_interval
+
+    tuned_right = probabilities.argmax(-1) == labels
+    probe_right = probe == labels
+    better = int((tuned_right & ~probe_right).sum())
+    worse = int((~tuned_right & probe_right).sum())
+    low, high = paired_difference_interval(tuned_right, probe_right)
+    return {
+        "over": "linear_probe",
+        "accuracy": float(tuned_right.mean() - probe_right.mean()),
+        "interval": [float(low), float(high)],
+        "p_value": float(paired_binomial(better, worse)),
+    }
+
+
+def _name_of(data: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(data).name) or "data"
+
+
+def _rows(split: Any, probabilities: np.ndarray, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "label": names[label],
+            "prediction": names[row.argmax()],
+            "probability": round(float(row.max()), 6),
+        }
+        for name, label, row in zip(split.names, split.labels, probabilities, strict=True)
+    ]
+
+
+def _draw(folder: Path, metrics: dict[str, Any], data: Any, probabilities: np.ndarray) -> None:
+    from kfine.evaluation.plots import confusion_matrix_png, mistakes_png
+
+    names, test = data.class_names, data.test
+    confusion_matrix_png(folder / "confusion_matrix.png", metrics["confusion_matrix"], names)
+    predicted = probabilities.argmax(-1)
+    wrong = np.flatnonzero(predicted != test.labels)
+    worst = wrong[np.argsort(-probabilities[wrong].max(-1), kind="stable")][:24]
+    mistakes_png(
+        folder / "mistakes.png",
+        test.inputs[worst],
+        [names[label] for label in test.labels[worst]],
+        [names[label] for label in predicted[worst]],
+        probabilities[worst].max(-1),
+        names,
+    )

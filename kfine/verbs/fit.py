@@ -1,0 +1,228 @@
+"""`fit`: from a recipe and a config to a finished run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kfine.backend import load_backend
+from kfine.config import dump_yaml, make_config
+from kfine.console import Console
+from kfine.errors import ConfigError, RunError
+from kfine.runs.files import whole_file
+from kfine.runs.folder import RunFolder, check_new, new_run, now, open_run
+from kfine.runs.lock import locked
+from kfine.runs.provenance import environment
+from kfine.verbs.recipes import load_recipe, recipe_name, recipe_of_run, source_of
+from kfine.verbs.run import Run
+
+
+def fit(
+    recipe: str | Path | None = None,
+    *,
+    config: str | Path | None = None,
+    run_dir: str | Path | None = None,
+    resume: str | Path | None = None,
+    console: Console | None = None,
+    **settings: Any,
+) -> Run:
+    """Fine-tune a model and leave a run folder.
+
+    Args:
+        recipe: Name of a recipe, or path of a recipe file.
+        config: YAML file with settings; keyword arguments win over it.
+        run_dir: Where to put the run; `runs/RECIPE-DATE-TIME` if omitted.
+        resume: A run folder to continue instead; takes no recipe and no settings.
+        console: Hears of the progress; standard error if omitted.
+        **settings: Fields of the recipe's `Config`.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        KfineError: The settings, the data, the preset or the folder cannot be used.
+
+    Example:
+
+    ```python
+    run = kfine.fit("image_classification", data="flowers", epochs=8)
+    print(run.metrics["accuracy"])
+    ```
+    """
+    console = console or Console()
+    if resume is not None:
+        if recipe or settings or config or run_dir:
+            raise ConfigError("resume takes no recipe and no settings: the run has its own.")
+        return _resume(open_run(resume), console)
+    module, resolved = prepare(recipe, config, settings)
+    with begun(recipe_name(module), run_dir) as folder:
+        data = load_data(module, resolved, console)
+        say_data(data, console)
+        prepared = build_job(module, resolved, data, console)
+        _describe_run(folder, module, resolved, data)
+        return _train(folder, prepared, console)
+
+
+def prepare(
+    recipe: str | Path | None, config: str | Path | None, settings: dict[str, Any]
+) -> tuple[ModuleType, Any]:
+    """Load a recipe and resolve its config; cheap, and imports no Keras."""
+    if recipe is None:
+        raise ConfigError("fit needs a recipe, such as image_classification, or a run to resume.")
+    module = load_recipe(recipe)
+    return module, module.resolve(make_config(module.Config, settings, config))
+
+
+def load_data(module: ModuleType, config: Any, console: Console, **options: Any) -> Any:
+    """Read a recipe's data with progress."""
+    return module.load_data(config, progress=console.count("reading the data"), **options)
+
+
+def say_data(data: Any, console: Console) -> None:
+    """Say what is in the data, and what was set aside."""
+    summary = data.summary()
+    for name, split in summary["splits"].items():
+        aside = f", {split['set_aside']} set aside" if split["set_aside"] else ""
+        console.say(f"{name}: {split['used']} examples of {len(split['per_class'])} classes{aside}")
+    for line in data.notes:
+        console.say(line)
+    for one in data.set_aside[:20]:
+        console.warn(f"set aside {one.name}: {one.reason}")
+    if len(data.set_aside) > 20:
+        console.warn(f"set aside {len(data.set_aside) - 20} more files, all named in data.json")
+    for line in data.warnings:
+        console.warn(line)
+
+
+def _describe_run(folder: RunFolder, module: ModuleType, config: Any, data: Any) -> None:
+    folder.write_text("config.yaml", dump_yaml(config))
+    folder.write_text("recipe.py", source_of(module))
+    folder.write("environment.json", environment(config.seed))
+    folder.write("data.json", data.summary())
+    folder.write("splits.json", data.split_lists())
+    # Written last: with it the folder counts as a run, which is kept and can be resumed.
+    name = recipe_name(module)
+    builtin = module.__name__.startswith("kfine.recipes.")
+    folder.update(
+        recipe=name if builtin else str(module.__file__),
+        status="running",
+        started=now(),
+        class_names=list(data.class_names),
+    )
+
+
+def _resume(folder: RunFolder, console: Console) -> Run:
+    with locked(folder.path):
+        if folder.info()["status"] == "finished":
+            raise RunError(f"The run {folder.path} has finished; there is nothing to resume.")
+        module, note = recipe_of_run(folder)
+        if note:
+            console.warn(note)
+        config = make_config(module.Config, {}, folder.path / "config.yaml")
+        data = load_data(module, config, console, split_lists=folder.read("splits.json"))
+        recorded = folder.read("data.json")["fingerprint"]
+        if data.summary()["fingerprint"] != recorded:
+            raise RunError(
+                f"The data of {folder.path} changed since the run began, so it cannot be resumed "
+                "to the same result; restore the data, or start a new run."
+            )
+        console.say(f"resuming {folder.path}")
+        return _train(folder, build_job(module, config, data, console), console)
+
+
+@dataclass
+class Prepared:
+    """A compiled job and the built model behind it."""
+
+    job: Any
+    built: Any
+
+
+def build_job(module: ModuleType, config: Any, data: Any, console: Console) -> Prepared:
+    """Build and compile the model and its input pipelines; seeds everything first."""
+    with console.timed("loading TensorFlow and the preset"):
+        load_backend()
+        from kfine.data.augmentation import seeded
+        from kfine.data.pipeline import Batches, evaluation_dataset
+        from kfine.models.groups import layer_groups
+        from kfine.seeds import seed_everything
+        from kfine.training.engine import Job, compile_job
+        from kfine.training.unfreezing import plan_stages
+
+        seed_everything(config.seed)
+        built = module.build_model(config, data)
+    groups = layer_groups(built.model)
+    prepare_inputs = built.preprocessing.normalize
+    train, validation = data.train, data.validation
+    weights = built.sample_weights
+    job = Job(
+        model=built.model,
+        loss=built.loss,
+        metrics=built.metrics,
+        groups=groups,
+        stages=plan_stages(config.unfreeze, config.epochs, [one.name for one in groups[:-1]]),
+        batches=Batches(
+            inputs=train.inputs,
+            targets=built.targets(train.labels),
+            sample_weights=weights(train.labels) if weights else None,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            prepare=prepare_inputs,
+            augment=seeded(built.augmentation),
+        ),
+        validation=evaluation_dataset(
+            validation.inputs, prepare_inputs, config.batch_size, built.targets(validation.labels)
+        ),
+        config=config,
+    )
+    compile_job(job)
+    return Prepared(job, built)
+
+
+def _train(folder: RunFolder, prepared: Prepared, console: Console) -> Run:
+    from kfine.evaluation.plots import learning_curves_png
+    from kfine.training.checkpoints import Checkpoints
+    from kfine.training.engine import run_stages
+    from kfine.training.freezing import release
+
+    job, built = prepared.job, prepared.built
+    folder.write("preprocessing.json", built.preprocessing.to_dict())
+    stages = [vars(stage) for stage in job.stages]
+    folder.update(decisions=built.decisions, stages=stages, groups=[g.name for g in job.groups])
+    try:
+        history, best = run_stages(
+            job, checkpoints=Checkpoints(folder.checkpoints), console=console
+        )
+    except KeyboardInterrupt:
+        folder.update(status="interrupted")
+        console.say(f"interrupted; continue with: kfine fit --resume {folder.path}")
+        raise
+    release(job.model)
+    _save_model(folder, job.model)
+    folder.write("history.json", history)
+    learning_curves_png(
+        folder.path / "plots" / "learning_curves.png",
+        history,
+        [(stage.first_epoch + 1, f"stage {stage.index + 1}") for stage in job.stages],
+    )
+    kept = history[best.epoch]
+    folder.update(status="finished", finished=now(), best_epoch=best.epoch + 1, validation=kept)
+    console.say(
+        f"kept the weights of epoch {best.epoch + 1}: "
+        + ", ".join(f"{k} {v:.3f}" for k, v in kept.items() if k.startswith("val_"))
+    )
+    console.say(f"run: {folder.path}")
+    return Run(folder)
+
+
+def _save_model(folder: RunFolder, model: Any) -> None:
+    import keras
+
+    # A KerasHub task comes to life with a fresh Adam. Loading warns where the file holds other
+    # optimizer state than that, or a compile config.
+    model.compiled = False
+    model.optimizer = keras.optimizers.Adam()
+    with whole_file(folder.model_path) as temporary:
+        model.save(temporary)

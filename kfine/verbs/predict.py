@@ -1,0 +1,142 @@
+"""`predict`: images in, named classes with probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kfine.backend import load_backend
+from kfine.console import Console
+from kfine.errors import DataError, RunError
+from kfine.verbs.run import Run
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one image.
+
+    Attributes:
+        name: The image's path as given.
+        classes: Class names with probabilities, the most probable first.
+        unsure: Whether the best probability is below the asked-for limit.
+    """
+
+    name: str
+    classes: tuple[tuple[str, float], ...]
+    unsure: bool = False
+
+    @property
+    def label(self) -> str:
+        """The most probable class, or `unsure`."""
+        return "unsure" if self.unsure else self.classes[0][0]
+
+
+def predict(
+    model: Run | str | Path,
+    images: str | Path | Sequence[str | Path],
+    *,
+    unsure_below: float = 0.0,
+    console: Console | None = None,
+) -> list[Prediction]:
+    """Classify images with a run, a SavedModel or a `.tflite` file.
+
+    Args:
+        model: A run, its folder, or a file that `kfine export` wrote.
+        images: Image files; a folder stands for all images below it.
+        unsure_below: Call a prediction unsure when its best probability is below this.
+        console: Hears of images that cannot be read.
+
+    Returns:
+        One prediction per readable image.
+
+    Raises:
+        KfineError: The model or a path is missing or not usable, or no image can be read.
+    """
+    console = console or Console()
+    check_model(model)
+    paths = list(_expand([images] if isinstance(images, (str, Path)) else images))
+    if not paths:
+        raise DataError("There are no images to predict.")
+    from kfine.data import decode_image
+
+    decoded, names = [], []
+    for path in paths:
+        try:
+            decoded.append(decode_image(path))
+            names.append(str(path))
+        except DataError as error:
+            console.warn(f"set aside {path}: {error}")
+    if not decoded:
+        raise DataError(f"None of the {len(paths)} images can be read.")
+    with console.timed("loading the model"):
+        labels, probabilities = _probabilities(model, decoded)
+    return [
+        _prediction(*pair, labels, unsure_below) for pair in zip(names, probabilities, strict=True)
+    ]
+
+
+def check_model(model: Run | str | Path) -> None:
+    """Refuse a path that is neither a run nor something exported, before anything is loaded."""
+    if isinstance(model, Run):
+        return
+    path = Path(model)
+    if not path.exists():
+        raise RunError(f"There is no run or exported file {path}.")
+    if path.is_dir() and not any((path / one).is_file() for one in ("run.json", "saved_model.pb")):
+        raise RunError(f"The folder {path} is neither a run nor a SavedModel.")
+
+
+def _expand(images: Iterable[str | Path]) -> Iterable[Path]:
+    for image in images:
+        path = Path(image)
+        if path.is_dir():
+            hidden = [p for p in sorted(path.rglob("*")) if p.is_file()]
+            yield from (p for p in hidden if not p.name.startswith("."))
+        elif path.exists():
+            yield path
+        else:
+            raise DataError(f"There is no image {path}.")
+
+
+def _probabilities(
+    model: Run | str | Path, images: list[np.ndarray]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    if not isinstance(model, Run) and not (Path(model) / "run.json").is_file():
+        if Path(model).is_dir():
+            load_backend()
+        from kfine.exporting import load_exported
+
+        exported = load_exported(Path(model))
+        return tuple(exported.labels), np.asarray(exported.predict(images))
+    run = model if isinstance(model, Run) else Run(model)
+    from kfine.data import resize_image
+    from kfine.verbs.evaluate import softmax
+
+    size = run.preprocessing.image_size
+    resized = np.stack([resize_image(image, size) for image in images]).astype(np.float32)
+    logits = run.model.predict(np.asarray(run.preprocessing.normalize(resized)), verbose=0)
+    return run.class_names, softmax(logits)
+
+
+def _prediction(
+    name: str, probabilities: np.ndarray, labels: tuple[str, ...], unsure_below: float
+) -> Prediction:
+    order = np.argsort(-probabilities, kind="stable")
+    classes = tuple((labels[index], float(probabilities[index])) for index in order)
+    return Prediction(name, classes, classes[0][1] < unsure_below)
+
+
+def as_rows(predictions: Sequence[Prediction], top: int) -> list[dict[str, Any]]:
+    """Predictions as JSON-able rows with the `top` classes."""
+    return [
+        {
+            "image": one.name,
+            "label": one.label,
+            "classes": {name: round(value, 6) for name, value in one.classes[:top]},
+        }
+        for one in predictions
+    ]
