@@ -117,7 +117,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known name is most like the given one, or which names there are."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?"[:-1] if close else "there are: " + ", ".join(known)
+    return f"the nearest is {close[0]!r}" if close else "there are: " + ", ".join(known)
 
 
 def _check(one: Setting, value: Any) -> Any:

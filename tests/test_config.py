@@ -102,4 +102,4 @@ def test_every_setting_is_an_option_that_reads_back_its_default() -> None:
 
 
 def test_what_the_recipe_declares_is_listed_first() -> None:
-    assert [one.group for one in settings_of(Config)][0] == "Data"
+    assert next(one.group for one in settings_of(Config)) == "Data"

@@ -81,7 +81,8 @@ def linear_probe(
         seed: Draws the training examples where there are too many.
 
     Returns:
-        What `classification_metrics` returns for the test split, and `C`, `validation_accuracy`
+        What `classification_metrics` returns for the test split, and `predictions` (class
+        indices), `C`, `validation_accuracy`
         (None without validation examples), `train_count`, and `converged` (False when the solver
         stopped at its limit of steps).
 
@@ -118,6 +119,7 @@ def linear_probe(
     probabilities = _probabilities(chosen, scaler.transform(test_features), len(class_names))
     return {
         **classification_metrics(probabilities, test_labels, class_names),
+        "predictions": probabilities.argmax(-1).tolist(),
         "C": float(chosen.C),
         "validation_accuracy": validation_accuracy,
         "train_count": len(labels),
