@@ -8,6 +8,8 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +91,46 @@ def tiny_settings(tiny_preset: str, digit_photos: Path) -> dict[str, Any]:
         "image_size": 32,
         "learning_rate": 0.01,
     }
+
+
+@pytest.fixture(scope="session")
+def finished_run(
+    tiny_preset: str, digit_photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a finished and evaluated run; tests read it and leave it as it is."""
+    import kfine
+    from kfine.console import Console
+
+    path = tmp_path_factory.mktemp("runs") / "digits"
+    quiet = Console(quiet=True)
+    settings: dict[str, Any] = {"data": str(digit_photos), "preset": tiny_preset}
+    settings |= {"epochs": 3, "unfreeze": "2:1,3:3", "batch_size": 16, "image_size": 32}
+    run = kfine.fit(
+        "image_classification", run_dir=path, console=quiet, learning_rate=0.01, **settings
+    )
+    kfine.evaluate(run, console=quiet)
+    return path
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What a command left: its exit status, standard output and standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def kfine_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Spoken]:
+    """`kfine_command("fit", ...)` runs the command line in this process."""
+    from kfine.cli import main
+
+    def run(*arguments: object) -> Spoken:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit:
+            main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return Spoken(int(exit.value.code or 0), said.out, said.err)
+
+    return run

@@ -1,0 +1,88 @@
+"""Help pages: complete, and quick because nothing heavy is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kfine.config import settings_of
+from kfine.verbs.recipes import load_recipe, recipe_names
+
+VERBS = ("fit", "evaluate", "predict", "export", "recipes", "presets", "runs")
+LIGHT = """
+import sys
+{code}
+heavy = {{"tensorflow", "keras", "keras_hub", "sklearn", "matplotlib", "PIL"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize("verb", [(), *((verb,) for verb in VERBS), ("recipes", "copy")])
+def test_the_help_of_every_verb_renders(
+    kfine_command: Callable[..., Any], verb: tuple[str, ...]
+) -> None:
+    for flag in ("--help", "-h"):
+        said = kfine_command(*verb, flag)
+        assert said.status == 0
+        assert said.out.startswith(f"Usage: {' '.join(('kfine', *verb))} ")
+        assert not said.err
+    for name in VERBS if not verb else ():
+        assert f"\n  {name} " in said.out
+
+
+def test_the_help_of_fit_lists_the_recipes(kfine_command: Callable[..., Any]) -> None:
+    assert kfine_command("fit").out == kfine_command("fit", "--help").out
+    assert all(name in kfine_command("fit").out for name in recipe_names())
+
+
+def test_the_help_of_a_recipe_shows_every_setting_with_default_and_unit(
+    kfine_command: Callable[..., Any],
+) -> None:
+    said = kfine_command("fit", "image_classification", "--help")
+    assert said.status == 0
+    words = " ".join(said.out.split())
+    place = -1
+    settings = settings_of(load_recipe("image_classification").Config)
+    for group in dict.fromkeys(one.group for one in settings):
+        heading = said.out.index(f"\n{group}:\n")
+        assert heading > place, "the groups are in the order of the settings"
+        place = heading
+        for one in (one for one in settings if one.group == group):
+            place = said.out.index(f"\n  {one.option} ", place)
+    for one in settings:
+        assert " ".join(one.help.split()) in words
+        unit = f" {one.unit}" if one.unit else ""
+        default = "chosen automatically" if one.default is None else f"{one.default}{unit}"
+        assert f"{one.help} [default: {default}]" in words
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import kfine; dir(kfine)",
+        "from kfine.cli import cli; cli.main(['--help'], standalone_mode=False)",
+        "from kfine.cli import cli; "
+        "cli.main(['fit', 'image_classification', '--help'], standalone_mode=False)",
+        "import kfine.recipes.image_classification",
+        "import kfine; kfine.fit, kfine.evaluate, kfine.predict, kfine.export, kfine.Run",
+    ],
+)
+def test_nothing_heavy_is_imported(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT.format(code=code)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_module_runs_like_the_command() -> None:
+    command = [sys.executable, "-m", "kfine", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("kfine, version ")

@@ -1,0 +1,172 @@
+"""What the verbs print: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kfine.runs.folder import RunFolder
+from kfine.verbs.recipes import recipes_folder
+
+Command = Callable[..., Any]
+
+
+def options(settings: dict[str, Any]) -> list[str]:
+    return [
+        word
+        for name, value in settings.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+
+
+def test_a_copied_recipe_fits_like_its_original(
+    kfine_command: Command,
+    tiny_settings: dict[str, Any],
+    finished_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    copied = kfine_command("recipes", "copy", "image_classification", "mine.py")
+    assert (copied.status, copied.out) == (0, "mine.py\n")
+    assert "kfine fit ./mine.py" in copied.err
+    said = kfine_command("fit", "./mine.py", *options(tiny_settings), "--run-dir", "run", "--json")
+    assert said.status == 0, said.err
+    result = json.loads(said.out)
+    assert result["run"] == str(tmp_path / "run")
+    assert result["status"] == "finished"
+    assert result["recipe"] == str(tmp_path / "mine.py")
+    for words in ("train: 102 examples of 3 classes", "stage 2 of 3", "epoch 3/3", "kept the"):
+        assert words in said.err
+    first = json.loads((finished_run / "history.json").read_text())
+    assert json.loads(Path("run/history.json").read_text()) == first
+
+    listed = kfine_command("runs", ".", "--json")
+    (row,) = json.loads(listed.out)
+    assert (row["run"], row["recipe"], row["status"]) == ("run", "mine", "finished")
+    finished = kfine_command("fit", "--resume", "run")
+    assert finished.status == 2
+    assert "has finished" in finished.err
+
+
+def test_a_dry_run_as_json(
+    kfine_command: Command, tiny_settings: dict[str, Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = (*options({**tiny_settings, "epochs": 2, "unfreeze": "none"}), "--dry-run", "--quiet")
+    said = kfine_command("fit", "--json", "image_classification", *given)
+    assert (said.status, said.err) == (0, "")
+    assert len(json.loads(said.out)["stages"]) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_evaluate_prints_a_table_and_json(kfine_command: Command, finished_run: Path) -> None:
+    said = kfine_command("evaluate", finished_run, "--quiet")
+    assert said.status == 0
+    for words in ("fine-tuned", "linear probe", "majority class", "macro F1", "precision", "zero"):
+        assert words in said.out
+    again = kfine_command("evaluate", finished_run, "--json", "--quiet")
+    metrics = json.loads(again.out)
+    assert metrics == json.loads((finished_run / "metrics.json").read_text())
+    assert not again.err
+
+
+def test_predict_prints_classes_json_and_csv(
+    kfine_command: Command, finished_run: Path, digit_photos: Path, tmp_path: Path
+) -> None:
+    photo = digit_photos / "one" / "0001.png"
+    (line,) = kfine_command("predict", finished_run, photo, "--top", 2).out.splitlines()
+    assert line.startswith(f"{photo}: ")
+    assert line.count(",") == 1
+    unsure = kfine_command("predict", finished_run, photo, "--unsure-below", 0.99).out
+    assert f"{photo}: unsure: " in unsure
+    (row,) = json.loads(kfine_command("predict", finished_run, photo, "--json").out)
+    assert row["image"] == str(photo)
+    assert len(row["classes"]) == 3
+
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    (tmp_path / "a, b.png").write_bytes(photo.read_bytes())
+    said = kfine_command("predict", finished_run, tmp_path)
+    assert said.status == 0
+    (row,) = csv.DictReader(io.StringIO(said.out))
+    assert row["image"] == str(tmp_path / "a, b.png")
+    assert row["label"] in ("one", "two", "zero")
+    assert 0 <= float(row["probability"]) <= 1
+    assert str(tmp_path / "broken.png") in said.err
+
+
+def test_an_exported_file_predicts_what_the_run_does(
+    kfine_command: Command, finished_run: Path, digit_photos: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    said = kfine_command("export", run, "--json", "--quiet")
+    assert said.status == 0, said.err
+    report = json.loads(said.out)
+    file = Path(report["path"])
+    assert file.suffix == ".tflite"
+    assert file.is_file()
+    photos = sorted((digit_photos / "two").iterdir())[:3]
+    rows = [
+        json.loads(kfine_command("predict", model, *photos, "--json", "--quiet").out)
+        for model in (run, file)
+    ]
+    for ours, theirs in zip(*rows, strict=True):
+        assert ours["label"] == theirs["label"]
+        assert ours["classes"] == pytest.approx(theirs["classes"], abs=0.01)
+
+
+def test_runs_are_listed(
+    kfine_command: Command, finished_run: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    said = kfine_command("runs", finished_run.parent)
+    assert said.status == 0
+    assert "finished" in said.out
+    assert finished_run.name in said.out
+    (row,) = json.loads(kfine_command("runs", finished_run.parent, "--json").out)
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    assert row["test"] == round(metrics["accuracy"], 3)
+    # A killed process cannot say that it stopped.
+    RunFolder(tmp_path / "dead").update(status="running", recipe="x", started="2026")
+    (row,) = json.loads(kfine_command("runs", tmp_path, "--json").out)
+    assert row["status"] == "interrupted"
+    monkeypatch.chdir(tmp_path / "dead")
+    assert "no folder runs" in kfine_command("runs").err
+    empty = kfine_command("runs", ".", "--json")
+    assert (empty.status, json.loads(empty.out)) == (0, [])
+
+
+def test_recipes_are_listed(kfine_command: Command) -> None:
+    assert "image_classification  Classify photos" in kfine_command("recipes").out
+    assert list(json.loads(kfine_command("recipes", "--json").out)) == ["image_classification"]
+
+
+def test_presets_are_listed(
+    kfine_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    said = kfine_command("presets", "--offline")
+    assert said.status == 0
+    (line,) = said.out.splitlines()[1:]
+    for words in ("efficientnet_lite0", "3.4 M", "224 px", "ships"):
+        assert words in line
+    (row,) = json.loads(kfine_command("presets", "--offline", "--json").out)
+    assert row["origin"] == "ships"
+    assert row["bytes"] < 8e6
+    everything = json.loads(kfine_command("presets", "--json", "--quiet").out)
+    assert {"resnet_50_imagenet", "efficientnet_lite0"} <= {one["name"] for one in everything}
+    assert {one["origin"] for one in everything} == {"ships", "needs the network"}
+
+
+def test_a_recipe_runs_as_a_script() -> None:
+    command = [sys.executable, str(recipes_folder() / "image_classification.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "--learning-rate" in done.stdout

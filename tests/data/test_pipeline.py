@@ -1,0 +1,98 @@
+"""Batches: order, weights and augmentation follow from (seed, epoch, step) alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kfine.data.augmentation import augmentation_layers, seeded
+from kfine.data.pipeline import Batches, balanced_weights, evaluation_dataset
+
+
+def as_is(images: Any) -> Any:
+    return images
+
+
+def make_batches(seed: int = 0, **options: Any) -> Batches:
+    rows = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1) * np.ones((1, 8, 8, 3), np.uint8)
+    targets = np.arange(10, dtype=np.float32)[:, None]
+    return Batches(rows * 20, targets, batch_size=4, seed=seed, prepare=as_is, **options)
+
+
+def epoch_of(batches: Batches, epoch: int) -> list[tuple[np.ndarray, ...]]:
+    batches.epoch = epoch
+    return [tuple(part.numpy() for part in batch) for batch in batches.dataset()]
+
+
+def order_of(batches: Batches, epoch: int) -> list[int]:
+    return np.concatenate([targets[:, 0] for _, targets in epoch_of(batches, epoch)]).tolist()
+
+
+def test_an_epoch_holds_every_example_once_in_batches() -> None:
+    batches = make_batches()
+    assert batches.steps == 3
+    found = epoch_of(batches, 0)
+    assert [len(targets) for _, targets in found] == [4, 4, 2]
+    assert int(batches.dataset().cardinality()) == 3
+    for inputs, targets in found:
+        assert inputs.dtype == np.float32
+        np.testing.assert_array_equal(inputs[:, 0, 0, 0], targets[:, 0] * 20)
+    assert sorted(order_of(batches, 0)) == list(range(10))
+
+
+def test_the_order_differs_per_epoch_and_is_the_same_for_the_same_seed() -> None:
+    orders = [order_of(make_batches(), epoch) for epoch in range(4)]
+    assert len({tuple(order) for order in orders}) == 4
+    assert orders == [order_of(make_batches(), epoch) for epoch in range(4)]
+    assert orders[0] != order_of(make_batches(seed=1), 0)
+    assert orders[2] == make_batches().order(2).tolist(), "no earlier epoch is needed"
+
+
+def test_one_dataset_starts_the_current_epoch_at_each_iteration() -> None:
+    batches = make_batches()
+    dataset = batches.dataset()
+    for epoch in (0, 1, 0):
+        batches.epoch = epoch
+        found = np.concatenate([targets[:, 0] for _, targets in dataset]).tolist()
+        assert found == batches.order(epoch).tolist()
+
+
+def test_augmented_batches_are_a_function_of_seed_epoch_and_step() -> None:
+    def augmented(seed: int) -> Batches:
+        layers = augmentation_layers("strong", flip="both")
+        batches = make_batches(seed, augment=seeded(layers))
+        batches.inputs = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), np.uint8)
+        return batches
+
+    first = epoch_of(augmented(0), 3)
+    again = augmented(0)
+    epoch_of(again, 1)
+    for (one, _), (other, _) in zip(first, epoch_of(again, 3), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for other_run in (epoch_of(again, 4), epoch_of(augmented(1), 3)):
+        assert not np.array_equal(first[0][0], other_run[0][0])
+
+
+def test_weights_travel_with_their_examples() -> None:
+    weights = np.arange(10, dtype=np.float32) / 10
+    for _, targets, found in epoch_of(make_batches(sample_weights=weights), 0):
+        np.testing.assert_allclose(found, targets[:, 0] / 10)
+
+
+def test_evaluation_keeps_the_stored_order_and_the_pixels() -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), np.uint8)
+    targets = np.arange(5, dtype=np.float32)[:, None]
+    batches = list(evaluation_dataset(rows, as_is, 2, targets))
+    assert [len(inputs) for inputs, _ in batches] == [2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate([inputs for inputs, _ in batches]), rows)
+    np.testing.assert_array_equal(np.concatenate([found for _, found in batches]), targets)
+    assert next(iter(evaluation_dataset(rows, as_is, 5))).shape == (5, 4, 4, 3)
+
+
+def test_balanced_weights_make_every_class_count_the_same() -> None:
+    labels = np.array([0] * 6 + [1] * 3 + [3])
+    weights = balanced_weights(labels, classes=4)
+    sums = np.bincount(labels, weights, minlength=4)
+    np.testing.assert_allclose(sums, [2.5, 2.5, 0, 2.5])
+    assert weights.dtype == np.float32

@@ -1,0 +1,141 @@
+"""Presets are found and checked before anything heavy is loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kfine.errors import PresetError
+from kfine.models import presets
+
+
+def write_preset(folder: Path, **config: Any) -> str:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_shipped_preset_is_found_by_name_and_says_its_size() -> None:
+    preset = presets.find_preset("efficientnet_lite0")
+    assert preset.origin == "ships"
+    assert presets.local_image_size(preset) == 224
+    assert presets.fixed_image_size(preset) is None
+    assert presets.shipped_names() == ["efficientnet_lite0"]
+
+
+def test_a_local_folder_is_a_preset(tiny_preset: str) -> None:
+    preset = presets.find_preset(tiny_preset)
+    assert (preset.origin, str(preset.folder)) == ("folder", os.path.realpath(tiny_preset))
+    presets.check_network(preset)
+    presets.check_image_preset(preset, 48)
+    preprocessing = presets.image_preprocessing(preset, 48)
+    assert preprocessing.image_size == (48, 48)
+    assert preprocessing.scale == pytest.approx((1 / 127.5,))
+    assert preprocessing.offset == (-1.0,)
+
+
+@pytest.mark.parametrize("name", ["{}/nothing", "./nothing", "~/nothing-here", "some/where"])
+def test_a_missing_folder_is_named_with_what_ships(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PresetError, match=r"no preset folder .*efficientnet_lite0"):
+        presets.find_preset(name.format(tmp_path))
+
+
+def test_a_folder_that_is_no_preset_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PresetError, match=r"no config\.json"):
+        presets.find_preset(str(tmp_path))
+
+
+def test_a_damaged_preset_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(PresetError, match=r"config\.json is damaged"):
+        presets.check_image_preset(presets.find_preset(str(tmp_path)), None)
+
+
+def test_a_preset_for_another_task_is_refused(tmp_path: Path) -> None:
+    name = write_preset(
+        tmp_path / "bert", class_name="BertBackbone", config={"vocabulary_size": 30522}
+    )
+    with pytest.raises(PresetError, match="BertBackbone, which does not take images"):
+        presets.check_image_preset(presets.find_preset(name), None)
+
+
+def test_a_text_preset_of_hugging_face_is_refused_and_an_image_one_is_not(tmp_path: Path) -> None:
+    text = write_preset(tmp_path / "text", model_type="bert", vocab_size=30522)
+    with pytest.raises(PresetError, match="bert, which does not take images"):
+        presets.check_image_preset(presets.find_preset(text), None)
+    image = write_preset(tmp_path / "image", model_type="vit", image_size=224, num_channels=3)
+    presets.check_image_preset(presets.find_preset(image), None)
+
+
+def test_a_backbone_of_one_size_refuses_another(tmp_path: Path) -> None:
+    name = write_preset(
+        tmp_path / "vit", class_name="ViTBackbone", config={"image_shape": [64, 64, 3]}
+    )
+    preset = presets.find_preset(name)
+    presets.check_image_preset(preset, 64)
+    presets.check_image_preset(preset, None)
+    assert presets.fixed_image_size(preset) == 64
+    with pytest.raises(PresetError, match=r"64 pixels only\. Received: image_size 96"):
+        presets.check_image_preset(preset, 96)
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("resnet_50_imagenet", "www.kaggle.com"),
+        ("hf://google/vit-base-patch16-224", "huggingface.co"),
+        ("kaggle://keras/vit/keras/vit_base", "www.kaggle.com"),
+    ],
+)
+def test_no_network_is_one_sentence_with_the_offline_choices(
+    no_network: None, name: str, host: str
+) -> None:
+    preset = presets.find_preset(name)
+    assert preset.origin == "network"
+    with pytest.raises(PresetError, match=rf"{host} cannot be reached.*efficientnet_lite0"):
+        presets.check_network(preset)
+
+
+def test_a_downloaded_preset_needs_no_network(
+    no_network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    folder = tmp_path / "models" / "keras" / "resnetv1" / "keras" / "resnet_50_imagenet" / "2"
+    write_preset(folder, class_name="ResNetBackbone", config={"image_shape": [None, None, 3]})
+    preset = presets.find_preset("resnet_50_imagenet")
+    assert (preset.origin, preset.folder) == ("cached", folder)
+    assert preset.handle == "resnet_50_imagenet"
+    presets.check_network(preset)
+    presets.check_image_preset(preset, 96)
+
+
+def test_a_preset_that_does_not_load_is_one_sentence(tmp_path: Path) -> None:
+    import keras_hub
+
+    name = write_preset(
+        tmp_path / "odd",
+        module="keras_hub.src.models.nothing",
+        class_name="NothingBackbone",
+        registered_name="keras_hub>NothingBackbone",
+        config={"input_shape": [None, None, 3]},
+    )
+    with pytest.raises(PresetError, match="does not load as ImageClassifier") as caught:
+        presets.load_task(
+            keras_hub.models.ImageClassifier, presets.find_preset(name), num_classes=2
+        )
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,217 @@
+"""Every setting of Config reaches the run: one check per setting, none left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kfine.config import settings_of
+from kfine.console import Console
+from kfine.verbs.fit import build_job, load_data, prepare
+from kfine.verbs.recipes import load_recipe
+
+# Each differs from the default.
+CHANGED: dict[str, Any] = {
+    "validation_split": 0.25,
+    "test_split": 0.5,
+    "image_size": 40,
+    "augmentation": "strong",
+    "flip": "both",
+    "class_weights": "balanced",
+    "cache_memory": 0,
+    "dropout": 0.4,
+    "epochs": 7,
+    "batch_size": 8,
+    "learning_rate": 0.02,
+    "backbone_rate": 0.5,
+    "layerwise_decay": 0.25,
+    "warmup_epochs": 2,
+    "weight_decay": 0.03,
+    "clip_norm": 0.7,
+    "label_smoothing": 0.2,
+    "ema": 0.75,
+    "early_stopping": 1,
+    "unfreeze": "3:2",
+    "batch_norm": "train",
+    "seed": 11,
+}
+
+Built = Any
+
+
+def build(**settings: Any) -> Built:
+    quiet = Console(quiet=True)
+    module, config = prepare("image_classification", None, settings)
+    data = load_data(module, config, quiet)
+    prepared = build_job(module, config, data, quiet)
+    return SimpleNamespace(config=config, data=data, job=prepared.job, built=prepared.built)
+
+
+def share(built: Built, split: str) -> float:
+    everything = sum(len(one) for one in built.data.splits.values())
+    return round(len(built.data.splits[split]) / everything, 2)
+
+
+def rate_at(built: Built, epoch: float) -> float:
+    schedule = built.job.model.optimizer._learning_rate
+    return round(float(schedule(epoch * built.job.batches.steps)), 6)
+
+
+def factors(built: Built) -> list[float]:
+    return [round(float(one), 4) for one in built.job.model.optimizer._factors.numpy()[::-1]]
+
+
+def layer_names(built: Built) -> list[str]:
+    return [type(layer).__name__ for layer in built.built.augmentation]
+
+
+def head_dropout(built: Built) -> list[float]:
+    found = [layer for layer in built.job.groups[-1].leaves() if type(layer).__name__ == "Dropout"]
+    return [float(layer.rate) for layer in found]
+
+
+def stem_kernel(built: Built) -> float:
+    return float(np.abs(built.job.groups[0].weights[0].numpy()).sum())
+
+
+def trains_batch_norm(built: Built) -> bool:
+    from kfine.training.freezing import apply_stage
+
+    apply_stage(built.job.model, built.job.groups, 2, batch_norm=built.config.batch_norm)
+    return any("gamma" in variable.path for variable in built.job.model.trainable_variables)
+
+
+def stopped_epochs(built: Built) -> int:
+    """Epochs that a run takes whose validation loss can only rise."""
+    from kfine.training.engine import run_stages
+
+    labels = np.roll(np.eye(3, dtype=np.float32), 1, axis=1)
+    built.job.validation = built.job.validation.map(
+        lambda inputs, targets: (inputs, targets @ labels)
+    )
+    built.job.model.optimizer._factors.assign([1.0] * len(built.job.groups))
+    history, _ = run_stages(built.job, checkpoints=None, console=Console(quiet=True))
+    return len(history)
+
+
+# What is looked at in a built run, and what it is with the values above; `preset` and `data` are
+# those of the fixtures.
+CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
+    "data": (lambda b: b.data.class_names, ("one", "two", "zero")),
+    "validation_split": (lambda b: share(b, "validation"), 0.25),
+    "test_split": (lambda b: share(b, "test"), 0.5),
+    "image_size": (lambda b: b.data.train.inputs.shape[1:3], (40, 40)),
+    "augmentation": (lambda b: "RandomErasing" in layer_names(b), True),
+    "flip": (lambda b: layer_names(b).count("RandomFlip"), 2),
+    "class_weights": (lambda b: b.job.batches.sample_weights is not None, True),
+    "cache_memory": (lambda b: b.data.train.inputs._store.in_memory, False),
+    "preset": (stem_kernel, None),
+    "dropout": (head_dropout, [0.4]),
+    "epochs": (lambda b: b.job.stages[-1].end_epoch, 7),
+    "batch_size": (lambda b: len(next(iter(b.job.batches.dataset()))[0]), 8),
+    "learning_rate": (lambda b: rate_at(b, b.config.warmup_epochs), 0.02),
+    "backbone_rate": (lambda b: factors(b)[1], 0.5),
+    "layerwise_decay": (lambda b: round(factors(b)[2] / factors(b)[1], 4), 0.25),
+    "warmup_epochs": (lambda b: rate_at(b, 1) / rate_at(b, 2), 0.5),
+    "weight_decay": (lambda b: b.job.model.optimizer.weight_decay, 0.03),
+    "clip_norm": (lambda b: b.job.model.optimizer.global_clipnorm, 0.7),
+    "label_smoothing": (lambda b: b.job.model.loss.label_smoothing, 0.2),
+    "ema": (lambda b: b.job.model.optimizer.use_ema * b.job.model.optimizer.ema_momentum, 0.75),
+    "unfreeze": (lambda b: [(s.first_epoch, s.depth) for s in b.job.stages], [(0, 0), (2, 2)]),
+    "batch_norm": (trains_batch_norm, True),
+    "seed": (lambda b: b.job.batches.order(0)[:3].tolist(), None),
+    # Last, since it trains.
+    "early_stopping": (stopped_epochs, None),
+}
+
+
+@pytest.fixture(scope="module")
+def usual() -> Built:
+    """A run of the defaults, on digits with the shipped preset."""
+    return build()
+
+
+@pytest.fixture(scope="module")
+def changed(tiny_preset: str, digit_photos: Path) -> Built:
+    """A run in which every setting is another."""
+    return build(data=str(digit_photos), preset=tiny_preset, **CHANGED)
+
+
+def test_every_setting_has_a_check() -> None:
+    config_class = load_recipe("image_classification").Config
+    assert {one.name for one in settings_of(config_class)} == set(CHECKS)
+    for name, value in CHANGED.items():
+        assert value != getattr(config_class(), name)
+
+
+@pytest.mark.parametrize("name", [name for name in CHECKS if name != "early_stopping"])
+def test_a_setting_reaches_the_run(usual: Built, changed: Built, name: str) -> None:
+    look, expected = CHECKS[name]
+    found = look(changed)
+    if expected is not None:
+        assert found == (pytest.approx(expected) if isinstance(expected, float) else expected)
+    assert found != look(usual), "the check sees a difference"
+
+
+def test_the_seed_reaches_the_splits_the_head_and_the_order(
+    changed: Built, tiny_preset: str, digit_photos: Path
+) -> None:
+    settings = {"data": str(digit_photos), "preset": tiny_preset, **CHANGED}
+    same, other = build(**settings), build(**{**settings, "seed": 12})
+    for look in (
+        lambda b: b.data.split_lists()["test"],
+        lambda b: b.job.groups[-1].weights[0].numpy().tolist(),
+        lambda b: b.job.batches.order(0).tolist(),
+    ):
+        assert look(same) == look(changed)
+        assert look(other) != look(changed)
+
+
+def test_the_preset_gives_the_weights(changed: Built, tiny_preset: str) -> None:
+    import keras_hub
+
+    backbone = keras_hub.models.Backbone.from_preset(tiny_preset)
+    for ours, theirs in zip(changed.job.model.backbone.weights, backbone.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_early_stopping_ends_the_last_stage(changed: Built) -> None:
+    assert stopped_epochs(changed) < changed.config.epochs
+
+
+def test_class_weights_follow_from_the_counts(tiny_preset: str, digit_photos: Path) -> None:
+    settings = {"data": str(digit_photos), "preset": tiny_preset}
+    balanced = build(**settings, class_weights="balanced")
+    assert balanced.built.decisions["class_weights"] == "balanced"
+    labels = balanced.data.train.labels
+    sums = np.bincount(labels, balanced.job.batches.sample_weights)
+    np.testing.assert_allclose(sums, len(labels) / 3, rtol=1e-5)
+    assert build(**settings).job.batches.sample_weights is None, "auto: the classes are alike"
+
+
+def test_augmentation_is_in_training_only(changed: Built) -> None:
+    inside = {type(layer).__name__ for layer in changed.job.model._flatten_layers()}
+    assert not inside & set(layer_names(changed))
+    plain = changed.built.preprocessing.normalize(
+        np.asarray(changed.data.validation.inputs[np.arange(8)], np.float32)
+    )
+    first = next(iter(changed.job.validation))[0].numpy()
+    np.testing.assert_array_equal(first, np.asarray(plain))
+    train = changed.data.train
+    rows = changed.job.batches.order(0)[:8]
+    normal = changed.built.preprocessing.normalize(np.asarray(train.inputs[rows], np.float32))
+    assert not np.allclose(next(iter(changed.job.batches.dataset()))[0], normal)
+
+
+def test_automatic_choices_are_resolved(tiny_preset: str) -> None:
+    resolve = lambda **settings: prepare("image_classification", None, settings)[1]  # noqa: E731
+    assert (resolve().image_size, resolve().flip) == (96, "none")
+    photos = resolve(data="photos", preset=tiny_preset)
+    assert (photos.image_size, photos.flip) == (32, "horizontal")
+    assert resolve(data="photos").image_size == 224
+    assert resolve(data="photos", augmentation="none").flip == "none"
