@@ -1,26 +1,27 @@
-"""Loading TensorFlow and KerasHub, once, late and quietly."""
+"""Loading TensorFlow, KerasHub and LiteRT late and quietly."""
 
 from __future__ import annotations
 
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def load_backend() -> None:
-    """Import TensorFlow, Keras and KerasHub without their start-up lines.
+@contextmanager
+def quiet_start() -> Iterator[None]:
+    """Keep the start-up lines of native code off the terminal; show them if something fails.
 
-    The lines about CPU features and missing GPUs come from C++ and go past Python's
-    `sys.stderr`. They are shown after all when an import fails.
+    The lines about CPU features, missing GPUs and delegates come from C++ and go past Python's
+    `sys.stderr`.
     """
-    if "keras_hub" in sys.modules:
-        return
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
         try:
-            import keras_hub  # noqa: F401
+            yield
         except BaseException:
             said.seek(0)
             os.write(kept, said.read())
@@ -28,3 +29,10 @@ def load_backend() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def load_backend() -> None:
+    """Import TensorFlow, Keras and KerasHub; nothing happens where they are loaded."""
+    if "keras_hub" not in sys.modules:
+        with quiet_start():
+            import keras_hub  # noqa: F401

@@ -105,11 +105,12 @@ class Config(TrainingConfig):
 def resolve(config: Config) -> Config:
     """Make the automatic choices that need no data, and check the preset."""
     preset = presets.find_preset(config.preset)
+    presets.check_network(preset)
     presets.check_image_preset(preset, config.image_size)
     digits = config.data == "digits"
     if config.image_size is None:
-        size = 96 if digits else presets.local_image_size(preset) or 224
-        config = replace(config, image_size=size)
+        own = 96 if digits else presets.local_image_size(preset) or 224
+        config = replace(config, image_size=presets.fixed_image_size(preset) or own)
     if config.flip == "auto":
         mirrored = config.augmentation != "none" and not digits
         config = replace(config, flip="horizontal" if mirrored else "none")

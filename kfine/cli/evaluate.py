@@ -55,7 +55,11 @@ def _print_models(metrics: dict[str, Any]) -> None:
         )
     print_table(["", "accuracy", "95 % interval", "macro F1", "loss"], rows)
     gain = metrics["gain"]
-    sure = "more than chance" if gain["p_value"] <= 0.05 else "may be chance"
+    sure = "may be chance"
+    if gain["p_value"] <= 0.05:
+        sure = "better by more than chance"
+    elif gain["interval"][1] < 0:
+        sure = "worse than the probe"
     click.echo(
         f"against the probe on {metrics['count']} examples: {gain['accuracy']:+.3f} "
         f"({gain['interval'][0]:+.3f} to {gain['interval'][1]:+.3f}, "

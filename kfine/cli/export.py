@@ -71,7 +71,7 @@ def command(
     click.echo(
         f"{format_bytes(report.size_bytes)}; on {verdict.count} held-out examples: "
         f"{verdict.metric} {verdict.exported:.3f} (Keras {verdict.reference:.3f}, "
-        f"{-verdict.drop:+.3f}), agreement {verdict.agreement:.3f}, "
+        f"{0 - verdict.drop:+.3f}), agreement {verdict.agreement:.3f}, "
         f"{report.milliseconds:.1f} ms an image on this machine"
     )
     if verdict.note:

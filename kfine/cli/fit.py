@@ -114,7 +114,7 @@ def _callback(recipe: str) -> Any:
         from kfine.verbs.fit import fit
 
         result = fit(recipe, config=config, run_dir=run_dir, console=console, **given)
-        _print_result(result, as_json)
+        _print_result(result, quiet, as_json)
 
     return run
 
@@ -126,7 +126,7 @@ def _resume_alone() -> KfineError:
     )
 
 
-def _print_result(run: Any, as_json: bool) -> None:
+def _print_result(run: Any, quiet: bool, as_json: bool) -> None:
     info = run._folder.info()
     if as_json:
         print_json({"run": str(run.path), **info})
@@ -135,7 +135,8 @@ def _print_result(run: Any, as_json: bool) -> None:
     if run.path.is_relative_to(Path.cwd()):
         shown = run.path.relative_to(Path.cwd())
     click.echo(f"{shown}")
-    click.echo(f"next: kfine evaluate {shown}", err=True)
+    if not quiet:
+        click.echo(f"next: kfine evaluate {shown}", err=True)
 
 
 @click.group(
@@ -159,6 +160,6 @@ def command(ctx: click.Context, resume: str | None, quiet: bool, as_json: bool) 
 
         if ctx.invoked_subcommand is not None:
             raise _resume_alone()
-        _print_result(fit(resume=resume, console=make_console(quiet)), as_json)
+        _print_result(fit(resume=resume, console=make_console(quiet)), quiet, as_json)
     elif ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

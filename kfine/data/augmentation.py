@@ -41,8 +41,9 @@ def augmentation_layers(strength: str, *, flip: str) -> list[Any]:
     if strength == "none":
         return []
     layers = keras.layers
-    flips = {"horizontal": "horizontal", "both": "horizontal_and_vertical"}
-    chosen: list[Any] = [layers.RandomFlip(flips[flip])] if flip in flips else []
+    # Two layers: Keras' "horizontal_and_vertical" turns an image by 180 degrees or not at all.
+    flips = {"horizontal": ["horizontal"], "both": ["horizontal", "vertical"]}
+    chosen: list[Any] = [layers.RandomFlip(mode) for mode in flips.get(flip, [])]
     borders = {"fill_mode": "nearest", "data_format": "channels_last"}
     if strength == "light":
         return [

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kfine.backend import quiet_start
 from kfine.data.images import resize_image
 from kfine.errors import ExportError
 from kfine.exporting.metadata import read_metadata
@@ -86,7 +87,8 @@ class LiteRTPredictor(Predictor):
     def _run(self, batch: np.ndarray) -> np.ndarray:
         if self._shape != batch.shape:
             self._interpreter.resize_tensor_input(self._input["index"], batch.shape)
-            self._interpreter.allocate_tensors()
+            with quiet_start():
+                self._interpreter.allocate_tensors()
             self._shape = batch.shape
         self._interpreter.set_tensor(self._input["index"], batch)
         self._interpreter.invoke()

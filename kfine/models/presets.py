@@ -120,19 +120,29 @@ def check_image_preset(preset: Preset, image_size: int | None) -> None:
     if not config:
         return
     kind = str(config.get("class_name") or config.get("model_type") or "unknown")
-    settings = config.get("config", {})
-    shape = settings.get("input_shape") or settings.get("image_shape")
-    if not shape:
+    # Folders in the layout of Hugging Face have no shape; theirs is checked when they load.
+    if not _input_shape(config) and "image_size" not in config and "num_channels" not in config:
         raise PresetError(
             f"The preset {preset.name!r} holds a {kind}, which does not take images; "
             f"use an image preset such as {shipped_names()[0]}."
         )
-    fixed = [one for one in shape[:2] if one]
-    if image_size is not None and fixed and any(one != image_size for one in fixed):
+    fixed = fixed_image_size(preset)
+    if image_size is not None and fixed not in (None, image_size):
         raise PresetError(
-            f"The preset {preset.name!r} takes images of {fixed[0]} pixels only. "
-            f"Received: --image-size {image_size}"
+            f"The preset {preset.name!r} takes images of {fixed} pixels only. "
+            f"Received: image_size {image_size}"
         )
+
+
+def fixed_image_size(preset: Preset) -> int | None:
+    """The only size in pixels that a local preset takes, if its backbone is built for one."""
+    shape = _input_shape(preset.read_json("config.json"))
+    return int(shape[0]) if shape and shape[0] else None
+
+
+def _input_shape(config: dict[str, Any]) -> list[int | None] | None:
+    settings = config.get("config", {})
+    return settings.get("input_shape") or settings.get("image_shape")
 
 
 def local_image_size(preset: Preset) -> int | None:

@@ -73,8 +73,8 @@ def _plain_disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # HDF5 reports a full disk as an OSError without errno and with a long text.
-        reason = error.strerror or str(error).split("\n")[0][:120]
+        # HDF5 puts a long text of several lines where the system's word should be.
+        reason = os.strerror(error.errno) if error.errno else str(error).split("\n")[0][:120]
         raise RunError(
             f"Cannot write {path}: {reason}; free or choose another disk, what was there before "
             "is unchanged."

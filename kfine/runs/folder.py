@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any
 
 from kfine.errors import RunError
 from kfine.runs.files import read_json, write_json, write_text
-from kfine.runs.lock import locked
 
 
 @dataclass(frozen=True)
@@ -126,37 +126,13 @@ def new_run(recipe: str, run_dir: str | Path | None) -> RunFolder:
 
 
 @contextmanager
-def begun(recipe: str, run_dir: str | Path | None) -> Iterator[RunFolder]:
-    """Make a run folder and hold its lock; it is removed again when nothing came of the run.
-
-    A run begins with its `run.json`. Until then a failure leaves no folder behind.
-
-    Args:
-        recipe: As in `new_run`.
-        run_dir: As in `new_run`.
-
-    Raises:
-        RunError: As in `new_run`, or another living process holds the folder.
-    """
-    wanted = Path("runs") if run_dir is None else Path(run_dir)
-    missing = [one for one in (wanted, *wanted.parents) if not one.exists()]
-    folder = new_run(recipe, run_dir)
-    with locked(folder.path):
-        try:
-            yield folder
-        except BaseException:
-            if not (folder.path / "run.json").exists():
-                _remove(folder.path, missing, keep=run_dir is not None and wanted not in missing)
-            raise
-
-
-def _remove(path: Path, made: Sequence[Path], *, keep: bool) -> None:
-    for entry in path.iterdir():
-        entry.unlink()
-    for one in [*([] if keep else [path]), *made]:
-        # A folder that others use by now stays.
-        with suppress(OSError):
-            one.rmdir()
+def removed_on_failure(folder: RunFolder) -> Iterator[None]:
+    """Take a new run folder away again when the run in it could not begin."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
 
 
 def check_new(path: Path) -> None:

@@ -9,6 +9,15 @@ from pathlib import Path
 from kfine.errors import RunError
 
 
+def in_use(path: Path) -> bool:
+    """Whether a living process holds a run folder."""
+    try:
+        with locked(path):
+            return False
+    except RunError:
+        return True
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a run folder; the system lets go of it when the process dies in any way.

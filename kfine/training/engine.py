@@ -175,21 +175,25 @@ class _Recorder(keras.callbacks.Callback):
 
 def stage_sentence(job: Job, stage: Stage) -> str:
     """A stage in plain words, its model already in that state."""
-    names = [group.name for group in job.groups[len(job.groups) - 1 - stage.depth :]]
     trains = sum(math.prod(variable.shape) for variable in job.model.trainable_variables)
     total = job.model.count_params()
-    if stage.depth == 0:
-        what = "training the head alone"
-    elif stage.depth == len(job.groups) - 1:
-        what = "training all groups"
-    else:
-        verb = "unfreezing" if stage.index else "training"
-        what = f"{verb} {names[0]} to {names[-2]}" if stage.depth > 1 else f"{verb} {names[0]}"
+    verb = "unfreezing" if stage.index else "training"
+    what = f"{verb} {stage_span(job.groups, stage)}"
     return (
         f"stage {stage.index + 1} of {len(job.stages)} (epochs {stage.first_epoch + 1} to "
         f"{stage.end_epoch}): {what}, {_millions(trains)} of {_millions(total)} million weights "
         "train"
     )
+
+
+def stage_span(groups: Sequence[LayerGroup], stage: Stage) -> str:
+    """The groups that train in a stage, such as `block6a to top`."""
+    names = [group.name for group in groups[len(groups) - 1 - stage.depth :]]
+    if stage.depth == 0:
+        return "the head alone"
+    if stage.depth == len(groups) - 1:
+        return "all groups"
+    return f"{names[0]} to {names[-2]}" if stage.depth > 1 else names[0]
 
 
 def _millions(count: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from kfine.console import Console
 from kfine.errors import DataError
 from kfine.runs.files import write_json
-from kfine.verbs.fit import load_data
+from kfine.verbs.fit import load_data_of_run
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run, as_run
 
@@ -45,9 +45,7 @@ def evaluate(
     module, note = recipe_of_run(run._folder)
     if note:
         console.warn(note)
-    own = load_data(module, run.config, console, split_lists=run._folder.read("splits.json"))
-    for line in own.warnings:
-        console.warn(line)
+    own = load_data_of_run(run._folder, module, run.config, console)
     scored = own
     if data is not None:
         scored = module.load_other_data(run.config, data, run.class_names)

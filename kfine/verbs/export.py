@@ -13,7 +13,7 @@ from kfine.errors import ConfigError, DataError, GateRefused
 from kfine.runs.files import write_json
 from kfine.runs.lock import locked
 from kfine.verbs.evaluate import predict_split
-from kfine.verbs.fit import load_data
+from kfine.verbs.fit import load_data_of_run
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run, as_run
 
@@ -60,7 +60,7 @@ def export(
     module, note = recipe_of_run(run._folder)
     if note:
         console.warn(note)
-    data = load_data(module, run.config, console, split_lists=run._folder.read("splits.json"))
+    data = load_data_of_run(run._folder, module, run.config, console)
     held_out = data.test or data.validation
     if held_out is None or not len(held_out):
         raise DataError(f"The data of {run.path} has no held-out split to measure an export on.")

@@ -12,7 +12,7 @@ from kfine.config import dump_yaml, make_config
 from kfine.console import Console
 from kfine.errors import ConfigError, RunError
 from kfine.runs.files import whole_file
-from kfine.runs.folder import RunFolder, check_new, new_run, now, open_run
+from kfine.runs.folder import RunFolder, new_run, now, open_run, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.runs.provenance import environment
 from kfine.verbs.recipes import load_recipe, recipe_name, recipe_of_run, source_of
@@ -57,11 +57,14 @@ def fit(
             raise ConfigError("resume takes no recipe and no settings: the run has its own.")
         return _resume(open_run(resume), console)
     module, resolved = prepare(recipe, config, settings)
-    with begun(recipe_name(module), run_dir) as folder:
-        data = load_data(module, resolved, console)
-        say_data(data, console)
-        prepared = build_job(module, resolved, data, console)
-        _describe_run(folder, module, resolved, data)
+    # The folder comes first: reading the data may take minutes, a wrong folder is found at once.
+    folder = new_run(recipe_name(module), run_dir)
+    with locked(folder.path):
+        with removed_on_failure(folder):
+            data = load_data(module, resolved, console)
+            _describe_run(folder, module, resolved, data)
+            say_data(data, console)
+            prepared = build_job(module, resolved, data, console)
         return _train(folder, prepared, console)
 
 
@@ -78,6 +81,14 @@ def prepare(
 def load_data(module: ModuleType, config: Any, console: Console, **options: Any) -> Any:
     """Read a recipe's data with progress."""
     return module.load_data(config, progress=console.count("reading the data"), **options)
+
+
+def load_data_of_run(folder: RunFolder, module: ModuleType, config: Any, console: Console) -> Any:
+    """Read the data of a run again, in its splits, and warn of what is no longer as it was."""
+    data = load_data(module, config, console, split_lists=folder.read("splits.json"))
+    for line in (*data.warnings, *data.notes):
+        console.warn(line)
+    return data
 
 
 def say_data(data: Any, console: Console) -> None:
@@ -102,7 +113,7 @@ def _describe_run(folder: RunFolder, module: ModuleType, config: Any, data: Any)
     folder.write("environment.json", environment(config.seed))
     folder.write("data.json", data.summary())
     folder.write("splits.json", data.split_lists())
-    # Written last: with it the folder counts as a run, which is kept and can be resumed.
+    # Written last: with it the folder counts as a run that can be resumed.
     name = recipe_name(module)
     builtin = module.__name__.startswith("kfine.recipes.")
     folder.update(
@@ -184,7 +195,7 @@ def build_job(module: ModuleType, config: Any, data: Any, console: Console) -> P
 def _train(folder: RunFolder, prepared: Prepared, console: Console) -> Run:
     from kfine.evaluation.plots import learning_curves_png
     from kfine.training.checkpoints import Checkpoints
-    from kfine.training.engine import run_stages
+    from kfine.training.engine import run_stages, stage_span
     from kfine.training.freezing import release
 
     job, built = prepared.job, prepared.built
@@ -199,13 +210,16 @@ def _train(folder: RunFolder, prepared: Prepared, console: Console) -> Run:
         folder.update(status="interrupted")
         console.say(f"interrupted; continue with: kfine fit --resume {folder.path}")
         raise
+    except RunError:
+        console.say(f"stopped; continue later with: kfine fit --resume {folder.path}")
+        raise
     release(job.model)
     _save_model(folder, job.model)
     folder.write("history.json", history)
     learning_curves_png(
         folder.path / "plots" / "learning_curves.png",
         history,
-        [(stage.first_epoch + 1, f"stage {stage.index + 1}") for stage in job.stages],
+        [(stage.first_epoch + 1, stage_span(job.groups, stage)) for stage in job.stages],
     )
     kept = history[best.epoch]
     folder.update(status="finished", finished=now(), best_epoch=best.epoch + 1, validation=kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from kfine.backend import load_backend
 from kfine.console import Console
 from kfine.errors import DataError, RunError
 from kfine.verbs.run import Run
+
+_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -61,22 +63,34 @@ def predict(
     paths = list(_expand([images] if isinstance(images, (str, Path)) else images))
     if not paths:
         raise DataError("There are no images to predict.")
+    with console.timed("loading the model"):
+        labels, classify = _classifier(model)
+    progress = console.count("predicting")
+    found: list[Prediction] = []
+    # Photos are large: only a few are held at a time.
+    for start in range(0, len(paths), _BATCH):
+        names, decoded = _decode(paths[start : start + _BATCH], console)
+        if decoded:
+            rows = zip(names, classify(decoded), strict=True)
+            found += [_prediction(name, row, labels, unsure_below) for name, row in rows]
+        progress(min(start + _BATCH, len(paths)), len(paths))
+    if not found:
+        raise DataError(f"None of the {len(paths)} images can be read.")
+    return found
+
+
+def _decode(paths: Sequence[Path], console: Console) -> tuple[list[str], list[np.ndarray]]:
+    """The images that can be read, with their names; the others are named to the console."""
     from kfine.data import decode_image
 
-    decoded, names = [], []
+    names, images = [], []
     for path in paths:
         try:
-            decoded.append(decode_image(path))
+            images.append(decode_image(path))
             names.append(str(path))
         except DataError as error:
             console.warn(f"set aside {path}: {error}")
-    if not decoded:
-        raise DataError(f"None of the {len(paths)} images can be read.")
-    with console.timed("loading the model"):
-        labels, probabilities = _probabilities(model, decoded)
-    return [
-        _prediction(*pair, labels, unsure_below) for pair in zip(names, probabilities, strict=True)
-    ]
+    return names, images
 
 
 def check_model(model: Run | str | Path) -> None:
@@ -102,24 +116,30 @@ def _expand(images: Iterable[str | Path]) -> Iterable[Path]:
             raise DataError(f"There is no image {path}.")
 
 
-def _probabilities(
-    model: Run | str | Path, images: list[np.ndarray]
-) -> tuple[tuple[str, ...], np.ndarray]:
+def _classifier(
+    model: Run | str | Path,
+) -> tuple[tuple[str, ...], Callable[[list[np.ndarray]], np.ndarray]]:
+    """The class names of a model, and what turns images into its probabilities."""
     if not isinstance(model, Run) and not (Path(model) / "run.json").is_file():
         if Path(model).is_dir():
             load_backend()
         from kfine.exporting import load_exported
 
         exported = load_exported(Path(model))
-        return tuple(exported.labels), np.asarray(exported.predict(images))
+        return tuple(exported.labels), exported.predict
     run = model if isinstance(model, Run) else Run(model)
+    run._folder.require_finished()
     from kfine.data import resize_image
     from kfine.verbs.evaluate import softmax
 
-    size = run.preprocessing.image_size
-    resized = np.stack([resize_image(image, size) for image in images]).astype(np.float32)
-    logits = run.model.predict(np.asarray(run.preprocessing.normalize(resized)), verbose=0)
-    return run.class_names, softmax(logits)
+    size, network = run.preprocessing.image_size, run.model
+
+    def classify(images: list[np.ndarray]) -> np.ndarray:
+        resized = np.stack([resize_image(image, size) for image in images]).astype(np.float32)
+        logits = network.predict(np.asarray(run.preprocessing.normalize(resized)), verbose=0)
+        return softmax(logits)
+
+    return run.class_names, classify
 
 
 def _prediction(

@@ -12,6 +12,7 @@ from kfine.config import nearest
 from kfine.errors import ConfigError
 
 _REQUIRED = ("Config", "resolve", "load_data", "build_model", "evaluate", "describe", "export_spec")
+_SOURCES: dict[str, str] = {}
 
 
 def recipes_folder() -> Path:
@@ -50,7 +51,9 @@ def _load_file(path: Path) -> ModuleType:
         )
     path = path.resolve()
     name = _module_name(path)
-    if name in sys.modules and sys.modules[name].__file__ == str(path):
+    source = path.read_text(encoding="utf-8")
+    # In a notebook a recipe is edited and run again: what counts is the text as it is now.
+    if _SOURCES.get(name) == source:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
@@ -67,7 +70,9 @@ def _load_file(path: Path) -> ModuleType:
         raise
     missing = [one for one in _REQUIRED if not hasattr(module, one)]
     if missing:
+        del sys.modules[name]
         raise ConfigError(f"The file {path} is no recipe: it does not define {', '.join(missing)}.")
+    _SOURCES[name] = source
     return module
 
 
@@ -83,8 +88,8 @@ def recipe_name(module: ModuleType) -> str:
 
 
 def source_of(module: ModuleType) -> str:
-    """The text of a loaded recipe."""
-    return Path(str(module.__file__)).read_text(encoding="utf-8")
+    """The text of a loaded recipe, as it was when it was loaded."""
+    return _SOURCES[module.__name__]
 
 
 def summary_of(module: ModuleType) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from kfine.errors import RunError
 from kfine.runs.folder import list_runs
+from kfine.runs.lock import in_use
 
 
 def list_all(folder: str | Path = "runs") -> list[dict[str, Any]]:
@@ -28,10 +29,16 @@ def list_all(folder: str | Path = "runs") -> list[dict[str, Any]]:
             {
                 "run": str(root / run.path.name),
                 "recipe": Path(info["recipe"]).stem,
-                "status": info["status"],
+                "status": _status(info, run.path),
                 "started": info["started"],
                 "validation": None if score is None else round(score, 3),
                 "test": round(metrics[metrics["primary"]], 3) if metrics else None,
             }
         )
     return rows
+
+
+def _status(info: dict[str, Any], path: Path) -> str:
+    """A process that was killed could not say so; its lock went with it."""
+    status: str = info["status"]
+    return "interrupted" if status == "running" and not in_use(path) else status
