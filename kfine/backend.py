@@ -8,6 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# Read when TensorFlow is imported: its own notes would drown ours.
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "GLOG_minloglevel": "2",
+    "KERAS_BACKEND": "tensorflow",
+}
+
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
@@ -34,5 +41,7 @@ def quiet_start() -> Iterator[None]:
 def load_backend() -> None:
     """Import TensorFlow, Keras and KerasHub; nothing happens where they are loaded."""
     if "keras_hub" not in sys.modules:
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         with quiet_start():
             import keras_hub  # noqa: F401

@@ -130,7 +130,7 @@ def _check(one: Setting, value: Any) -> Any:
         raise ConfigError(
             f"{one.name} must be one of {', '.join(one.choices)}. Received: {value!r}"
         )
-    unit = f" {one.unit}" if one.unit else ""
+    unit = f" {one.unit}" if _counts(one) and one.unit != one.name else ""
     if one.minimum is not None and value < one.minimum:
         raise ConfigError(f"{one.name} must be at least {one.minimum}{unit}. Received: {value!r}")
     if one.maximum is not None and value > one.maximum:
@@ -165,6 +165,12 @@ def _convert(one: Setting, value: Any) -> Any:
         return number
     except (TypeError, ValueError):
         raise wrong from None
+
+
+def absolute_path(text: str) -> str:
+    """The absolute form of a setting that names an existing file or folder; others as they are."""
+    path = Path(text).expanduser()
+    return str(path.resolve()) if text and path.exists() else text
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
@@ -239,7 +245,12 @@ def _metavar(one: Setting) -> str | None:
     return (one.unit or {int: "integer", float: "number"}.get(one.kind, "text")).upper()
 
 
+def _counts(one: Setting) -> bool:
+    """Whether the unit reads well behind a number; "0.15 fraction" does not."""
+    return one.unit not in (None, "fraction")
+
+
 def _option_help(one: Setting) -> str:
     default = "chosen automatically" if one.default is None else str(one.default)
-    unit = f" {one.unit}" if one.unit and one.default is not None else ""
-    return f"{one.help}  [default: {default}{unit}]" if default else one.help
+    unit = f" {one.unit}" if _counts(one) and one.default is not None else ""
+    return f"{one.help}  [default: {default}{unit}]"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kfine.config import setting
+from kfine.config import absolute_path, setting
 from kfine.models import presets
 from kfine.training.settings import TrainingConfig
 
@@ -108,6 +108,11 @@ def resolve(config: Config) -> Config:
     presets.check_network(preset)
     presets.check_image_preset(preset, config.image_size)
     digits = config.data == "digits"
+    # A run can be opened from any folder, so its paths must not depend on the present one.
+    if not digits:
+        config = replace(config, data=absolute_path(config.data))
+    if preset.origin == "folder":
+        config = replace(config, preset=preset.handle)
     if config.image_size is None:
         own = 96 if digits else presets.local_image_size(preset) or 224
         config = replace(config, image_size=presets.fixed_image_size(preset) or own)
@@ -197,8 +202,9 @@ def evaluate(predictions: np.ndarray, data: Data) -> dict[str, Any]:
 
 def describe(prediction: np.ndarray, class_names: tuple[str, ...]) -> list[tuple[str, float]]:
     """Classes with their probabilities, the most probable first."""
-    order = (-prediction).argsort(kind="stable")
-    return [(class_names[index], float(prediction[index])) for index in order]
+    from kfine.evaluation import ranked_classes
+
+    return ranked_classes(prediction, class_names)
 
 
 def export_spec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,7 +21,7 @@ from kfine.cli.options import json_option, make_console, print_json, print_table
 @json_option
 def command(run: str, data: str | None, quiet: bool, as_json: bool) -> None:
     """Score RUN on its test split, beside the majority class and a linear probe."""
-    from kfine.verbs.evaluate import evaluate
+    from kfine.verbs.evaluate import evaluate, evaluation_folder
 
     metrics = evaluate(run, data=data, console=make_console(quiet))
     if as_json:
@@ -29,7 +30,7 @@ def command(run: str, data: str | None, quiet: bool, as_json: bool) -> None:
     _print_models(metrics)
     click.echo()
     _print_classes(metrics)
-    folder = run if data is None else f"{run}/evaluations"
+    folder = evaluation_folder(Path(run), data)
     click.echo(f"\nmetrics.json and plots/ are in {folder}", err=True)
 
 

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from kfine.backend import ENVIRONMENT
 from kfine.errors import KfineError
 
 
@@ -16,10 +17,8 @@ def run_safely(command: click.Command, arguments: list[str] | None) -> int:
     0 done; 1 our fault, with a traceback; 2 the user's to fix, one line; 3 a gate said no;
     130 interrupted.
     """
-    # TensorFlow's own start-up lines would drown ours; set before it is imported anywhere.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
         result = command.main(args=arguments, prog_name="kfine", standalone_mode=False)
     except KfineError as error:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kfine.cli.options import json_option, make_console, print_json, quiet_option
+from kfine.console import format_seconds
 from kfine.errors import ConfigError, KfineError
 
 
@@ -108,8 +109,7 @@ def _callback(recipe: str) -> Any:
             from kfine.verbs.dry_run import dry_run as rehearse
 
             plan = rehearse(recipe, config=config, console=console, **given)
-            if as_json:
-                print_json(plan)
+            _print_plan(plan, as_json)
             return
         from kfine.verbs.fit import fit
 
@@ -124,6 +124,15 @@ def _resume_alone() -> KfineError:
         "--resume takes no recipe and no settings: the run has its own; "
         "continue it with `kfine fit --resume RUN`."
     )
+
+
+def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(plan)
+        return
+    for stage in plan["stages"]:
+        click.echo(f"{stage['sentence']}; about {format_seconds(stage['seconds'])}")
+    click.echo(f"about {format_seconds(plan['seconds'])} in all, measured on a few steps")
 
 
 def _print_result(run: Any, quiet: bool, as_json: bool) -> None:

@@ -32,4 +32,5 @@ def copy(name: str, destination: str) -> None:
 
     path = copy_recipe(name, destination)
     click.echo(f"{path}")
-    click.echo(f"next: kfine fit ./{path} --help" if not path.is_absolute() else "", err=True)
+    shown = path if path.is_absolute() else f"./{path}"
+    click.echo(f"next: kfine fit {shown} --help", err=True)

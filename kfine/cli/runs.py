@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from kfine.cli.options import json_option, print_json, print_table
@@ -14,7 +16,8 @@ def command(folder: str, as_json: bool) -> None:
     """List the runs in FOLDER (runs/ if omitted)."""
     from kfine.verbs.runs import list_all
 
-    found = list_all(folder)
+    # Somebody who has made no run yet has done nothing wrong.
+    found = [] if folder == "runs" and not Path(folder).is_dir() else list_all(folder)
     if as_json:
         print_json(found)
     elif not found:

@@ -65,8 +65,9 @@ def assign_splits(
                 chosen[i] = split
     result = [replace(r, split=chosen.get(i, r.split)) for i, r in enumerate(records)]
     notes = [
-        f"{split}: {sum(made == split for made in chosen.values())} of {len(pool)} "
-        f"training examples ({share * 100:.3g} %, stratified, seed {seed})"
+        f"the {split} split was carved from training: "
+        f"{sum(made == split for made in chosen.values())} of {len(pool)} examples "
+        f"({share * 100:.3g} %, stratified, seed {seed})"
         for split, share in shares.items()
         if share > 0
     ]

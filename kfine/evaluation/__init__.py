@@ -8,5 +8,6 @@ __getattr__, __dir__, __all__ = attach(
         "classification_metrics": "metrics",
         "linear_probe": "baselines",
         "majority_baseline": "baselines",
+        "ranked_classes": "ranking",
     },
 )

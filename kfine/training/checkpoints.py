@@ -52,7 +52,8 @@ class Checkpoints:
         previous = self.latest()
         target = self.folder / f"epoch-{state.epochs_done:05d}"
         with whole_folder(target) as folder:
-            model.save_weights(folder / "state.weights.h5")
+            # Not HDF5: a write that fails on a full disk can take the process down with it.
+            np.savez(folder / "state.npz", *[one.numpy() for one in _variables(model)])
             improved = state.best["epoch"] == state.epochs_done - 1
             if improved or previous is None or not _link(previous / "best.npz", folder):
                 np.savez(folder / "best.npz", *best_weights)
@@ -67,15 +68,23 @@ class Checkpoints:
         folder = self.latest()
         if folder is None:
             return None
-        with np.load(folder / "best.npz") as arrays:
-            best = [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
-        return Checkpoint(**read_json(folder / "state.json")), best
+        return Checkpoint(**read_json(folder / "state.json")), _read(folder / "best.npz")
 
     def load_weights(self, model: Any) -> None:
         """Load weights and optimizer; the model's stage and built optimizer must be in place."""
         folder = self.latest()
         assert folder is not None
-        model.load_weights(folder / "state.weights.h5")
+        for variable, value in zip(_variables(model), _read(folder / "state.npz"), strict=True):
+            variable.assign(value)
+
+
+def _variables(model: Any) -> list[Any]:
+    return [*model.weights, *model.optimizer.variables]
+
+
+def _read(path: Path) -> list[np.ndarray]:
+    with np.load(path) as arrays:
+        return [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
 
 
 def _link(source: Path, folder: Path) -> bool:

@@ -34,7 +34,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
 
     ```python
     task = keras_hub.models.ImageClassifier.from_preset(preset, num_classes=6)
-    task.compile("adamw", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    task.compile("adamw", loss, metrics=["accuracy"])
     task.fit(train, epochs=8, callbacks=[GradualUnfreezing("2:1,5:3")])
     ```
 

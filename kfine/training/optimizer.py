@@ -119,7 +119,8 @@ def make_optimizer(
     """
     warmup_steps = min(warmup_steps, total_steps - 1)
     schedule: Any = keras.optimizers.schedules.CosineDecay(
-        0.0 if warmup_steps else learning_rate,
+        # Not zero: a run of one step per epoch would spend its first stage without moving.
+        learning_rate / max(1, warmup_steps),
         decay_steps=max(1, total_steps - warmup_steps),
         warmup_target=learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,

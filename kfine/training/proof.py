@@ -57,7 +57,8 @@ def _is_seed(variable: Any) -> bool:
 def _digest(variables: Sequence[Any]) -> str:
     hasher = hashlib.sha256()
     for variable in variables:
-        hasher.update(np.ascontiguousarray(variable.numpy()).tobytes())
+        # Adding zero makes -0.0 and 0.0 the same: a sign that flips is no movement.
+        hasher.update(np.ascontiguousarray(variable.numpy() + 0).tobytes())
     return hasher.hexdigest()
 
 

@@ -29,17 +29,17 @@ class TrainingConfig:
         maximum=4096,
     )
     learning_rate: float = setting(
-        1e-3,
+        0.01,
         "Peak learning rate of the head.",
         group="Training",
         minimum=1e-8,
         maximum=10,
     )
     backbone_rate: float = setting(
-        0.1,
+        0.03,
         "Learning rate of the backbone group nearest the head, as a fraction of the head's.",
         group="Training",
-        minimum=0,
+        minimum=1e-6,
         maximum=10,
     )
     layerwise_decay: float = setting(

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kfine.console import Console, format_seconds
+from kfine.console import Console
 from kfine.verbs.fit import build_job, load_data, prepare, say_data
 
 
@@ -36,11 +36,14 @@ def dry_run(
     for stage in job.stages:
         apply_stage(job.model, job.groups, stage.depth, batch_norm=resolved.batch_norm)
         seconds = _measure_stage(job, stage)
-        sentence = stage_sentence(job, stage)
-        console.say(f"{sentence}; about {format_seconds(seconds)}")
-        stages.append({**vars(stage), "sentence": sentence, "seconds": round(seconds, 1)})
+        stages.append(
+            {
+                **vars(stage),
+                "sentence": stage_sentence(job, stage),
+                "seconds": round(seconds, 1),
+            }
+        )
     total = sum(stage["seconds"] for stage in stages)
-    console.say(f"about {format_seconds(total)} in all, measured on a few steps")
     return {"data": data.summary(), "stages": stages, "seconds": round(total, 1)}
 
 

@@ -62,7 +62,7 @@ def evaluate(
     predicted = np.array(probe.pop("predictions"))
     metrics["baselines"] = {"majority": _majority(own, scored), "linear_probe": probe}
     metrics["gain"] = _gain(probabilities, predicted, scored.test.labels)
-    folder = run.path if data is None else run.path / "evaluations" / _name_of(data)
+    folder = evaluation_folder(run.path, data)
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "predictions.json", _rows(scored.test, probabilities, run.class_names))
     _draw(folder / "plots", metrics, scored, probabilities)
@@ -133,8 +133,13 @@ def _gain(probabilities: np.ndarray, probe: np.ndarray, labels: np.ndarray) -> d
     }
 
 
-def _name_of(data: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(data).name) or "data"
+def evaluation_folder(run: Path, data: str | None) -> Path:
+    """Where `evaluate` writes: the run folder, or one below it named after other data."""
+    if data is None:
+        return run
+    # Two parts of the path, since many folders are called "test".
+    name = "-".join(Path(data).absolute().parts[-2:])
+    return run / "evaluations" / "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
 
 
 def _rows(split: Any, probabilities: np.ndarray, names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -88,8 +88,10 @@ def export(
             info={"recipe": run._folder.info()["recipe"], "run": run.path.name},
         )
         values = {**report.to_dict(), "path": str(report.path.relative_to(run.path))}
-        name = report.path.name.removesuffix(".tflite")
-        write_json(report.path.with_name(f"{name}.json"), values)
+        stem = report.path.name.removesuffix(".tflite")
+        write_json(report.path.with_name(f"{stem}.json"), values)
+        if report.verdict.passed:
+            report.path.with_name(f"{stem}.refused.json").unlink(missing_ok=True)
     if not report.verdict.passed:
         raise GateRefused(report.refusal_sentence())
     return report

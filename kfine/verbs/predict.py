@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy as np
 from kfine.backend import load_backend
 from kfine.console import Console
 from kfine.errors import DataError, RunError
+from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run
 
 _BATCH = 32
+Classes = list[tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,16 @@ def predict(
     if not paths:
         raise DataError("There are no images to predict.")
     with console.timed("loading the model"):
-        labels, classify = _classifier(model)
+        classify, describe = _classifier(model, console)
     progress = console.count("predicting")
     found: list[Prediction] = []
     # Photos are large: only a few are held at a time.
     for start in range(0, len(paths), _BATCH):
         names, decoded = _decode(paths[start : start + _BATCH], console)
         if decoded:
-            rows = zip(names, classify(decoded), strict=True)
-            found += [_prediction(name, row, labels, unsure_below) for name, row in rows]
+            for name, row in zip(names, classify(decoded), strict=True):
+                classes = tuple(describe(row))
+                found.append(Prediction(name, classes, classes[0][1] < unsure_below))
         progress(min(start + _BATCH, len(paths)), len(paths))
     if not found:
         raise DataError(f"None of the {len(paths)} images can be read.")
@@ -117,37 +121,41 @@ def _expand(images: Iterable[str | Path]) -> Iterable[Path]:
 
 
 def _classifier(
-    model: Run | str | Path,
-) -> tuple[tuple[str, ...], Callable[[list[np.ndarray]], np.ndarray]]:
-    """The class names of a model, and what turns images into its probabilities."""
+    model: Run | str | Path, console: Console
+) -> tuple[Callable[[list[np.ndarray]], np.ndarray], Callable[[np.ndarray], Classes]]:
+    """What turns images into a model's probabilities, and a row of those into named classes."""
     if not isinstance(model, Run) and not (Path(model) / "run.json").is_file():
-        if Path(model).is_dir():
-            load_backend()
-        from kfine.exporting import load_exported
-
-        exported = load_exported(Path(model))
-        return tuple(exported.labels), exported.predict
+        return _exported_classifier(Path(model), console)
     run = model if isinstance(model, Run) else Run(model)
     run._folder.require_finished()
     from kfine.data import resize_image
     from kfine.verbs.evaluate import softmax
 
     size, network = run.preprocessing.image_size, run.model
+    module, note = recipe_of_run(run._folder)
+    if note:
+        console.warn(note)
 
     def classify(images: list[np.ndarray]) -> np.ndarray:
         resized = np.stack([resize_image(image, size) for image in images]).astype(np.float32)
         logits = network.predict(np.asarray(run.preprocessing.normalize(resized)), verbose=0)
         return softmax(logits)
 
-    return run.class_names, classify
+    return classify, partial(module.describe, class_names=run.class_names)
 
 
-def _prediction(
-    name: str, probabilities: np.ndarray, labels: tuple[str, ...], unsure_below: float
-) -> Prediction:
-    order = np.argsort(-probabilities, kind="stable")
-    classes = tuple((labels[index], float(probabilities[index])) for index in order)
-    return Prediction(name, classes, classes[0][1] < unsure_below)
+def _exported_classifier(
+    path: Path, console: Console
+) -> tuple[Callable[[list[np.ndarray]], np.ndarray], Callable[[np.ndarray], Classes]]:
+    if ".refused" in path.name:
+        console.warn(f"{path} was refused by the export gate: it is worse than its model.")
+    if path.is_dir():
+        load_backend()
+    from kfine.evaluation import ranked_classes
+    from kfine.exporting import load_exported
+
+    exported = load_exported(path)
+    return exported.predict, partial(ranked_classes, class_names=exported.labels)
 
 
 def as_rows(predictions: Sequence[Prediction], top: int) -> list[dict[str, Any]]:

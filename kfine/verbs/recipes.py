@@ -11,7 +11,17 @@ from typing import Any
 from kfine.config import nearest
 from kfine.errors import ConfigError
 
-_REQUIRED = ("Config", "resolve", "load_data", "build_model", "evaluate", "describe", "export_spec")
+_REQUIRED = (
+    "TASK",
+    "Config",
+    "resolve",
+    "load_data",
+    "load_other_data",
+    "build_model",
+    "evaluate",
+    "describe",
+    "export_spec",
+)
 _SOURCES: dict[str, str] = {}
 
 

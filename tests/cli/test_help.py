@@ -55,7 +55,7 @@ def test_the_help_of_a_recipe_shows_every_setting_with_default_and_unit(
             place = said.out.index(f"\n  {one.option} ", place)
     for one in settings:
         assert " ".join(one.help.split()) in words
-        unit = f" {one.unit}" if one.unit else ""
+        unit = f" {one.unit}" if one.unit not in (None, "fraction") else ""
         default = "chosen automatically" if one.default is None else f"{one.default}{unit}"
         assert f"{one.help} [default: {default}]" in words
 

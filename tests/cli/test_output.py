@@ -139,7 +139,8 @@ def test_runs_are_listed(
     (row,) = json.loads(kfine_command("runs", tmp_path, "--json").out)
     assert row["status"] == "interrupted"
     monkeypatch.chdir(tmp_path / "dead")
-    assert "no folder runs" in kfine_command("runs").err
+    assert "no runs in runs" in kfine_command("runs").err
+    assert kfine_command("runs", "elsewhere").status == 2
     empty = kfine_command("runs", ".", "--json")
     assert (empty.status, json.loads(empty.out)) == (0, [])
 

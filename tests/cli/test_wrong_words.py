@@ -77,4 +77,4 @@ def test_our_own_mistakes_keep_their_traceback(
 
     monkeypatch.setattr(kfine.verbs.runs, "list_all", broken)
     with pytest.raises(ZeroDivisionError):
-        kfine_command("runs")
+        kfine_command("runs", ".")

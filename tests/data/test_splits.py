@@ -30,8 +30,9 @@ def test_missing_splits_are_carved_class_by_class_and_said() -> None:
     assert (counts["a", "validation"], counts["a", "test"]) == (15, 10)
     assert (counts["b", "validation"], counts["b", "test"]) == (6, 4)
     assert notes == [
-        "validation: 21 of 140 training examples (15 %, stratified, seed 0)",
-        "test: 14 of 140 training examples (10 %, stratified, seed 0)",
+        "the validation split was carved from training: 21 of 140 examples "
+        "(15 %, stratified, seed 0)",
+        "the test split was carved from training: 14 of 140 examples (10 %, stratified, seed 0)",
     ]
 
 

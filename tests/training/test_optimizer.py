@@ -95,4 +95,4 @@ def test_the_rate_warms_up_and_falls_to_zero() -> None:
     )
     schedule = optimizer._learning_rate
     rates = [float(schedule(step)) for step in (0, 5, 10, 55, 100)]
-    assert rates == pytest.approx([0.0, 0.05, 0.1, 0.05, 0.0], abs=1e-6)
+    assert rates == pytest.approx([0.01, 0.055, 0.1, 0.05, 0.0], abs=1e-6)

@@ -37,7 +37,7 @@ FILES = {
     "plots/confusion_matrix.png",
     "plots/mistakes.png",
     "checkpoints/epoch-00003/state.json",
-    "checkpoints/epoch-00003/state.weights.h5",
+    "checkpoints/epoch-00003/state.npz",
     "checkpoints/epoch-00003/best.npz",
 }
 
