@@ -145,3 +145,10 @@ def test_a_run_says_what_moved(make_job: Callable[..., Any], capsys: Any) -> Non
     assert "stage 1 of 3 (epochs 1 to 1): training the head alone" in said
     assert "stage 3 of 3 (epochs 3 to 3): unfreezing block2b to top" in said
     assert "moved: block2b, block3a, top, head; 3 frozen groups are bit for bit the same" in said
+
+
+def test_a_stage_of_a_single_step_moves_its_groups(make_job: Callable[..., Any]) -> None:
+    job = make_job(batch_size=512, warmup_epochs=2.0)
+    assert job.batches.steps == 1
+    history, _ = run_stages(job, checkpoints=None, console=quiet)
+    assert len(history) == 3
