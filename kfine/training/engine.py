@@ -62,7 +62,10 @@ def compile_job(job: Job) -> None:
     )
     # XLA takes minutes to compile a network for a CPU and gains nothing there.
     job.model.compile(
-        optimizer=optimizer, loss=job.loss, metrics=job.metrics, jit_compile=_has_gpu()
+        optimizer=optimizer,
+        loss=job.loss,
+        metrics=job.metrics,
+        jit_compile="auto" if _has_gpu() else False,
     )
     deepest = max(stage.depth for stage in job.stages)
     build_optimizer_for(job.model, job.groups, deepest, batch_norm=config.batch_norm)

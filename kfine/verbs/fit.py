@@ -201,7 +201,8 @@ def _train(folder: RunFolder, prepared: Prepared, console: Console) -> Run:
     job, built = prepared.job, prepared.built
     folder.write("preprocessing.json", built.preprocessing.to_dict())
     stages = [vars(stage) for stage in job.stages]
-    folder.update(decisions=built.decisions, stages=stages, groups=[g.name for g in job.groups])
+    groups = [group.name for group in job.groups]
+    folder.update(status="running", decisions=built.decisions, stages=stages, groups=groups)
     try:
         history, best = run_stages(
             job, checkpoints=Checkpoints(folder.checkpoints), console=console
