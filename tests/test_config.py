@@ -33,7 +33,7 @@ def test_an_unknown_name_gets_the_nearest_right_one(name: str) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"epochs": 0}, "at least 1 epochs"),
+        ({"epochs": 0}, r"at least 1\. Received"),
         ({"epochs": 2.5}, "whole number"),
         ({"epochs": "many"}, "whole number"),
         ({"epochs": True}, "whole number"),

@@ -47,7 +47,7 @@ def test_an_edited_recipe_is_loaded_anew(mine: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("x = 1\n", "does not define Config"), ("x = (\n", "syntax error in line 1")],
+    [("x = 1\n", "does not define TASK, Config"), ("x = (\n", "syntax error in line 1")],
 )
 def test_a_file_that_is_no_recipe_is_refused_each_time(
     tmp_path: Path, text: str, words: str

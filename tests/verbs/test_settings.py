@@ -117,7 +117,8 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "learning_rate": (lambda b: rate_at(b, b.config.warmup_epochs), 0.02),
     "backbone_rate": (lambda b: factors(b)[1], 0.5),
     "layerwise_decay": (lambda b: round(factors(b)[2] / factors(b)[1], 4), 0.25),
-    "warmup_epochs": (lambda b: rate_at(b, 1) / rate_at(b, 2), 0.5),
+    # Ten steps of warm-up, from a tenth of the rate.
+    "warmup_epochs": (lambda b: round(rate_at(b, 1) / rate_at(b, 2), 4), 0.55),
     "weight_decay": (lambda b: b.job.model.optimizer.weight_decay, 0.03),
     "clip_norm": (lambda b: b.job.model.optimizer.global_clipnorm, 0.7),
     "label_smoothing": (lambda b: b.job.model.loss.label_smoothing, 0.2),
