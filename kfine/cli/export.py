@@ -74,5 +74,7 @@ def command(
         f"{0 - verdict.drop:+.3f}), agreement {verdict.agreement:.3f}, "
         f"{report.milliseconds:.1f} ms an image on this machine"
     )
+    if report.float_layers:
+        click.echo(f"{len(report.float_layers)} layers for which int8 is too coarse stay in float")
     if verdict.note:
         click.echo(verdict.note, err=True)

@@ -18,6 +18,7 @@ from kfine.data.images import resize_image
 from kfine.errors import ExportError
 from kfine.exporting.gate import Metric, Verdict, accuracy, judge, refusal
 from kfine.exporting.litert import QUANTIZE, write_tflite
+from kfine.exporting.metadata import read_metadata
 from kfine.exporting.runner import load_exported
 from kfine.exporting.saved_model import write_saved_model
 from kfine.exporting.scan import custom_ops
@@ -51,6 +52,7 @@ class ExportReport:
         quantize: "none", "float16", "dynamic" or "int8".
         input_kind: "any" size of image, or "fixed".
         size_bytes: Of the file, or of all files of the folder.
+        float_layers: Layers that an int8 file keeps in float because int8 is too coarse there.
         milliseconds: Per held-out image on this machine, `None` if it did not run.
         verdict: The gate's.
     """
@@ -60,6 +62,7 @@ class ExportReport:
     quantize: str
     input_kind: str
     size_bytes: int
+    float_layers: tuple[str, ...]
     milliseconds: float | None
     verdict: Verdict
 
@@ -77,6 +80,7 @@ class ExportReport:
             "quantize": self.quantize,
             "input": self.input_kind,
             "size_bytes": self.size_bytes,
+            "float_layers": list(self.float_layers),
             "milliseconds": self.milliseconds,
             "verdict": self.verdict.to_dict(),
         }
@@ -166,8 +170,9 @@ def export_model(
                 max_drop=max_drop,
             )
         size = _size(made)
+        kept_float = tuple(read_metadata(made)[1].get("float_layers", ()))
         path = _keep(made, destination, name, "" if format == "saved_model" else ".tflite", verdict)
-    return ExportReport(path, format, quantize, input_kind, size, milliseconds, verdict)
+    return ExportReport(path, format, quantize, input_kind, size, kept_float, milliseconds, verdict)
 
 
 def _check_settings(

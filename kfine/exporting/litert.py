@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -57,8 +58,8 @@ def write_tflite(
             if _save_images(representative or (), Path(folder)) == 0:
                 raise ExportError("int8 is calibrated on real images: received none.")
             arguments.append(folder)
-        _convert(arguments)
-    attach_metadata(path, labels, info)
+        found = _convert(arguments)
+    attach_metadata(path, labels, {**info, **found})
     return path
 
 
@@ -79,7 +80,8 @@ def _save_images(images: Iterable[np.ndarray], folder: Path) -> int:
     return count
 
 
-def _convert(arguments: list[str]) -> None:
+def _convert(arguments: list[str]) -> dict[str, Any]:
+    """Run the child process and return what it found out."""
     environment = dict(os.environ, CUDA_VISIBLE_DEVICES="-1")
     parents = [str(Path(kfine.__file__).parents[1]), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, parents))
@@ -88,7 +90,8 @@ def _convert(arguments: list[str]) -> None:
         command, env=environment, capture_output=True, text=True, errors="replace"
     )
     if done.returncode == 0:
-        return
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        return dict(json.loads(lines[-1])) if lines else {}
     lines = done.stderr.strip().splitlines() or ["no message"]
     reason = lines[-1].removeprefix(FAILED)
     if done.returncode < 0:

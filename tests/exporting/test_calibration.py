@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from kfine.exporting.calibration import representative_indices
@@ -23,3 +25,15 @@ def test_the_choice_follows_from_the_seed() -> None:
     first, again = (representative_indices(labels, count=50, seed=3) for _ in range(2))
     assert first.tolist() == again.tolist()
     assert first.tolist() != representative_indices(labels, count=50, seed=4).tolist()
+
+
+def test_layers_whose_error_exceeds_half_a_step_are_named() -> None:
+    from kfine.exporting.convert import imprecise_layers
+
+    class Statistics:
+        """What TensorFlow's quantization debugger writes, for two layers."""
+
+        def layer_statistics_dump(self, file: Any) -> None:
+            file.write("tensor_name,scale,mean_squared_error\nstem,0.02,0.0025\nhead,0.1,0.0009\n")
+
+    assert imprecise_layers(Statistics()) == ["stem"]
