@@ -36,7 +36,7 @@ class TrainingConfig:
         maximum=10,
     )
     backbone_rate: float = setting(
-        0.03,
+        0.1,
         "Learning rate of the backbone group nearest the head, as a fraction of the head's.",
         group="Training",
         minimum=1e-6,
