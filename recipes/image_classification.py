@@ -116,6 +116,8 @@ def resolve(config: Config) -> Config:
     if config.image_size is None:
         own = 96 if digits else presets.local_image_size(preset) or 224
         config = replace(config, image_size=presets.fixed_image_size(preset) or own)
+    if config.backbone_rate is None:
+        config = replace(config, backbone_rate=0.1 if digits else 0.03)
     if config.flip == "auto":
         mirrored = config.augmentation != "none" and not digits
         config = replace(config, flip="horizontal" if mirrored else "none")

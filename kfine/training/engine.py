@@ -49,6 +49,7 @@ class Job:
 def compile_job(job: Job) -> None:
     """Compile the model with an optimizer built on every variable that some stage trains."""
     config, steps = job.config, job.batches.steps
+    assert config.backbone_rate is not None, "a recipe's resolve chooses it"
     optimizer = make_optimizer(
         job.groups,
         learning_rate=config.learning_rate,

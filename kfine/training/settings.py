@@ -35,9 +35,10 @@ class TrainingConfig:
         minimum=1e-8,
         maximum=10,
     )
-    backbone_rate: float = setting(
-        0.1,
-        "Learning rate of the backbone group nearest the head, as a fraction of the head's.",
+    backbone_rate: float | None = setting(
+        None,
+        "Learning rate of the backbone group nearest the head, as a fraction of the head's: 0.03, "
+        "or 0.1 where the inputs are unlike those the backbone knows, as for digits.",
         group="Training",
         minimum=1e-6,
         maximum=10,
