@@ -70,6 +70,9 @@ def _load_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look their module up while they are made.
     sys.modules[name] = module
+    writes_bytecode = not sys.dont_write_bytecode
+    # No __pycache__ beside somebody's file or in a run folder.
+    sys.dont_write_bytecode = not writes_bytecode or path.parent != recipes_folder().resolve()
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
@@ -78,6 +81,8 @@ def _load_file(path: Path) -> ModuleType:
     except BaseException:
         del sys.modules[name]
         raise
+    finally:
+        sys.dont_write_bytecode = not writes_bytecode
     missing = [one for one in _REQUIRED if not hasattr(module, one)]
     if missing:
         del sys.modules[name]
