@@ -93,9 +93,13 @@ def main() -> None:
     whole.add_argument("data", help="a source that the recipe reads")
     whole.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     whole.add_argument("--export", nargs="*", default=["none", "float16", "int8"])
-    whole.add_argument("settings", nargs="*", help="after --: settings of the recipe")
     whole.set_defaults(run=accuracy)
-    arguments = parser.parse_args()
+    # What follows -- goes to `kfine fit`; argparse loses it behind options of several values.
+    given, settings = sys.argv[1:], []
+    if "--" in given:
+        given, settings = given[: given.index("--")], given[given.index("--") + 1 :]
+    arguments = parser.parse_args(given)
+    arguments.settings = settings
     arguments.run(arguments)
 
 
