@@ -39,7 +39,7 @@ class AveragedWeights(keras.callbacks.Callback):
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Put the averages into the model."""
         self._weights = [variable.numpy() for variable in self._variables()]
-        for variable, average in self._pairs():
+        for variable, average in _averages(self.model.optimizer):
             variable.assign(average)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -50,9 +50,11 @@ class AveragedWeights(keras.callbacks.Callback):
     def _variables(self) -> list[Any]:
         return list(self.model.optimizer._trainable_variables)
 
-    def _pairs(self) -> list[tuple[Any, Any]]:
-        averages = self.model.optimizer._model_variables_moving_average
-        return list(zip(self._variables(), averages, strict=True))
+
+def _averages(optimizer: Any) -> list[tuple[Any, Any]]:
+    """Each variable that an optimizer averages, with its average."""
+    averages = optimizer._model_variables_moving_average
+    return list(zip(optimizer._trainable_variables, averages, strict=True))
 
 
 def evaluated_weights(model: keras.Model) -> list[np.ndarray]:
@@ -60,10 +62,7 @@ def evaluated_weights(model: keras.Model) -> list[np.ndarray]:
     optimizer: Any = model.optimizer
     averages = {}
     if getattr(optimizer, "use_ema", False):
-        pairs = zip(
-            optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
-        )
-        averages = {variable.path: average for variable, average in pairs}
+        averages = {variable.path: average for variable, average in _averages(optimizer)}
     return [averages.get(variable.path, variable).numpy() for variable in model.weights]
 
 
