@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = attach(
         "GradualUnfreezing": "training.gradual_unfreezing",
         "KfineError": "errors",
         "Run": "verbs.run",
+        "benchmark": "verbs.benchmark",
         "dry_run": "verbs.dry_run",
         "evaluate": "verbs.evaluate",
         "export": "verbs.export",

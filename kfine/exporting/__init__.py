@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = attach(
         "inference_model": "inference",
         "judge": "gate",
         "load_exported": "runner",
+        "measure": "benchmark",
         "read_metadata": "metadata",
         "representative_indices": "calibration",
     },

@@ -70,12 +70,13 @@ class Predictor(ABC):
 class LiteRTPredictor(Predictor):
     """A `.tflite` file in the LiteRT interpreter."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         super().__init__(path)
         from ai_edge_litert.interpreter import Interpreter
 
+        threads = threads or os.cpu_count()
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=os.cpu_count())
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
             self._input = self._interpreter.get_input_details()[0]
             self._output = self._interpreter.get_output_details()[0]["index"]
         except (RuntimeError, ValueError, IndexError) as error:
@@ -118,7 +119,7 @@ class SavedModelPredictor(Predictor):
         return np.asarray(self._serve(image=tf.constant(batch))["probabilities"])
 
 
-def load_exported(path: Path | str) -> Predictor:
+def load_exported(path: Path | str, *, threads: int | None = None) -> Predictor:
     """Load a `.tflite` file or a SavedModel folder that kfine exported.
 
     Nothing is handed to an interpreter before identifier, labels and checksum are read: on
@@ -126,6 +127,8 @@ def load_exported(path: Path | str) -> Predictor:
 
     Args:
         path: The file or folder.
+        threads: CPU threads of the runtime, all cores if omitted. A SavedModel runs with
+            TensorFlow's own setting, which is one for the whole process.
 
     Returns:
         Something that predicts.
@@ -134,7 +137,7 @@ def load_exported(path: Path | str) -> Predictor:
         ExportError: If it is missing, damaged, or not exported by kfine.
     """
     path = Path(path)
-    return SavedModelPredictor(path) if path.is_dir() else LiteRTPredictor(path)
+    return SavedModelPredictor(path) if path.is_dir() else LiteRTPredictor(path, threads)
 
 
 def _first(error: Exception) -> str:

@@ -12,7 +12,16 @@ import pytest
 from kfine.config import settings_of
 from kfine.verbs.recipes import load_recipe, recipe_names
 
-VERBS = ("fit", "evaluate", "predict", "export", "recipes", "presets", "runs")
+VERBS = (
+    "fit",
+    "evaluate",
+    "predict",
+    "export",
+    "benchmark",
+    "recipes",
+    "presets",
+    "runs",
+)
 LIGHT = """
 import sys
 {code}
@@ -69,6 +78,7 @@ def test_the_help_of_a_recipe_shows_every_setting_with_default_and_unit(
         "cli.main(['fit', 'image_classification', '--help'], standalone_mode=False)",
         "import kfine.recipes.image_classification",
         "import kfine; kfine.fit, kfine.evaluate, kfine.predict, kfine.export, kfine.Run",
+        "import kfine; kfine.benchmark; import kfine.cli.benchmark",
     ],
 )
 def test_nothing_heavy_is_imported(code: str) -> None:

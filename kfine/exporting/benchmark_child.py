@@ -1,0 +1,131 @@
+"""The benchmark's child process: one model, loaded once and run when told to.
+
+`python -m kfine.exporting.benchmark_child PATH KIND THREADS`
+
+It answers each line of standard input with one line of JSON: a number runs the model so often,
+an empty line asks for the peak memory and ends it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kfine.errors import KfineError
+
+Run = Callable[[np.ndarray], Any]
+_RUNTIMES = {
+    "keras": "keras_hub",
+    "saved_model": "tensorflow",
+    "tflite": "ai_edge_litert.interpreter",
+    "onnx": "onnxruntime",
+    "openvino": "openvino",
+}
+
+
+def load(path: Path, kind: str, threads: int) -> tuple[Run, tuple[int, int]]:
+    """Load a model as it would be used.
+
+    Returns:
+        What runs one raw uint8 RGB image `(height, width, 3)` to its probabilities, and the
+        height and width in pixels of the images that the model was trained on.
+    """
+    if kind == "keras":
+        return _load_keras(path)
+    from kfine.exporting.runner import load_exported
+
+    predictor = load_exported(path, threads=threads)
+    size = predictor.image_size or predictor.info["preprocessing"]["image_size"]
+    return lambda image: predictor.predict([image]), (int(size[0]), int(size[1]))
+
+
+def _load_keras(path: Path) -> tuple[Run, tuple[int, int]]:
+    """A run's model behind the same preprocessing as an exported file, as one compiled call."""
+    import keras
+    import tensorflow as tf
+
+    from kfine.exporting.inference import inference_model
+    from kfine.models.preprocessing import Preprocessing
+    from kfine.runs.folder import open_run
+
+    folder = open_run(path)
+    preprocessing = Preprocessing.from_dict(folder.read("preprocessing.json"))
+    model = keras.saving.load_model(folder.model_path, compile=False)
+    inference = inference_model(model, preprocessing)
+    # XLA would compile for minutes; Keras itself leaves it out on a CPU.
+    call = tf.function(lambda images: inference(images, training=False), jit_compile=False)
+    return lambda image: call(tf.constant(image[None])).numpy(), preprocessing.image_size
+
+
+def peak_memory() -> int:
+    """The largest resident memory of this process so far, in bytes."""
+    try:
+        # What getrusage gives on Linux includes the parent's memory before the exec.
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+    except (OSError, StopIteration):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def timed(run: Run, image: np.ndarray, count: int) -> list[float]:
+    """Milliseconds of each of `count` runs."""
+    found = []
+    for _ in range(count):
+        start = time.perf_counter()
+        run(image)
+        found.append(1000 * (time.perf_counter() - start))
+    return found
+
+
+def serve(path: Path, kind: str, threads: int, say: Callable[[dict[str, Any]], None]) -> None:
+    """Load, then answer until there are no more lines."""
+    runtime = importlib.import_module(_RUNTIMES[kind])
+    if kind in ("keras", "saved_model"):
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    before = peak_memory()
+    start = time.perf_counter()
+    run, size = load(path, kind, threads)
+    loaded = 1000 * (time.perf_counter() - start)
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    version = str(getattr(runtime, "__version__", ""))
+    say({"load_ms": loaded, "image_size": size, "runtime": before, "version": version})
+    for line in sys.stdin:
+        if not line.strip():
+            break
+        say({"times": timed(run, image, int(line))})
+    say({"peak": peak_memory()})
+
+
+def main(arguments: list[str]) -> int:
+    """Serve one model; a mistake of the user is one line of JSON."""
+    path, kind, threads = Path(arguments[0]), arguments[1], int(arguments[2])
+    # Libraries print to standard output, which is for answers only.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(values: dict[str, Any]) -> None:
+        print(json.dumps(values), file=answers, flush=True)
+
+    try:
+        serve(path, kind, threads, say)
+    except KfineError as error:
+        say({"error": str(error)})
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,125 @@
+"""`benchmark`: exported files beside each other and beside Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kfine.console import Console
+from kfine.errors import ConfigError, ExportError
+from kfine.verbs.run import Run
+
+if TYPE_CHECKING:
+    from kfine.exporting.benchmark import Measurement
+    from kfine.exporting.phone import PhoneMeasurement
+
+
+def benchmark(
+    *models: Run | str | Path,
+    threads: int = 1,
+    runs: int = 50,
+    warmup: int = 5,
+    keras: bool = True,
+    console: Console | None = None,
+) -> list[Measurement]:
+    """Measure latency, load time, memory and size of models on this machine.
+
+    Args:
+        models: Exported files or folders, and runs, which are measured as Keras models.
+        threads: CPU threads of every runtime.
+        runs: Timed runs of each model.
+        warmup: Runs before those, not counted.
+        keras: Measure the run that a file lies in too, as the baseline.
+        console: Hears of the progress.
+
+    Returns:
+        One `Measurement` for each model, runs first.
+
+    Raises:
+        KfineError: A model is missing, damaged, or does not run.
+    """
+    console = console or Console()
+    if not models:
+        raise ConfigError("There is nothing to measure: give exported files or run folders.")
+    paths = _runs_first([one.path if isinstance(one, Run) else Path(one) for one in models], keras)
+    from kfine.exporting.benchmark import measure
+    from kfine.exporting.kinds import kind_of
+
+    for path in paths:
+        kind_of(path)
+        if _is_run(path):
+            Run(path)._folder.require_finished()
+    return measure(
+        paths, threads=threads, runs=runs, warmup=warmup, progress=console.count("rounds")
+    )
+
+
+def benchmark_on_phone(
+    *models: str | Path,
+    threads: int = 1,
+    runs: int = 50,
+    warmup: int = 5,
+    tool: str | Path | None = None,
+    console: Console | None = None,
+) -> list[PhoneMeasurement]:
+    """Run LiteRT's `benchmark_model` on a phone that adb finds.
+
+    Args:
+        models: `.tflite` files; others are left out with a warning.
+        threads: CPU threads on the phone.
+        runs: Timed runs of each file.
+        warmup: Runs before those.
+        tool: The tool for the phone's processor, to push; omitted if the phone has it.
+        console: Hears of the progress.
+
+    Returns:
+        One measurement for each `.tflite` file.
+
+    Raises:
+        KfineError: There is no adb, no phone, no tool, or no `.tflite` file.
+    """
+    from kfine.exporting.kinds import kind_of
+    from kfine.exporting.phone import find_phone, measure_on_phone, push_tool
+
+    console = console or Console()
+    kinds = {Path(model): kind_of(model) for model in models}
+    files = [path for path, kind in kinds.items() if kind == "tflite"]
+    if not files:
+        raise ExportError("--adb measures .tflite files only: received none.")
+    for path in kinds.keys() - files:
+        console.warn(f"{path} is not measured on the phone: it is no .tflite file")
+    phone = find_phone()
+    push_tool(None if tool is None else Path(tool))
+    return [
+        measure_on_phone(path, phone, threads=threads, runs=runs, warmup=warmup) for path in files
+    ]
+
+
+def keras_median(found: Sequence[Measurement]) -> float | None:
+    """The latency of the first Keras model in milliseconds: what files are compared with."""
+    return next((one.median_ms for one in found if one.kind == "keras"), None)
+
+
+def as_rows(found: Sequence[Measurement]) -> list[dict[str, Any]]:
+    """Measurements as JSON-able rows, with each latency as a share of Keras' (`None` without)."""
+    base = keras_median(found)
+    return [
+        {**one.to_dict(), "latency_of_keras": None if base is None else one.median_ms / base}
+        for one in found
+    ]
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "run.json").is_file()
+
+
+def _runs_first(paths: list[Path], around: bool) -> list[Path]:
+    """Each path once, the runs first; with those that the files lie in if `around`."""
+    runs = [path for path in paths if _is_run(path)]
+    for path in paths if around else ():
+        runs += [folder for folder in path.absolute().parents[:3] if _is_run(folder)]
+    seen: dict[Path, Path] = {}
+    for path in [*runs, *(path for path in paths if not _is_run(path))]:
+        seen.setdefault(path.absolute(), path)
+    return list(seen.values())
