@@ -11,7 +11,7 @@ from kfine.cli.options import json_option, make_console, print_json, print_table
 
 
 @click.command("evaluate")
-@click.argument("run")
+@click.argument("model", metavar="RUN_OR_FILE")
 @click.option(
     "--data",
     metavar="SOURCE",
@@ -19,27 +19,39 @@ from kfine.cli.options import json_option, make_console, print_json, print_table
 )
 @quiet_option
 @json_option
-def command(run: str, data: str | None, quiet: bool, as_json: bool) -> None:
-    """Score RUN on its test split, beside the majority class and a linear probe."""
+def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
+    """Score a run on its test split, beside the majority class and a linear probe.
+
+    A file that `kfine export` wrote is run as it is, on --data or on the test split of the run
+    that it lies in.
+    """
     from kfine.verbs.evaluate import evaluate, evaluation_folder
 
-    metrics = evaluate(run, data=data, console=make_console(quiet))
+    metrics = evaluate(model, data=data, console=make_console(quiet))
     if as_json:
         print_json(metrics)
         return
     _print_models(metrics)
     click.echo()
     _print_classes(metrics)
-    folder = evaluation_folder(Path(run), data)
-    click.echo(f"\nmetrics.json and plots/ are in {folder}", err=True)
+    folder = evaluation_folder(Path(model), data)
+    if "model" in metrics:
+        from kfine.verbs.evaluate_file import file_evaluation_folder
+
+        folder = file_evaluation_folder(Path(model), data)
+    if folder.is_dir():
+        click.echo(f"\nmetrics.json and plots/ are in {folder}", err=True)
 
 
 def _print_models(metrics: dict[str, Any]) -> None:
-    compared = {
-        "fine-tuned": metrics,
-        "linear probe (frozen backbone)": metrics["baselines"]["linear_probe"],
-        "majority class": metrics["baselines"]["majority"],
-    }
+    if "baselines" in metrics:
+        compared = {
+            "fine-tuned": metrics,
+            "linear probe (frozen backbone)": metrics["baselines"]["linear_probe"],
+            "majority class": metrics["baselines"]["majority"],
+        }
+    else:
+        compared = {Path(metrics["model"]["path"]).name: metrics}
     rows = []
     for name, values in compared.items():
         low, high = values["accuracy_interval"]
@@ -55,6 +67,14 @@ def _print_models(metrics: dict[str, Any]) -> None:
             ]
         )
     print_table(["", "accuracy", "95 % interval", "macro F1", "loss"], rows)
+    if "gain" in metrics:
+        _print_gain(metrics)
+    else:
+        took = metrics["model"]["milliseconds"]
+        click.echo(f"on {metrics['count']} examples, {took:.1f} ms an image")
+
+
+def _print_gain(metrics: dict[str, Any]) -> None:
     gain = metrics["gain"]
     sure = "may be chance"
     if gain["p_value"] <= 0.05:

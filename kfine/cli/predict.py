@@ -30,7 +30,7 @@ from kfine.cli.options import json_option, make_console, print_json, quiet_optio
 def command(
     model: str, images: tuple[str, ...], top: int, unsure_below: float, quiet: bool, as_json: bool
 ) -> None:
-    """Classify images with a run, a SavedModel or a .tflite file.
+    """Classify images with a run or with a file that `kfine export` wrote.
 
     A folder of images gives CSV on standard output.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfine.console import Console
 from kfine.errors import ConfigError, ExportError
+from kfine.verbs.files import is_run, run_around
 from kfine.verbs.run import Run
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def benchmark(
 
     for path in paths:
         kind_of(path)
-        if _is_run(path):
+        if is_run(path):
             Run(path)._folder.require_finished()
     return measure(
         paths, threads=threads, runs=runs, warmup=warmup, progress=console.count("rounds")
@@ -110,16 +111,12 @@ def as_rows(found: Sequence[Measurement]) -> list[dict[str, Any]]:
     ]
 
 
-def _is_run(path: Path) -> bool:
-    return (path / "run.json").is_file()
-
-
 def _runs_first(paths: list[Path], around: bool) -> list[Path]:
     """Each path once, the runs first; with those that the files lie in if `around`."""
-    runs = [path for path in paths if _is_run(path)]
-    for path in paths if around else ():
-        runs += [folder for folder in path.absolute().parents[:3] if _is_run(folder)]
+    runs = [path for path in paths if is_run(path)]
+    if around:
+        runs += [run for run in map(run_around, paths) if run is not None]
     seen: dict[Path, Path] = {}
-    for path in [*runs, *(path for path in paths if not _is_run(path))]:
+    for path in [*runs, *(path for path in paths if not is_run(path))]:
         seen.setdefault(path.absolute(), path)
     return list(seen.values())

@@ -1,4 +1,4 @@
-"""`evaluate`: score a run on held-out data, beside the trivial and the frozen answer."""
+"""`evaluate`: score a model on held-out data; a run beside the trivial and the frozen answer."""
 
 from __future__ import annotations
 
@@ -10,37 +10,43 @@ import numpy as np
 from kfine.console import Console
 from kfine.errors import DataError
 from kfine.runs.files import write_json
+from kfine.verbs.files import is_run
 from kfine.verbs.fit import load_data_of_run
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run, as_run
 
 
 def evaluate(
-    run: Run | str | Path,
+    model: Run | str | Path,
     *,
     data: str | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Score a finished run on its test split, or on other labelled data.
+    """Score a finished run, or an exported file, on the run's test split or on other data.
 
     Writes `metrics.json` and `plots/` into the run folder; for other data into
-    `evaluations/NAME/` of it.
+    `evaluations/NAME/` of it, for an exported file into `evaluations/NAME/` beside it.
 
     Args:
-        run: A run or its folder.
+        model: A run, its folder, or what `kfine export` wrote, in any format.
         data: Other data of the same classes, as a source that the recipe can read.
         console: Hears of the progress.
 
     Returns:
         The recipe's metrics, the `primary` one named, and under `baselines` the majority class
         and a linear probe on the frozen backbone, each with the same metrics; under `gain` the
-        comparison with the probe.
+        comparison with the probe. Those of an exported file have no baselines, and under
+        `model` its path, its kind and its milliseconds per image.
 
     Raises:
-        KfineError: The run has not finished, or the data cannot be used.
+        KfineError: The run has not finished, or the model or the data cannot be used.
     """
     console = console or Console()
-    run = as_run(run)
+    if not isinstance(model, Run) and _is_exported(Path(model)):
+        from kfine.verbs.evaluate_file import evaluate_file
+
+        return evaluate_file(Path(model), data=data, console=console)
+    run = as_run(model)
     run._folder.require_finished()
     module, note = recipe_of_run(run._folder)
     if note:
@@ -54,19 +60,35 @@ def evaluate(
     if scored.test is None:
         raise DataError(f"The data of {run.path} has no test split; give other data with --data.")
     with console.timed("loading TensorFlow and the model"):
-        model = run.model
-    probabilities = predict_split(run, model, scored.test)
+        network = run.model
+    probabilities = predict_split(run, network, scored.test)
     metrics = module.evaluate(probabilities, scored)
     with console.timed("scoring the baselines"):
         probe = _probe(run, module, own, scored)
     predicted = np.array(probe.pop("predictions"))
     metrics["baselines"] = {"majority": _majority(own, scored), "linear_probe": probe}
     metrics["gain"] = _gain(probabilities, predicted, scored.test.labels)
-    folder = evaluation_folder(run.path, data)
-    write_json(folder / "metrics.json", metrics)
-    write_json(folder / "predictions.json", _rows(scored.test, probabilities, run.class_names))
-    _draw(folder / "plots", metrics, scored, probabilities)
+    write_evaluation(evaluation_folder(run.path, data), metrics, scored, probabilities)
     return metrics
+
+
+def _is_exported(path: Path) -> bool:
+    # A folder without a model is refused as a run folder, in words that name `kfine runs`.
+    marks = ("saved_model.pb", "model.xml")
+    return not is_run(path) and (path.is_file() or any((path / one).is_file() for one in marks))
+
+
+def write_evaluation(
+    folder: Path, metrics: dict[str, Any], scored: Any, probabilities: np.ndarray
+) -> None:
+    """Write `metrics.json`, `predictions.json` and `plots/`.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "predictions.json", _rows(scored.test, probabilities, scored.class_names))
+    _draw(folder / "plots", metrics, scored, probabilities)
 
 
 def predict_split(run: Run, model: Any, split: Any) -> np.ndarray:
@@ -135,11 +157,14 @@ def _gain(probabilities: np.ndarray, probe: np.ndarray, labels: np.ndarray) -> d
 
 def evaluation_folder(run: Path, data: str | None) -> Path:
     """Where `evaluate` writes: the run folder, or one below it named after other data."""
-    if data is None:
-        return run
+    return run if data is None else run / "evaluations" / evaluation_name(data)
+
+
+def evaluation_name(data: str) -> str:
+    """A folder name for other data."""
     # Two parts of the path, since many folders are called "test".
     name = "-".join(Path(data).absolute().parts[-2:])
-    return run / "evaluations" / "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
 
 
 def _rows(split: Any, probabilities: np.ndarray, names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -12,7 +12,9 @@ import numpy as np
 
 from kfine.backend import load_backend
 from kfine.console import Console
-from kfine.errors import DataError, RunError
+from kfine.errors import DataError
+from kfine.exporting.kinds import kind_of
+from kfine.verbs.files import is_run
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run
 
@@ -47,10 +49,10 @@ def predict(
     unsure_below: float = 0.0,
     console: Console | None = None,
 ) -> list[Prediction]:
-    """Classify images with a run, a SavedModel or a `.tflite` file.
+    """Classify images with a run or with what `kfine export` wrote.
 
     Args:
-        model: A run, its folder, or a file that `kfine export` wrote.
+        model: A run, its folder, or an exported file or folder of any format.
         images: Image files; a folder stands for all images below it.
         unsure_below: Call a prediction unsure when its best probability is below this.
         console: Hears of images that cannot be read.
@@ -62,7 +64,8 @@ def predict(
         KfineError: The model or a path is missing or not usable, or no image can be read.
     """
     console = console or Console()
-    check_model(model)
+    if not isinstance(model, Run):
+        kind_of(model)
     paths = list(_expand([images] if isinstance(images, (str, Path)) else images))
     if not paths:
         raise DataError("There are no images to predict.")
@@ -97,17 +100,6 @@ def _decode(paths: Sequence[Path], console: Console) -> tuple[list[str], list[np
     return names, images
 
 
-def check_model(model: Run | str | Path) -> None:
-    """Refuse a path that is neither a run nor something exported, before anything is loaded."""
-    if isinstance(model, Run):
-        return
-    path = Path(model)
-    if not path.exists():
-        raise RunError(f"There is no run or exported file {path}.")
-    if path.is_dir() and not any((path / one).is_file() for one in ("run.json", "saved_model.pb")):
-        raise RunError(f"The folder {path} is neither a run nor a SavedModel.")
-
-
 def _expand(images: Iterable[str | Path]) -> Iterable[Path]:
     for image in images:
         path = Path(image)
@@ -124,7 +116,7 @@ def _classifier(
     model: Run | str | Path, console: Console
 ) -> tuple[Callable[[list[np.ndarray]], np.ndarray], Callable[[np.ndarray], Classes]]:
     """What turns images into a model's probabilities, and a row of those into named classes."""
-    if not isinstance(model, Run) and not (Path(model) / "run.json").is_file():
+    if not isinstance(model, Run) and not is_run(model):
         return _exported_classifier(Path(model), console)
     run = model if isinstance(model, Run) else Run(model)
     run._folder.require_finished()
@@ -149,7 +141,7 @@ def _exported_classifier(
 ) -> tuple[Callable[[list[np.ndarray]], np.ndarray], Callable[[np.ndarray], Classes]]:
     if ".refused" in path.name:
         console.warn(f"{path} was refused by the export gate: it is worse than its model.")
-    if path.is_dir():
+    if kind_of(path) == "saved_model":
         load_backend()
     from kfine.evaluation import ranked_classes
     from kfine.exporting import load_exported

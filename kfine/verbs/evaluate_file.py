@@ -1,0 +1,119 @@
+"""Scores of an exported file, run as it is on labelled images."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from kfine.console import Console
+from kfine.errors import DataError, RunError
+from kfine.exporting.kinds import kind_of
+from kfine.verbs.evaluate import evaluation_name, write_evaluation
+from kfine.verbs.files import run_around
+from kfine.verbs.fit import load_data_of_run
+from kfine.verbs.recipes import load_recipe, recipe_names, recipe_of_run
+from kfine.verbs.run import Run
+
+_DEFAULT_RECIPE = "image_classification"
+
+
+def evaluate_file(
+    path: Path, *, data: str | None = None, console: Console | None = None
+) -> dict[str, Any]:
+    """Score an exported file on labelled data.
+
+    Writes `metrics.json`, `predictions.json` and `plots/` into `evaluations/NAME/` beside the
+    file; where that cannot be written, it says so and goes on.
+
+    Args:
+        path: What `kfine export` wrote, in any format.
+        data: Labelled data of the file's classes; the test split of the run that the file lies
+            in, if omitted.
+        console: Hears of the progress.
+
+    Returns:
+        The recipe's metrics, the `primary` one named, and under `model` the path, its kind and
+        the milliseconds per image.
+
+    Raises:
+        KfineError: The file or the data cannot be used.
+    """
+    console = console or Console()
+    kind = kind_of(path)
+    around = run_around(path)
+    if data is None and around is None:
+        raise DataError(f"{path} has no data of its own: give labelled images with --data.")
+    if ".refused" in path.name:
+        console.warn(f"{path} was refused by the export gate: it is worse than its model.")
+    with console.timed("loading the model"):
+        from kfine.exporting import load_exported
+
+        predictor = load_exported(path)
+    if data is None:
+        assert around is not None
+        module, scored = _data_of_run(Run(around), predictor.labels, path, console)
+    else:
+        module, scored = _other_data(data, predictor, console)
+    for one in scored.set_aside[:20]:
+        console.warn(f"set aside {one.name}: {one.reason}")
+    if scored.test is None:
+        raise DataError(f"The data of {around} has no test split; give other data with --data.")
+    probabilities, milliseconds = _predict(predictor, scored.test, console)
+    metrics: dict[str, Any] = module.evaluate(probabilities, scored)
+    metrics["model"] = {"path": str(path), "kind": kind, "milliseconds": milliseconds}
+    try:
+        write_evaluation(file_evaluation_folder(path, data), metrics, scored, probabilities)
+    except RunError as error:
+        console.warn(f"the metrics are not kept: {error}")
+    return metrics
+
+
+def file_evaluation_folder(path: Path, data: str | None) -> Path:
+    """Where the metrics of a file go: `evaluations/FILE-DATA/` beside it."""
+    stem = path.name if path.is_dir() else path.stem
+    name = stem if data is None else f"{stem}-{evaluation_name(data)}"
+    return path.absolute().parent / "evaluations" / name
+
+
+def _data_of_run(
+    run: Run, labels: tuple[str, ...], path: Path, console: Console
+) -> tuple[ModuleType, Any]:
+    if run.class_names != labels:
+        raise DataError(
+            f"{path} knows other classes than the run {run.path} that it lies in; give its data "
+            "with --data."
+        )
+    module, note = recipe_of_run(run._folder)
+    if note:
+        console.warn(note)
+    return module, load_data_of_run(run._folder, module, run.config, console)
+
+
+def _other_data(data: str, predictor: Any, console: Console) -> tuple[ModuleType, Any]:
+    # Only recipes that come with kfine: what a file names must not decide which code runs.
+    name = str(predictor.info.get("recipe"))
+    module = load_recipe(name if name in recipe_names() else _DEFAULT_RECIPE)
+    size = predictor.image_size or predictor.info["preprocessing"]["image_size"]
+    config = replace(module.Config(), image_size=int(size[0]))
+    scored = module.load_other_data(config, data, predictor.labels)
+    for line in scored.notes:
+        console.say(line)
+    return module, scored
+
+
+def _predict(predictor: Any, split: Any, console: Console) -> tuple[np.ndarray, float]:
+    """Probabilities of a split's images as they are in their files, and milliseconds of each."""
+    progress = console.count("predicting")
+    rows, seconds = [], 0.0
+    for index in range(len(split)):
+        image = split.read_raw(index)
+        start = time.perf_counter()
+        rows.append(predictor.predict([image])[0])
+        seconds += time.perf_counter() - start
+        progress(index + 1, len(split))
+    return np.stack(rows), 1000 * seconds / len(rows)

@@ -1,0 +1,21 @@
+"""Exported files as models: which path is one, and the run that it came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kfine.verbs.run import Run
+
+# An export lies in RUN/exports/, a bundle's file in RUN/exports/BUNDLE/.
+_LEVELS = 3
+
+
+def is_run(model: Run | str | Path) -> bool:
+    """Whether this is a run or the folder of one."""
+    return isinstance(model, Run) or (Path(model) / "run.json").is_file()
+
+
+def run_around(path: Path) -> Path | None:
+    """The run folder that an exported file lies in, if it lies in one."""
+    parents = path.absolute().parents[:_LEVELS]
+    return next((folder for folder in parents if is_run(folder)), None)

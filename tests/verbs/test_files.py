@@ -1,0 +1,124 @@
+"""Exported files in place of a run: the same verbs, the same answers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kfine
+from kfine.console import Console
+
+QUIET = Console(quiet=True)
+Command = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with a `.tflite` file and a SavedModel in its exports."""
+    path = shutil.copytree(finished_run, tmp_path_factory.mktemp("files") / "run")
+    kfine.export(path, console=QUIET)
+    kfine.export(path, format="saved_model", console=QUIET)
+    return path
+
+
+FILES = ("model-float16.tflite", "saved_model")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_in_a_run_scores_what_the_run_does(
+    kfine_command: Command, run: Path, name: str
+) -> None:
+    said = kfine_command("evaluate", run / "exports" / name, "--json", "--quiet")
+    assert (said.status, said.err) == (0, "")
+    metrics = json.loads(said.out)
+    ours = json.loads((run / "metrics.json").read_text())
+    for key in ("primary", "direction", "count", "accuracy", "macro_f1", "confusion_matrix"):
+        assert metrics[key] == ours[key]
+    assert metrics["loss"] == pytest.approx(ours["loss"], abs=0.01)
+    assert metrics["model"]["milliseconds"] > 0
+    folder = run / "exports" / "evaluations" / name.removesuffix(".tflite")
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    assert (folder / "plots" / "confusion_matrix.png").is_file()
+    assert len(json.loads((folder / "predictions.json").read_text())) == metrics["count"]
+
+
+def test_a_file_on_its_own_is_scored_on_other_data(
+    kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
+) -> None:
+    alone = shutil.copy(run / "exports" / FILES[0], tmp_path / "mine.tflite")
+    said = kfine_command("evaluate", alone, "--data", digit_photos)
+    assert said.status == 0, said.err
+    heading, row, speed = said.out.splitlines()[:3]
+    assert heading.split()[0] == "accuracy"
+    assert row.startswith("mine.tflite")
+    assert speed.startswith("on 144 examples, ")
+    (folder,) = (tmp_path / "evaluations").iterdir()
+    assert str(folder) in said.err
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["count"] == 144
+    assert set(metrics["per_class"]) == {"one", "two", "zero"}
+
+
+def test_a_file_without_data_says_what_it_wants(
+    kfine_command: Command, run: Path, tmp_path: Path
+) -> None:
+    alone = shutil.copy(run / "exports" / FILES[0], tmp_path)
+    said = kfine_command("evaluate", alone)
+    assert said.status == 2
+    assert said.err == f"error: {alone} has no data of its own: give labelled images with --data.\n"
+    assert [path.name for path in tmp_path.iterdir()] == [FILES[0]]
+
+
+def test_data_with_an_unknown_class_is_refused(
+    kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(digit_photos / "one", tmp_path / "photos" / "uno")
+    said = kfine_command("evaluate", run / "exports" / FILES[0], "--data", tmp_path / "photos")
+    assert said.status == 2
+    assert "uno" in said.err
+
+
+def test_a_file_of_another_model_in_the_run_is_not_scored_on_its_data(
+    kfine_command: Command, run: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    info = json.loads((copy / "run.json").read_text())
+    info["class_names"] = ["a", "b", "c"]
+    (copy / "run.json").write_text(json.dumps(info))
+    said = kfine_command("evaluate", copy / "exports" / FILES[0])
+    assert said.status == 2
+    assert "knows other classes than the run" in said.err
+
+
+def test_a_recipe_that_a_file_names_is_not_executed(
+    kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
+) -> None:
+    from kfine.exporting.metadata import INFO
+
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    model = shutil.copytree(run / "exports" / "saved_model", tmp_path / "saved_model")
+    path = model / "assets.extra" / INFO
+    document = json.loads(path.read_text())
+    document["info"]["recipe"] = str(evil)
+    path.write_text(json.dumps(document))
+    said = kfine_command("evaluate", model, "--data", digit_photos, "--quiet", "--json")
+    assert said.status == 0, said.err
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_kind_of_file_predicts_what_the_run_does(
+    run: Path, digit_photos: Path, name: str
+) -> None:
+    photos = sorted(digit_photos.rglob("*.png"))[::12]
+    ours = kfine.predict(run, photos, console=QUIET)
+    theirs = kfine.predict(run / "exports" / name, photos, console=QUIET)
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one.name, one.label) == (other.name, other.label)
+        assert dict(one.classes) == pytest.approx(dict(other.classes), abs=0.01)
