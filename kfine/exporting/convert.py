@@ -8,8 +8,6 @@ to stderr that belong in an error report, not in a terminal.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
@@ -21,27 +19,35 @@ from typing import Any
 
 import numpy as np
 
+from kfine.exporting.choices import CALIBRATED
+from kfine.exporting.layer_errors import WORST_ERROR, layer_errors, quantization_debugger
+
 FAILED = "conversion failed: "
-# In quantization steps, and images that it is measured on.
-WORST_ERROR = 0.5
-DEBUG_IMAGES = 30
+REPORTED = 8
 
 
-def representative_dataset(folder: Path) -> Iterator[dict[str, Any]]:
+def representative_dataset(
+    folder: Path, dtype: Any = np.uint8, count: int | None = None
+) -> Iterator[dict[str, Any]]:
     """One input of the signature for each `.npy` file, in the order of their names."""
-    for path in sorted(folder.glob("*.npy")):
-        yield {"image": np.load(path)[None]}
+    for path in islice(sorted(folder.glob("*.npy")), count):
+        yield {"image": np.load(path)[None].astype(dtype)}
 
 
 def convert(saved_model: Path, quantize: str, representative: Path | None, flex: bool) -> bytes:
     """Convert with LiteRT's builtin operations, or with TensorFlow's too if `flex`.
 
-    Per-channel weights and float32 probabilities in every kind; int8 computes in integers
-    from the raw uint8 image to the softmax, but for the layers of `imprecise_layers`.
+    Per-channel weights in every kind, and float32 probabilities in all but int8-full, which
+    has no float from the uint8 image to the uint8 probabilities. int8 computes in integers but
+    for imprecise layers.
     """
-    if quantize == "int8" and not flex:
-        if representative is None:
-            raise ValueError("int8 needs representative images")
+    if quantize in CALIBRATED and representative is None:
+        raise ValueError(f"{quantize} needs representative images")
+    if quantize == "int4":
+        from kfine.exporting.four_bit import four_bit_weights
+
+        return four_bit_weights(bytes(_converter(saved_model, "none", None, flex).convert()))
+    if quantize == "int8" and not flex and representative is not None:
         return _selective(saved_model, representative)
     return bytes(_converter(saved_model, quantize, representative, flex).convert())
 
@@ -50,15 +56,22 @@ def _converter(saved_model: Path, quantize: str, representative: Path | None, fl
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
-    operations = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    converter.target_spec.supported_ops = operations + [tf.lite.OpsSet.SELECT_TF_OPS] * flex
+    sets = tf.lite.OpsSet
+    operations = [sets.TFLITE_BUILTINS]
+    if quantize == "int8-full":
+        operations = [sets.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    if quantize == "int16":
+        operations.insert(0, sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8)
+    converter.target_spec.supported_ops = operations + [sets.SELECT_TF_OPS] * flex
     converter.allow_custom_ops = flex
     if quantize != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if quantize == "int8" and representative is not None:
-        converter.representative_dataset = lambda: representative_dataset(representative)
+    if quantize in CALIBRATED and representative is not None:
+        dtype = np.float32 if quantize == "int8-full" else np.uint8
+        converter.representative_dataset = lambda: representative_dataset(representative, dtype)
     return converter
 
 
@@ -69,41 +82,25 @@ def _selective(saved_model: Path, representative: Path) -> bytes:
         https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/quantization_debugger
         ("selective quantization"), which asks for the same by hand.
     """
-    import tensorflow as tf
 
     def debugger(names: list[str]) -> Any:
-        return tf.lite.experimental.QuantizationDebugger(
-            converter=_converter(saved_model, "int8", representative, flex=False),
-            debug_dataset=lambda: (
-                list(one.values())
-                for one in islice(representative_dataset(representative), DEBUG_IMAGES)
-            ),
-            debug_options=tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=names),
+        return quantization_debugger(
+            _converter(saved_model, "int8", representative, flex=False),
+            lambda count: representative_dataset(representative, count=count),
+            names,
         )
 
     first = debugger([])
     first.run()
-    names = imprecise_layers(first)
-    # A tensor is named after all operations that were fused into it; one of them is enough.
-    print(json.dumps({"float_layers": [name.split(";")[0] for name in names]}))
+    errors = layer_errors(first)
+    imprecise = [one for one in errors if one.steps > WORST_ERROR]
+    names = [one.tensor for one in imprecise]
+    found = {
+        "float_layers": [one.layer for one in imprecise],
+        "layer_errors": [[one.layer, round(one.steps, 2)] for one in errors[:REPORTED]],
+    }
+    print(json.dumps(found))
     return bytes((debugger(names) if names else first).get_nondebug_quantized_model())
-
-
-def imprecise_layers(debugger: Any) -> list[str]:
-    """Tensors whose error against float exceeds half a quantization step.
-
-    Rounding alone makes an error of 0.29 steps. In an EfficientNet-Lite0 the stem and the first
-    depthwise convolution reach 2.7: their folded weights are large and cancel each other.
-    """
-    table = io.StringIO()
-    debugger.layer_statistics_dump(table)
-    table.seek(0)
-    found = []
-    for row in csv.DictReader(table):
-        step = float(row["scale"])
-        if step and float(row["mean_squared_error"]) ** 0.5 / step > WORST_ERROR:
-            found.append(row["tensor_name"])
-    return found
 
 
 def main(arguments: list[str]) -> int:

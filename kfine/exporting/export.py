@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,74 +15,19 @@ import numpy as np
 
 from kfine.data.images import resize_image
 from kfine.errors import ExportError
-from kfine.exporting.gate import Metric, Verdict, accuracy, judge, refusal
-from kfine.exporting.litert import QUANTIZE, write_tflite
+from kfine.exporting.choices import AUTO, CALIBRATED, FORMATS, QUANTIZE
+from kfine.exporting.gate import Metric, Verdict, accuracy, refusal
+from kfine.exporting.ladder import KINDS, Rung, choose, climb, failure
+from kfine.exporting.limits import Limits
+from kfine.exporting.lint import lint_file
+from kfine.exporting.litert import write_tflite
+from kfine.exporting.measure import HeldOut, Progress, measure_file, silent
 from kfine.exporting.metadata import read_metadata
-from kfine.exporting.runner import load_exported
+from kfine.exporting.report import ExportReport
 from kfine.exporting.saved_model import write_saved_model
-from kfine.exporting.scan import custom_ops
 from kfine.models.preprocessing import Preprocessing
 
-FORMATS = ("saved_model", "tflite")
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Examples that the exported file is measured on.
-
-    Attributes:
-        images: Raw uint8 RGB `(height, width, 3)` of any size, read once, one at a time.
-        labels: True classes, integers `(examples,)`.
-        probabilities: The Keras model's, `(examples, classes)`.
-    """
-
-    images: Iterable[np.ndarray]
-    labels: np.ndarray
-    probabilities: np.ndarray
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What was written and how good it is.
-
-    Attributes:
-        path: The file or folder; its name says "refused" when it is.
-        format: "saved_model" or "tflite".
-        quantize: "none", "float16", "dynamic" or "int8".
-        input_kind: "any" size of image, or "fixed".
-        size_bytes: Of the file, or of all files of the folder.
-        float_layers: Layers that an int8 file keeps in float because int8 is too coarse there.
-        milliseconds: Per held-out image on this machine, `None` if it did not run.
-        verdict: The gate's.
-    """
-
-    path: Path
-    format: str
-    quantize: str
-    input_kind: str
-    size_bytes: int
-    float_layers: tuple[str, ...]
-    milliseconds: float | None
-    verdict: Verdict
-
-    def refusal_sentence(self) -> str:
-        """Why the file was refused and where it was kept; empty if it passed."""
-        if self.verdict.passed:
-            return ""
-        return f"The export was refused: {'; '.join(self.verdict.reasons)} (kept as {self.path})."
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-able copy."""
-        return {
-            "path": str(self.path),
-            "format": self.format,
-            "quantize": self.quantize,
-            "input": self.input_kind,
-            "size_bytes": self.size_bytes,
-            "float_layers": list(self.float_layers),
-            "milliseconds": self.milliseconds,
-            "verdict": self.verdict.to_dict(),
-        }
+__all__ = ["ExportReport", "HeldOut", "export_model"]
 
 
 def export_model(
@@ -99,9 +43,12 @@ def export_model(
     name: str = "model",
     representative_images: Iterable[np.ndarray] | None = None,
     max_drop: float = 0.01,
+    limits: Limits | None = None,
+    validation: Callable[[], HeldOut] | None = None,
     metric: Metric = accuracy,
     metric_name: str = "accuracy",
     info: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
 ) -> ExportReport:
     """Write one export and measure it; a refused one is kept under a name that says so.
 
@@ -116,16 +63,20 @@ def export_model(
         destination: The folder to write to; made if missing.
         held_out: What the file is measured on.
         format: "tflite", or "saved_model" (always float32).
-        quantize: "none", "float16", "dynamic" or "int8".
+        quantize: A kind of `choices.QUANTIZE`, or "auto": all of `ladder.KINDS` are measured
+            on `validation` and the smallest that keeps `limits` is taken.
         input_kind: "any" resizes in the graph, "fixed" takes the model's size only:
             what `inference` was made with.
-        name: The file's name without ending.
-        representative_images: uint8 RGB real images that calibrate int8, see
-            `representative_indices`.
-        max_drop: Largest allowed fall of the metric, a fraction.
+        name: The file's name without ending; `{}` in it stands for the kind that was taken.
+        representative_images: uint8 RGB real images that calibrate integers, see
+            `choose_calibration`; iterated anew for each kind.
+        max_drop: Largest allowed fall of the metric, a fraction; `limits` wins over it.
+        limits: What else the file must keep.
+        validation: The split that "auto" chooses on, anew for each kind.
         metric: The primary metric `(probabilities, labels) -> float`, more is better.
         metric_name: Its name.
-        info: JSON-able facts to carry in the file.
+        info: JSON-able facts to carry in the file; a "calibration" among them is reported.
+        progress: Told what is under way.
 
     Returns:
         The report; `report.verdict.passed` says whether the file may be used.
@@ -133,86 +84,138 @@ def export_model(
     Raises:
         ExportError: If the settings contradict each other or the conversion fails.
     """
-    _check_settings(format, quantize, representative_images)
-    facts = {
-        "format": format,
-        "quantize": quantize,
-        "input": input_kind,
-        "preprocessing": preprocessing.to_dict(),
-        **(info or {}),
-    }
+    limits = limits or Limits(max_drop)
+    _check_settings(format, quantize, input_kind, representative_images, validation)
     destination.mkdir(parents=True, exist_ok=True)
+    facts = {"input": input_kind, "preprocessing": preprocessing.to_dict(), **(info or {})}
+    measuring: dict[str, Any] = {"metric": metric, "metric_name": metric_name}
     with tempfile.TemporaryDirectory(prefix=".export-", dir=destination) as folder:
-        graph = Path(folder, "saved_model")
-        if format == "saved_model":
-            made = write_saved_model(inference, graph, labels, facts)
-        else:
-            chosen = () if representative_images is None else representative_images
-            images = (resize_image(image, preprocessing.image_size) for image in chosen)
-            made = write_tflite(
-                write_saved_model(inference, graph, labels, facts, batch=1),
-                Path(folder, "model.tflite"),
+
+        def convert(kind: str) -> Path:
+            return convert_model(
+                inference,
+                preprocessing,
                 labels,
-                facts,
-                quantize=quantize,
-                representative=images,
+                Path(folder),
+                format=format,
+                quantize=kind,
+                representative_images=representative_images,
+                info=facts,
             )
-        probabilities, milliseconds, lacking = _run(made, held_out.images)
-        if probabilities is None:
-            verdict = refusal(lacking, len(held_out.labels), metric_name)
+
+        rungs: list[Rung] = []
+        if quantize == AUTO and validation is not None:
+            kinds = [kind for kind in KINDS if input_kind == "fixed" or kind != "int8-full"]
+            rungs = climb(
+                convert, validation, labels, limits, kinds=kinds, progress=progress, **measuring
+            )
+            taken = choose(rungs)
+            if taken is None or taken.path is None:
+                verdict = refusal(failure(rungs, limits), len(held_out.labels), metric_name)
+                path = destination / "ladder.json"
+                return ExportReport(
+                    path, format, AUTO, input_kind, 0, (), None, verdict, ladder=tuple(rungs)
+                )
+            made, quantize = taken.path, taken.quantize
+            progress(f"confirming {quantize} on the held-out split")
         else:
-            verdict = judge(
-                held_out.probabilities,
-                probabilities,
-                held_out.labels,
-                metric=metric,
-                metric_name=metric_name,
-                max_drop=max_drop,
-            )
-        size = _size(made)
-        kept_float = tuple(read_metadata(made)[1].get("float_layers", ()))
-        path = _keep(made, destination, name, "" if format == "saved_model" else ".tflite", verdict)
-    return ExportReport(path, format, quantize, input_kind, size, kept_float, milliseconds, verdict)
+            progress(f"converting to {quantize}")
+            made = convert(quantize)
+        measured = measure_file(
+            made, held_out, labels, max_drop=limits.max_drop, progress=progress, **measuring
+        )
+        verdict = _with_limits(measured.verdict, limits, measured.size_bytes, measured.milliseconds)
+        carried = read_metadata(made)[1]
+        findings = () if made.is_dir() else tuple(lint_file(made, input_kind=input_kind))
+        ending = "" if format == "saved_model" else ".tflite"
+        path = _keep(made, destination, name.format(quantize), ending, verdict)
+    return ExportReport(
+        path,
+        format,
+        quantize,
+        input_kind,
+        measured.size_bytes,
+        tuple(carried.get("float_layers", ())),
+        measured.milliseconds,
+        verdict,
+        measured.accuracy_interval,
+        measured.recall_change,
+        carried.get("calibration"),
+        findings,
+        ladder=tuple(rungs),
+    )
+
+
+def convert_model(
+    inference: keras.Model,
+    preprocessing: Preprocessing,
+    labels: Sequence[str],
+    folder: Path,
+    *,
+    format: str = "tflite",
+    quantize: str = "float16",
+    representative_images: Iterable[np.ndarray] | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write one file or SavedModel, not measured yet; the arguments are those of `export_model`.
+
+    The float graph is written into `folder` once and serves all kinds.
+
+    Returns:
+        The file or folder, in `folder`.
+
+    Raises:
+        ExportError: If the conversion fails.
+    """
+    facts = {"format": format, "quantize": quantize, **(info or {})}
+    if quantize not in CALIBRATED:
+        facts.pop("calibration", None)
+    if format == "saved_model":
+        return write_saved_model(inference, folder / "saved_model", labels, facts)
+    full = quantize == "int8-full"
+    graph = folder / ("graph-float-input" if full else "graph")
+    if not graph.exists():
+        write_saved_model(inference, graph, labels, facts, batch=1, float_input=full)
+    chosen = () if representative_images is None else representative_images
+    images = (resize_image(image, preprocessing.image_size) for image in chosen)
+    path = folder / f"{quantize}.tflite"
+    return write_tflite(graph, path, labels, facts, quantize=quantize, representative=images)
 
 
 def _check_settings(
-    format: str, quantize: str, representative_images: Iterable[np.ndarray] | None
+    format: str,
+    quantize: str,
+    input_kind: str,
+    representative_images: Iterable[np.ndarray] | None,
+    validation: Any,
 ) -> None:
-    if format not in FORMATS:
-        raise ExportError(f"Unknown export format: {format!r}; use one of {', '.join(FORMATS)}.")
-    if quantize not in QUANTIZE:
-        raise ExportError(f"Unknown quantization: {quantize!r}; use one of {', '.join(QUANTIZE)}.")
+    formats = [one for one in FORMATS if one != "bundle"]
+    if format not in formats:
+        raise ExportError(f"Unknown export format: {format!r}; use one of {', '.join(formats)}.")
+    if quantize not in (*QUANTIZE, AUTO):
+        raise ExportError(
+            f"Unknown quantization: {quantize!r}; use one of {', '.join(QUANTIZE)}, {AUTO}."
+        )
     if format == "saved_model" and quantize != "none":
         raise ExportError(
             f"A SavedModel stays float32; received quantize {quantize!r}: use 'none', "
             "or the format 'tflite'."
         )
-    if quantize == "int8" and representative_images is None:
-        raise ExportError("int8 is calibrated on real training images: received none.")
+    if quantize == "int8-full" and input_kind != "fixed":
+        raise ExportError("int8-full has no float in it, so no resize: use the input kind 'fixed'.")
+    if quantize in (*CALIBRATED, AUTO) and representative_images is None:
+        raise ExportError(f"{quantize} is calibrated on real training images: received none.")
+    if quantize == AUTO and validation is None:
+        raise ExportError("auto chooses on a validation split: received none.")
 
 
-def _run(path: Path, images: Iterable[np.ndarray]) -> tuple[np.ndarray | None, float | None, str]:
-    """Probabilities and milliseconds per image, or the reason why the file cannot run."""
-    lacking = custom_ops(path) if path.is_file() else []
-    if lacking:
-        return None, None, f"it needs operations that phones lack: {', '.join(lacking)}"
-    try:
-        predictor = load_exported(path)
-        rows, seconds = [], 0.0
-        for image in images:
-            start = time.perf_counter()
-            rows.append(predictor.predict([image])[0])
-            seconds += time.perf_counter() - start
-    except ExportError as error:
-        return None, None, str(error).rstrip(".").replace(str(path), "the file")
-    if not rows:
-        raise ExportError("An export is measured on held-out images: received none.")
-    return np.stack(rows), 1000 * seconds / len(rows), ""
-
-
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+def _with_limits(
+    verdict: Verdict, limits: Limits, size_bytes: int, milliseconds: float | None
+) -> Verdict:
+    broken = limits.broken(size_bytes, milliseconds)
+    if not broken:
+        return verdict
+    return replace(verdict, passed=False, reasons=(*verdict.reasons, *broken))
 
 
 def _keep(made: Path, destination: Path, name: str, ending: str, verdict: Verdict) -> Path:

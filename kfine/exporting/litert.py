@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-import kfine
 from kfine.errors import ExportError
+from kfine.exporting.child import child_environment, death_of, module_command
+from kfine.exporting.choices import CALIBRATED, QUANTIZE
 from kfine.exporting.convert import FAILED
+from kfine.exporting.four_bit import require_four_bit
 from kfine.exporting.metadata import attach_metadata, read_metadata
-
-QUANTIZE = ("none", "float16", "dynamic", "int8")
 
 
 def write_tflite(
@@ -34,31 +31,40 @@ def write_tflite(
     """Convert a SavedModel of batch 1 and attach labels and facts.
 
     Args:
-        saved_model: A folder that `write_saved_model(..., batch=1)` wrote.
+        saved_model: A folder that `write_saved_model(..., batch=1)` wrote; for "int8-full"
+            with `float_input=True`.
         path: The file to write.
         labels: Class names in the order of the probabilities.
         info: JSON-able facts to carry along.
         quantize: "none" (float32), "float16" (half the size, safe), "dynamic" (int8 weights),
-            "int8" (int8 weights and arithmetic, wants calibration).
-        representative: uint8 RGB `(height, width, 3)` real images that calibrate int8. All are
-            kept on disk during the conversion; 100 to 200 of the model's size are plenty.
+            "int8" (int8 weights and arithmetic but for imprecise layers), "int8-full" (integers
+            from image to probabilities), "int16" (int8 weights, 16-bit activations, slow on
+            many devices) or "int4" (4-bit weights of large layers, float arithmetic).
+        representative: uint8 RGB `(height, width, 3)` real images that calibrate int8,
+            int8-full and int16. All are kept on disk during the conversion; 100 to 200 of the
+            model's size are plenty.
 
     Returns:
-        `path`. The image goes in as uint8 and the probabilities come out as float32 for
-        every kind; int8 probabilities are multiples of 1/256.
+        `path`. The image goes in as uint8 and the probabilities come out as float32, for
+        int8-full as uint8 with the scale 1/256; int8 probabilities are multiples of 1/256.
 
     Raises:
-        ExportError: If `quantize` is unknown, int8 has no images, or the converter fails.
+        ExportError: If `quantize` is unknown, no images calibrate, or the converter fails.
+        MissingPackage: If int4 is wanted without ai-edge-quantizer.
     """
     if quantize not in QUANTIZE:
         raise ExportError(f"Unknown quantization: {quantize!r}; use one of {', '.join(QUANTIZE)}.")
+    if quantize == "int4":
+        require_four_bit()
     with tempfile.TemporaryDirectory(prefix=".calibrate-", dir=path.parent) as folder:
         arguments = [str(saved_model), str(path), quantize]
-        if quantize == "int8":
-            if _save_images(representative or (), Path(folder)) == 0:
-                raise ExportError("int8 is calibrated on real images: received none.")
+        if quantize in CALIBRATED:
+            if _save_images(representative or (), Path(folder), quantize == "int8-full") == 0:
+                raise ExportError(f"{quantize} is calibrated on real images: received none.")
             arguments.append(folder)
         found = _convert(arguments)
+    if quantize == "int8-full":
+        _check_pixel_scale(path)
     attach_metadata(path, labels, {**info, **found})
     return path
 
@@ -73,21 +79,37 @@ def read_info(path: Path | str) -> dict[str, Any]:
     return read_metadata(path)[1]
 
 
-def _save_images(images: Iterable[np.ndarray], folder: Path) -> int:
+def _save_images(images: Iterable[np.ndarray], folder: Path, full_range: bool) -> int:
     count = 0
     for count, image in enumerate(images, start=1):
+        if full_range and count == 1:
+            # The range that is seen becomes the input's scale, and a pixel has to count as
+            # itself: 0 to 255 must occur. Two pixels of one photo move no other range.
+            image = np.array(image)
+            image[0, 0], image[0, -1] = 0, 255
         np.save(folder / f"{count:06d}.npy", image)
     return count
 
 
+def _check_pixel_scale(path: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    scale, zero = Interpreter(model_path=str(path)).get_input_details()[0]["quantization"]
+    if abs(scale - 1) > 1e-3 or zero != 0:
+        raise ExportError(
+            f"The integer input has the scale {scale:.4g} and zero {zero} where pixels need 1 and "
+            "0: use quantize int8."
+        )
+
+
 def _convert(arguments: list[str]) -> dict[str, Any]:
     """Run the child process and return what it found out."""
-    environment = dict(os.environ, CUDA_VISIBLE_DEVICES="-1")
-    parents = [str(Path(kfine.__file__).parents[1]), environment.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, parents))
-    command = [sys.executable, "-m", "kfine.exporting.convert", *arguments]
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, errors="replace"
+        module_command("kfine.exporting.convert", *arguments),
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        errors="replace",
     )
     if done.returncode == 0:
         lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
@@ -95,7 +117,7 @@ def _convert(arguments: list[str]) -> dict[str, Any]:
     lines = done.stderr.strip().splitlines() or ["no message"]
     reason = lines[-1].removeprefix(FAILED)
     if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
+        name = death_of(done.returncode)
         reason = f"the converter was killed by {name}, often for want of memory"
     error = ExportError(f"The model could not be converted to {arguments[2]} LiteRT: {reason}.")
     error.add_note(done.stderr)

@@ -2,7 +2,8 @@
 
 A `.tflite` carries them as a zip behind the model, the LiteRT metadata convention
 (https://ai.google.dev/edge/litert/conversion/tensorflow/metadata): any unzip program shows
-`labels.txt`, and interpreters ignore what follows the model. A SavedModel carries the same
+`labels.txt`, and interpreters ignore what follows the model. The model itself holds the
+`ModelMetadata` that names the labels, for MediaPipe and Android Studio. A SavedModel carries the
 files in `assets.extra/`, the folder that TensorFlow leaves to the user.
 """
 
@@ -16,9 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from kfine.errors import ExportError
+from kfine.exporting.embedding import embed_buffer, read_buffer
+from kfine.exporting.model_metadata import BUFFER_NAME, classifier_metadata
 
 LABELS, INFO, CHECKSUM = "labels.txt", "kfine.json", "sha256.txt"
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+# In bytes: the most that a flatbuffer's offsets reach, and far more than any labels take.
+_LARGEST_FILE = 2**31
+_LARGEST_TEXT = 2**24
 
 
 def metadata_files(labels: Sequence[str], info: Mapping[str, Any]) -> dict[str, str]:
@@ -36,9 +42,33 @@ def metadata_files(labels: Sequence[str], info: Mapping[str, Any]) -> dict[str, 
 
 
 def attach_metadata(path: Path, labels: Sequence[str], info: Mapping[str, Any]) -> None:
-    """Append labels, facts and a checksum of the model to a bare `.tflite` file."""
+    """Put model metadata into a bare `.tflite`, and labels, facts and a checksum behind it.
+
+    Args:
+        path: The file, as the converter wrote it.
+        labels: Class names in the order of the probabilities.
+        info: JSON-able facts; the model metadata needs the "preprocessing" among them, and
+            takes "name", "description", "version" and "license" from them.
+
+    Raises:
+        ExportError: What was written does not read back.
+    """
+    model = path.read_bytes()
+    if "preprocessing" in info:
+        described = classifier_metadata(
+            name=str(info.get("name", "image classifier")),
+            description=str(info.get("description", "Classifies images.")),
+            version=str(info.get("version", "1")),
+            license=str(info.get("license", "")),
+            image_size=tuple(info["preprocessing"]["image_size"]),
+            labels_file=LABELS,
+        )
+        model = embed_buffer(model, BUFFER_NAME, described)
+        if read_buffer(model, BUFFER_NAME) != described:
+            raise ExportError(f"The metadata written into {path.name} does not read back.")
+        path.write_bytes(model)
     files = metadata_files(labels, info)
-    files[CHECKSUM] = hashlib.sha256(path.read_bytes()).hexdigest() + "\n"
+    files[CHECKSUM] = hashlib.sha256(model).hexdigest() + "\n"
     with zipfile.ZipFile(path, "a") as archive:
         for name, text in files.items():
             archive.writestr(zipfile.ZipInfo(name, _FIXED_DATE), text.encode())
@@ -80,17 +110,12 @@ def _saved_model_info(path: Path) -> str:
 
 
 def _tflite_info(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
-    if content[4:8] != b"TFL3":
-        raise ExportError(f"{path} is not a .tflite model (no TFL3 identifier).")
+    content = _tflite_bytes(path)
     try:
         with zipfile.ZipFile(path) as archive:
             model = content[: min(member.header_offset for member in archive.infolist())]
-            info = archive.read(INFO).decode()
-            checksum = archive.read(CHECKSUM).decode().strip()
+            info = _small_text(archive, INFO)
+            checksum = _small_text(archive, CHECKSUM).strip()
     # A damaged zip raises almost anything: BadZipFile, KeyError, NotImplementedError, zlib.error.
     except Exception as error:
         raise ExportError(
@@ -100,3 +125,26 @@ def _tflite_info(path: Path) -> str:
     if hashlib.sha256(model).hexdigest() != checksum:
         raise ExportError(f"{path} is damaged: its checksum does not match; export again.")
     return info
+
+
+def _tflite_bytes(path: Path) -> bytes:
+    try:
+        # Opening a named pipe would wait for ever, and a sparse file may be of any size.
+        if not path.is_file():
+            raise ExportError(f"{path} is no regular file; give a model made by kfine export.")
+        with path.open("rb") as file:
+            if file.read(8)[4:] != b"TFL3":
+                raise ExportError(f"{path} is not a .tflite model (no TFL3 identifier).")
+            if path.stat().st_size > _LARGEST_FILE:
+                raise ExportError(f"{path} is larger than a .tflite model can be, 2 GB.")
+            file.seek(0)
+            return file.read()
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _small_text(archive: zipfile.ZipFile, name: str) -> str:
+    # A few bytes can be unpacked to gigabytes; zipfile reads no more than is stated here.
+    if archive.getinfo(name).file_size > _LARGEST_TEXT:
+        raise ValueError(f"{name} is too large")
+    return archive.read(name).decode()

@@ -19,6 +19,7 @@ def write_saved_model(
     info: Mapping[str, Any],
     *,
     batch: int | None = None,
+    float_input: bool = False,
 ) -> Path:
     """Write the signature `serving_default`: "image" in, "probabilities" out.
 
@@ -28,11 +29,16 @@ def write_saved_model(
         labels: Class names in the order of the probabilities.
         info: JSON-able facts to carry along.
         batch: Images per call, `None` for any. LiteRT files want 1.
+        float_input: Take the same images as float32, for a converter that makes the input
+            integer by itself. A uint8 input is cast to float first and never quite integer.
 
     Returns:
         `path`, with labels and facts in its `assets.extra/`.
     """
-    signature = tf.TensorSpec((batch, *inference.inputs[0].shape[1:]), tf.uint8, name="image")
+    if float_input:
+        inference = _with_float_input(inference)
+    dtype = tf.float32 if float_input else tf.uint8
+    signature = tf.TensorSpec((batch, *inference.inputs[0].shape[1:]), dtype, name="image")
 
     def serve(image: Any) -> dict[str, Any]:
         return {"probabilities": inference(image, training=False)}
@@ -46,3 +52,11 @@ def write_saved_model(
     for name, text in metadata_files(labels, info).items():
         (extra / name).write_text(text, encoding="utf-8")
     return path
+
+
+def _with_float_input(inference: keras.Model) -> keras.Model:
+    image = keras.Input(inference.inputs[0].shape[1:], dtype="float32", name="image")
+    # The same layers, called on another input.
+    return keras.models.clone_model(
+        inference, input_tensors=image, clone_function=lambda layer: layer
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import pytest
 
-from kfine.exporting.calibration import representative_indices
+from kfine.errors import ExportError
+from kfine.exporting.calibration import choose_calibration, representative_indices
 
 
 def test_every_class_has_its_share() -> None:
@@ -27,13 +27,19 @@ def test_the_choice_follows_from_the_seed() -> None:
     assert first.tolist() != representative_indices(labels, count=50, seed=4).tolist()
 
 
-def test_layers_whose_error_exceeds_half_a_step_are_named() -> None:
-    from kfine.exporting.convert import imprecise_layers
+def test_what_calibrated_is_recorded_and_comes_back() -> None:
+    labels = np.repeat([0, 1, 2], [50, 40, 4])
+    one = choose_calibration(labels, ["a", "b", "c"], count=24, seed=7)
+    assert one.to_dict() == {
+        "split": "train",
+        "images": 24,
+        "seed": 7,
+        "per_class": {"a": 10, "b": 10, "c": 4},
+    }
+    again = choose_calibration(labels, ["a", "b", "c"], count=24, seed=7)
+    assert one.indices.tolist() == again.indices.tolist()
 
-    class Statistics:
-        """What TensorFlow's quantization debugger writes, for two layers."""
 
-        def layer_statistics_dump(self, file: Any) -> None:
-            file.write("tensor_name,scale,mean_squared_error\nstem,0.02,0.0025\nhead,0.1,0.0009\n")
-
-    assert imprecise_layers(Statistics()) == ["stem"]
+def test_a_calibration_set_of_one_class_is_an_error() -> None:
+    with pytest.raises(ExportError, match=r"two classes or more.*Received: 1 of b"):
+        choose_calibration(np.array([1, 1, 1, 1]), ["a", "b"], count=1)

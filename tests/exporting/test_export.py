@@ -201,8 +201,10 @@ def test_a_saved_model_is_replaced_by_a_new_one(trained: Any, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"format": "onnx"}, "saved_model, tflite"),
-        ({"quantize": "int4"}, "none, float16, dynamic, int8"),
+        ({"format": "onnx"}, "use one of tflite, saved_model"),
+        ({"quantize": "int3"}, "none, float16, int16, int8"),
+        ({"quantize": "int8-full"}, "no resize: use the input kind 'fixed'"),
+        ({"quantize": "auto"}, "calibrated on real training images: received none"),
         ({"format": "saved_model", "quantize": "int8"}, "stays float32"),
         ({"quantize": "int8", "representative_images": None}, "received none"),
         ({"input_kind": "some"}, "'any' or 'fixed'"),

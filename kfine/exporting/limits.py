@@ -1,0 +1,89 @@
+"""What an export may cost, and sizes and durations as people write them: `4MB`, `20ms`."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from kfine.console import format_bytes
+from kfine.errors import ConfigError
+
+_BYTES = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_MILLISECONDS = {"": 1, "us": 1e-3, "ms": 1, "s": 1e3}
+
+
+def parse_bytes(value: str | float, name: str = "max_size") -> int:
+    """Bytes of `4MB` (decimal), `4MiB` (binary), or a plain number.
+
+    Raises:
+        ConfigError: It is no positive size.
+    """
+    return round(_parse(value, _BYTES, name, "a size such as 4MB or 500kB"))
+
+
+def parse_milliseconds(value: str | float, name: str = "max_latency") -> float:
+    """Milliseconds of `20ms`, `0.02s`, or a plain number.
+
+    Raises:
+        ConfigError: It is no positive duration.
+    """
+    return _parse(value, _MILLISECONDS, name, "a duration such as 20ms")
+
+
+def _parse(value: str | float, units: dict[str, float], name: str, words: str) -> float:
+    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", str(value))
+    factor = units.get(found[2].lower()) if found else None
+    number = float(found[1]) * factor if found and factor else 0.0
+    if not number or not math.isfinite(number):
+        raise ConfigError(f"{name} must be {words}, more than zero. Received: {value!r}")
+    return number
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file must keep to be used.
+
+    Attributes:
+        max_drop: Largest fall of the primary metric, a fraction.
+        max_size: Bytes, `None` for any.
+        max_latency: Median milliseconds an image on this machine, `None` for any.
+    """
+
+    max_drop: float = 0.01
+    max_size: int | None = None
+    max_latency: float | None = None
+
+    def broken(self, size_bytes: int, milliseconds: float | None) -> list[str]:
+        """Why a file of that size and speed may not be used, one clause each."""
+        reasons = []
+        if self.max_size and size_bytes > self.max_size:
+            allowed = format_bytes(self.max_size)
+            reasons.append(f"it has {format_bytes(size_bytes)}, more than the {allowed} allowed")
+        if self.max_latency and milliseconds and milliseconds > self.max_latency:
+            reasons.append(
+                f"an image takes {milliseconds:.1f} ms, more than the {self.max_latency:g} allowed"
+            )
+        return reasons
+
+    def words(self) -> str:
+        """The promise in a few words."""
+        parts = [f"a fall of at most {100 * self.max_drop:.1f} points"]
+        if self.max_size:
+            parts.append(f"{format_bytes(self.max_size)}")
+        if self.max_latency:
+            parts.append(f"{self.max_latency:g} ms")
+        return ", ".join(parts)
+
+    def check_weights(self, weights: int) -> None:
+        """Refuse a size that no quantization of so many weights can reach.
+
+        Raises:
+            ConfigError: Even four bits for each weight are more.
+        """
+        least = weights // 2
+        if self.max_size and self.max_size < least:
+            raise ConfigError(
+                f"max_size {format_bytes(self.max_size)} contradicts the model: "
+                f"{weights / 1e6:.1f} million weights of 4 bits are {format_bytes(least)} already."
+            )

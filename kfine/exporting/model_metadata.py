@@ -1,0 +1,136 @@
+"""TFLite Model Metadata: what MediaPipe, Android Studio and LiteRT's tools read in a `.tflite`.
+
+The `ModelMetadata` flatbuffer lies in a buffer of the model that is named `TFLITE_METADATA`;
+the files that it names are a zip behind the model. Written against schema 1.5.0
+(https://github.com/google-ai-edge/mediapipe/blob/master/mediapipe/tasks/metadata/metadata_schema.fbs)
+with the flatbuffers package alone. The numbers below are that schema's field positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+
+BUFFER_NAME = "TFLITE_METADATA"
+IDENTIFIER = b"M001"
+# Every field below has been in the schema from its beginning.
+MIN_PARSER_VERSION = "1.0.0"
+_FEATURE, _IMAGE = 1, 2
+_NORMALIZATION = 1
+_RGB = 1
+_AXIS_LABELS = 2
+
+
+def classifier_metadata(
+    *,
+    name: str,
+    description: str,
+    version: str,
+    license: str,
+    image_size: tuple[int, int],
+    labels_file: str,
+) -> bytes:
+    """Describe an image classifier: uint8 RGB in, class probabilities out.
+
+    Mean 0 and standard deviation 1 are stated although readers ignore them for uint8: the
+    normalisation is in the graph, and MediaPipe's runtime refuses one value per channel.
+
+    Args:
+        name: Of the model, one line.
+        description: What it does, for people.
+        version: Of the model.
+        license: Of the model; empty if not known.
+        image_size: Height and width in pixels; the default where the input's size is free.
+        labels_file: Name of the file behind the model with one class per line.
+
+    Returns:
+        A finished `ModelMetadata` flatbuffer with the identifier `M001`.
+    """
+    b = flatbuffers.Builder(1024)
+    height, width = image_size
+    size = _table(b, 2, {0: ("Uint32", width), 1: ("Uint32", height)})
+    image = _table(b, 2, {0: ("Int8", _RGB), 1: size})
+    options = _table(b, 2, {0: _floats(b, [0.0]), 1: _floats(b, [1.0])})
+    unit = _table(b, 2, {0: ("Uint8", _NORMALIZATION), 1: options})
+    tensor_in = _tensor(
+        b,
+        "image",
+        f"RGB image, {width} x {height} pixels, values from 0 to 255. "
+        "The normalisation is part of the model.",
+        content=(_IMAGE, image),
+        process_units=[unit],
+        value_range=(0.0, 255.0),
+    )
+    labels = _table(
+        b,
+        5,
+        {
+            0: b.CreateString(labels_file),
+            1: b.CreateString("Class names, one per line, in the order of the probabilities."),
+            2: ("Int8", _AXIS_LABELS),
+        },
+    )
+    tensor_out = _tensor(
+        b,
+        "probability",
+        "Probability of each class.",
+        content=(_FEATURE, _table(b, 0, {})),
+        value_range=(0.0, 1.0),
+        files=[labels],
+    )
+    graph = _table(b, 9, {2: _tables(b, [tensor_in]), 3: _tables(b, [tensor_out])})
+    texts = {0: name, 1: description, 2: version, 5: license, 7: MIN_PARSER_VERSION}
+    fields: dict[int, Any] = {slot: b.CreateString(text) for slot, text in texts.items() if text}
+    b.Finish(_table(b, 8, {**fields, 3: _tables(b, [graph])}), file_identifier=IDENTIFIER)
+    return bytes(b.Output())
+
+
+def _tensor(
+    b: Any,
+    name: str,
+    description: str,
+    *,
+    content: tuple[int, int],
+    value_range: tuple[float, float],
+    process_units: Sequence[int] = (),
+    files: Sequence[int] = (),
+) -> int:
+    kind, properties = content
+    low, high = value_range
+    fields: dict[int, Any] = {
+        0: b.CreateString(name),
+        1: b.CreateString(description),
+        3: _table(b, 3, {0: ("Uint8", kind), 1: properties}),
+        5: _table(b, 2, {0: _floats(b, [high]), 1: _floats(b, [low])}),
+    }
+    if process_units:
+        fields[4] = _tables(b, process_units)
+    if files:
+        fields[6] = _tables(b, files)
+    return _table(b, 7, fields)
+
+
+def _table(b: Any, count: int, fields: Mapping[int, Any]) -> int:
+    """A table of `count` fields: an offset, or a pair of type and number, for each one set."""
+    b.StartObject(count)
+    for slot, value in fields.items():
+        if isinstance(value, tuple):
+            kind, number = value
+            getattr(b, f"Prepend{kind}Slot")(slot, number, 0)
+        else:
+            b.PrependUOffsetTRelativeSlot(slot, value, 0)
+    return int(b.EndObject())
+
+
+def _tables(b: Any, offsets: Sequence[int]) -> int:
+    b.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        b.PrependUOffsetTRelative(offset)
+    return int(b.EndVector())
+
+
+def _floats(b: Any, values: Sequence[float]) -> int:
+    return int(b.CreateNumpyVector(np.asarray(values, np.float32)))

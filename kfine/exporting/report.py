@@ -1,0 +1,73 @@
+"""What an export wrote and how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kfine.exporting.gate import Verdict
+from kfine.exporting.ladder import Rung
+from kfine.exporting.lint import Finding
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written and how good it is.
+
+    Attributes:
+        path: The file or folder; its name says "refused" when it is.
+        format: "bundle", "tflite" or "saved_model".
+        quantize: What was done to the weights, such as "float16".
+        input_kind: "any" size of image, or "fixed".
+        size_bytes: Of the model file, or of all files of a SavedModel.
+        float_layers: Layers that an int8 file keeps in float because int8 is too coarse there.
+        milliseconds: Median per held-out image on this machine, `None` if it did not run.
+        verdict: The gate's.
+        accuracy_interval: 95 % interval of the file's accuracy on the held-out split.
+        recall_change: Class name -> the file's recall less the Keras model's, a fraction.
+        calibration: What calibrated it, `None` where nothing did.
+        findings: The device lint's.
+        bundle: The folder that it is part of, `None` for a single file.
+        ladder: What was tried on validation, empty if only this was.
+    """
+
+    path: Path
+    format: str
+    quantize: str
+    input_kind: str
+    size_bytes: int
+    float_layers: tuple[str, ...]
+    milliseconds: float | None
+    verdict: Verdict
+    accuracy_interval: tuple[float, float] | None = None
+    recall_change: dict[str, float] | None = None
+    calibration: dict[str, Any] | None = None
+    findings: tuple[Finding, ...] = ()
+    bundle: Path | None = None
+    ladder: tuple[Rung, ...] = ()
+
+    def refusal_sentence(self) -> str:
+        """Why the file was refused and where it was kept; empty if it passed."""
+        if self.verdict.passed:
+            return ""
+        return f"The export was refused: {'; '.join(self.verdict.reasons)} (kept as {self.path})."
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able copy."""
+        return {
+            "path": str(self.path),
+            "bundle": str(self.bundle) if self.bundle else None,
+            "format": self.format,
+            "quantize": self.quantize,
+            "input": self.input_kind,
+            "size_bytes": self.size_bytes,
+            "float_layers": list(self.float_layers),
+            "milliseconds": self.milliseconds,
+            "verdict": self.verdict.to_dict(),
+            "accuracy_interval": self.accuracy_interval,
+            "recall_change": self.recall_change,
+            "calibration": self.calibration,
+            "lint": [asdict(finding) for finding in self.findings],
+            "ladder": [rung.to_dict() for rung in self.ladder],
+        }
