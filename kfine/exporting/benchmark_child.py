@@ -43,9 +43,9 @@ def load(path: Path, kind: str, threads: int) -> tuple[Run, tuple[int, int]]:
         return _load_keras(path)
     from kfine.exporting.runner import load_exported
 
-    predictor = load_exported(path, threads=threads)
-    size = predictor.image_size or predictor.info["preprocessing"]["image_size"]
-    return lambda image: predictor.predict([image]), (int(size[0]), int(size[1]))
+    # This process may end: nobody else is in it.
+    predictor = load_exported(path, threads=threads, trusted=True)
+    return lambda image: predictor.predict([image]), predictor.trained_size
 
 
 def _load_keras(path: Path) -> tuple[Run, tuple[int, int]]:

@@ -74,8 +74,10 @@ def evaluate(
 
 def _is_exported(path: Path) -> bool:
     # A folder without a model is refused as a run folder, in words that name `kfine runs`.
-    marks = ("saved_model.pb", "model.xml")
-    return not is_run(path) and (path.is_file() or any((path / one).is_file() for one in marks))
+    if path.is_dir():
+        marks = ("saved_model.pb", "model.xml")
+        return not is_run(path) and any((path / one).is_file() for one in marks)
+    return path.exists()
 
 
 def write_evaluation(

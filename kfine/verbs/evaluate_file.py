@@ -98,8 +98,7 @@ def _other_data(data: str, predictor: Any, console: Console) -> tuple[ModuleType
     # Only recipes that come with kfine: what a file names must not decide which code runs.
     name = str(predictor.info.get("recipe"))
     module = load_recipe(name if name in recipe_names() else _DEFAULT_RECIPE)
-    size = predictor.image_size or predictor.info["preprocessing"]["image_size"]
-    config = replace(module.Config(), image_size=int(size[0]))
+    config = replace(module.Config(), image_size=predictor.trained_size[0])
     scored = module.load_other_data(config, data, predictor.labels)
     for line in scored.notes:
         console.say(line)

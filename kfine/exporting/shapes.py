@@ -1,0 +1,50 @@
+"""Whether a `.tflite` tells the truth about its tensors' shapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kfine.errors import ExportError
+
+
+def require_true_shapes(path: Path, image_size: tuple[int, int]) -> None:
+    """Compare the shapes that a file states with those that its operations make.
+
+    LiteRT's own kernels work shapes out anew and ignore what is stated; XNNPACK, which runs
+    by default, believes it and reads past the end of a buffer.
+
+    Args:
+        path: The file; may end the process if it is damaged.
+        image_size: Height and width in pixels of an image that it takes.
+
+    Raises:
+        ExportError: The two differ.
+        RuntimeError, ValueError: LiteRT refuses the file.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = Interpreter(
+        model_path=str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    stated = {
+        tensor["index"]: tuple(tensor["shape_signature"]) or tuple(tensor["shape"])
+        for tensor in plain.get_tensor_details()
+    }
+    image = plain.get_input_details()[0]["index"]
+    plain.resize_tensor_input(image, (1, *image_size, 3))
+    plain.allocate_tensors()
+    for tensor in plain.get_tensor_details():
+        # Tensors that a kernel adds for its own use are not in the file.
+        if tensor["index"] in stated and not _fits(tensor["shape"], stated[tensor["index"]]):
+            raise ExportError(
+                f"{path} is damaged: its tensor {tensor['name'][:80]!r} is stated to be "
+                f"{tuple(map(int, stated[tensor['index']]))} and is "
+                f"{tuple(map(int, tensor['shape']))}."
+            )
+
+
+def _fits(shape: tuple[int, ...], stated: tuple[int, ...]) -> bool:
+    return len(shape) == len(stated) and all(
+        free < 0 or side == free for side, free in zip(shape, stated, strict=True)
+    )
