@@ -4,7 +4,8 @@ A `.tflite` carries them as a zip behind the model, the LiteRT metadata conventi
 (https://ai.google.dev/edge/litert/conversion/tensorflow/metadata): any unzip program shows
 `labels.txt`, and interpreters ignore what follows the model. The model itself holds the
 `ModelMetadata` that names the labels, for MediaPipe and Android Studio. A SavedModel carries the
-files in `assets.extra/`, the folder that TensorFlow leaves to the user.
+files in `assets.extra/`, the folder that TensorFlow leaves to the user, an OpenVINO folder beside
+the model, and an `.onnx` file as entries of its `metadata_props`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any
 
 from kfine.errors import ExportError
 from kfine.exporting.embedding import embed_buffer, read_buffer
+from kfine.exporting.kinds import kind_of
 from kfine.exporting.model_metadata import BUFFER_NAME, classifier_metadata
+from kfine.exporting.onnx_metadata import read_properties
 
 LABELS, INFO, CHECKSUM = "labels.txt", "kfine.json", "sha256.txt"
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
@@ -75,7 +78,7 @@ def attach_metadata(path: Path, labels: Sequence[str], info: Mapping[str, Any]) 
 
 
 def read_metadata(path: Path | str) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Read labels and facts back from an exported `.tflite` file or SavedModel folder.
+    """Read labels and facts back from an exported file or folder of any format.
 
     Args:
         path: The exported file or folder.
@@ -87,9 +90,10 @@ def read_metadata(path: Path | str) -> tuple[tuple[str, ...], dict[str, Any]]:
         ExportError: If it is missing, damaged, or not exported by kfine.
     """
     path = Path(path)
-    if not path.exists():
-        raise ExportError(f"There is no exported model at {path}.")
-    text = _saved_model_info(path) if path.is_dir() else _tflite_info(path)
+    kind = kind_of(path)
+    if kind == "keras":
+        raise ExportError(f"{path} is a run, not an exported model.")
+    text = _READERS[kind](path)
     try:
         document = json.loads(text)
         return tuple(str(label) for label in document["labels"]), dict(document["info"])
@@ -98,15 +102,35 @@ def read_metadata(path: Path | str) -> tuple[tuple[str, ...], dict[str, Any]]:
 
 
 def _saved_model_info(path: Path) -> str:
+    return _text_beside(path, f"assets.extra/{INFO}")
+
+
+def _openvino_info(path: Path) -> str:
+    return _text_beside(path, INFO)
+
+
+def _text_beside(path: Path, name: str) -> str:
     try:
-        if (path / "saved_model.pb").is_file():
-            return (path / "assets.extra" / INFO).read_text(encoding="utf-8")
+        if (path / name).stat().st_size <= _LARGEST_TEXT:
+            return (path / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         pass
     raise ExportError(
-        f"{path} is not a SavedModel that kfine exported (no assets.extra/{INFO}); "
+        f"{path} is not a model that kfine exported (no readable {name}); "
         "give a run folder or a model made by kfine export."
     )
+
+
+def _onnx_info(path: Path) -> str:
+    properties, checksum = read_properties(path)
+    if INFO not in properties or CHECKSUM not in properties:
+        raise ExportError(
+            f"{path} carries no {INFO}: it is cut off or was not exported by kfine; "
+            "give a run folder or a model made by kfine export."
+        )
+    if checksum != properties[CHECKSUM].strip():
+        raise ExportError(f"{path} is damaged: its checksum does not match; export again.")
+    return properties[INFO]
 
 
 def _tflite_info(path: Path) -> str:
@@ -148,3 +172,11 @@ def _small_text(archive: zipfile.ZipFile, name: str) -> str:
     if archive.getinfo(name).file_size > _LARGEST_TEXT:
         raise ValueError(f"{name} is too large")
     return archive.read(name).decode()
+
+
+_READERS = {
+    "saved_model": _saved_model_info,
+    "tflite": _tflite_info,
+    "onnx": _onnx_info,
+    "openvino": _openvino_info,
+}

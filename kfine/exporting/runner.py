@@ -78,7 +78,7 @@ class SavedModelPredictor(Predictor):
 def load_exported(
     path: Path | str, *, threads: int | None = None, trusted: bool = False
 ) -> Predictor:
-    """Load what kfine exported: a `.tflite` file or a SavedModel folder.
+    """Load what kfine exported, in any format.
 
     Nothing is handed to an interpreter before identifier, labels and checksum are read, and
     before the content has run once in a process of its own (`require_harmless`): on foreign or
@@ -95,9 +95,19 @@ def load_exported(
 
     Raises:
         ExportError: If it is missing, damaged, or not exported by kfine.
+        MissingPackage: If its runtime is optional and not installed.
     """
     path = Path(path)
     kind = kind_of(path)
+    # The optional runtimes are in modules of their own, which need not be there.
+    if kind == "onnx":
+        from kfine.exporting.onnx import OnnxPredictor
+
+        return OnnxPredictor(path, threads, trusted=trusted)
+    if kind == "openvino":
+        from kfine.exporting.openvino import OpenVINOPredictor
+
+        return OpenVINOPredictor(path, threads, trusted=trusted)
     if kind == "saved_model":
         return SavedModelPredictor(path, threads, trusted=trusted)
     return LiteRTPredictor(path, threads, trusted=trusted)

@@ -260,9 +260,9 @@ def test_a_damaged_or_foreign_file_is_an_error_not_a_crash(
 def test_a_foreign_or_damaged_folder_is_an_error(trained: Any, tmp_path: Path) -> None:
     from kfine.exporting.runner import load_exported
 
-    with pytest.raises(ExportError, match="no exported model at"):
+    with pytest.raises(ExportError, match="There is no run or exported file"):
         load_exported(tmp_path / "nowhere")
-    with pytest.raises(ExportError, match="is not a SavedModel that kfine exported"):
+    with pytest.raises(ExportError, match="holds no model"):
         load_exported(tmp_path)
     path = export(trained, tmp_path, format="saved_model", quantize="none").path
     (path / "saved_model.pb").write_bytes(b"\x00 garbage")
