@@ -57,7 +57,18 @@ def _one_run(arguments: argparse.Namespace, seed: int, run: Path) -> dict[str, A
     sizes = {}
     for quantize in arguments.export:
         report = _json(
-            [*KFINE, "export", str(run), "--quantize", quantize, "--max-drop", "1", "--json"]
+            [
+                *KFINE,
+                "export",
+                str(run),
+                "--format",
+                "tflite",
+                "--quantize",
+                quantize,
+                "--max-drop",
+                "1",
+                "--json",
+            ]
         )
         sizes[quantize] = report["size_bytes"]
         row[f"{quantize}_drop"] = report["verdict"]["drop"]

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from kfine.cli.options import json_option, make_console, print_json, quiet_option
+from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
 from kfine.console import format_bytes
+from kfine.errors import GateRefused
+from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
 
 
 @click.command("export")
 @click.argument("run")
 @click.option(
     "--format",
-    type=click.Choice(["tflite", "saved_model"]),
-    default="tflite",
+    type=click.Choice(FORMATS),
+    default=BUNDLE,
     show_default=True,
-    help="LiteRT (TFLite) for phones, SavedModel for servers.",
+    help="LiteRT (TFLite) file with all that an app needs, the file alone, or a SavedModel for "
+    "servers.",
 )
 @click.option(
     "--quantize",
-    type=click.Choice(["none", "float16", "dynamic", "int8"]),
-    help="How weights are stored; int8 is calibrated on training images.  "
-    "[default: float16 for tflite, none for saved_model]",
+    type=click.Choice([*QUANTIZE, AUTO]),
+    help="How weights are stored; int8 and int16 are calibrated on training images; auto tries all "
+    "and takes the smallest that keeps the limits.  [default: float16, none for saved_model]",
 )
 @click.option(
     "--input",
-    type=click.Choice(["any", "fixed"]),
-    default="any",
-    show_default=True,
-    help="Images of any size, resized in the graph, or of the model's size only.",
+    type=click.Choice(INPUTS),
+    help="Images of any size, resized in the graph, or of the model's size only.  "
+    "[default: fixed for a bundle, else any]",
 )
 @click.option(
     "--max-drop",
@@ -38,36 +42,46 @@ from kfine.console import format_bytes
     metavar="FRACTION",
     help="How much of the primary metric the file may lose before it is refused (exit 3).",
 )
+@click.option("--max-size", metavar="SIZE", help="Largest file, such as 4MB.")
+@click.option(
+    "--max-latency", metavar="TIME", help="Longest time an image on this machine, such as 20ms."
+)
+@click.option(
+    "--calibration",
+    type=click.IntRange(2),
+    default=120,
+    show_default=True,
+    metavar="IMAGES",
+    help="Training images that calibrate integers, balanced over the classes.",
+)
 @quiet_option
 @json_option
-def command(
-    run: str,
-    format: str,
-    quantize: str | None,
-    input: str,
-    max_drop: float,
-    quiet: bool,
-    as_json: bool,
-) -> None:
+def command(run: str, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Export RUN and measure the exported file on the held-out split.
 
     The file takes raw uint8 RGB and gives class probabilities; labels are inside.
     """
     from kfine.verbs.export import export
 
-    report = export(
-        run,
-        format=format,
-        quantize=quantize,
-        input=input,
-        max_drop=max_drop,
-        console=make_console(quiet),
-    )
+    report = export(run, allow_refused=True, console=make_console(quiet), **settings)
     if as_json:
         print_json(report.to_dict())
-        return
+    else:
+        _print(report)
+    if not report.verdict.passed:
+        raise GateRefused(report.refusal_sentence())
+
+
+def _print(report: Any) -> None:
+    if report.ladder:
+        from kfine.exporting.ladder import HEADINGS
+
+        click.echo("On validation:")
+        print_table(list(HEADINGS), [rung.row() for rung in report.ladder])
     verdict = report.verdict
-    click.echo(f"{report.path}")
+    if not verdict.passed:
+        return
+    click.echo(f"{report.bundle or report.path}")
     click.echo(
         f"{format_bytes(report.size_bytes)}; on {verdict.count} held-out examples: "
         f"{verdict.metric} {verdict.exported:.3f} (Keras {verdict.reference:.3f}, "
@@ -76,5 +90,7 @@ def command(
     )
     if report.float_layers:
         click.echo(f"{len(report.float_layers)} layers for which int8 is too coarse stay in float")
+    for finding in report.findings:
+        click.echo(f"{finding.layer}: {finding.what} {finding.advice}")
     if verdict.note:
         click.echo(verdict.note, err=True)

@@ -21,6 +21,7 @@ import numpy as np
 
 from kfine.exporting.choices import CALIBRATED
 from kfine.exporting.layer_errors import WORST_ERROR, layer_errors, quantization_debugger
+from kfine.exporting.names import shorten_names
 
 FAILED = "conversion failed: "
 REPORTED = 8
@@ -116,7 +117,7 @@ def main(arguments: list[str]) -> int:
             ):
                 raise
             content = convert(Path(saved_model), quantize, representative, flex=True)
-        Path(output).write_bytes(content)
+        Path(output).write_bytes(shorten_names(content))
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         print(f"{error}\n{FAILED}{lines[0][:300].rstrip('.')}", file=sys.stderr)

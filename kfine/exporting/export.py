@@ -215,7 +215,7 @@ def _with_limits(
     broken = limits.broken(size_bytes, milliseconds)
     if not broken:
         return verdict
-    return replace(verdict, passed=False, reasons=(*verdict.reasons, *broken))
+    return replace(verdict, passed=False, reasons=(*verdict.reasons, *broken.values()))
 
 
 def _keep(made: Path, destination: Path, name: str, ending: str, verdict: Verdict) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ class Rung:
         recall_change: Class name -> the file's recall less the Keras model's.
         float_layers: Layers that stay in float.
         layer_errors: Keras layer and error in quantization steps, the worst first.
-        broken: What of the promise it breaks, empty if it keeps it.
+        broken: What of the promise it breaks ("gate", "drop", "size", "latency", or
+            "conversion") -> why, a clause; empty if it keeps it.
     """
 
     quantize: str
@@ -48,7 +49,7 @@ class Rung:
     recall_change: dict[str, float] | None = None
     float_layers: tuple[str, ...] = ()
     layer_errors: tuple[tuple[str, float], ...] = ()
-    broken: tuple[str, ...] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able copy without the path, which is gone afterwards."""
@@ -57,7 +58,9 @@ class Rung:
 
     def row(self) -> list[str]:
         """One cell for each of `HEADINGS`."""
-        outcome = "keeps the promise" if not self.broken else "; ".join(self.broken)
+        outcome = "keeps the promise"
+        if self.broken:
+            outcome = self.broken.get("conversion") or f"breaks {', '.join(self.broken)}"
         size = format_bytes(self.size_bytes) if self.size_bytes else "-"
         verdict, interval = self.verdict, self.accuracy_interval
         if verdict is None or verdict.exported is None or interval is None:
@@ -104,7 +107,7 @@ def climb(
         try:
             path = convert(kind)
         except (ExportError, MissingPackage) as error:
-            rungs.append(Rung(kind, broken=(str(error).rstrip("."),)))
+            rungs.append(Rung(kind, broken={"conversion": str(error).rstrip(".")}))
             continue
         measured = measure_file(
             path,
@@ -130,7 +133,7 @@ def failure(rungs: Sequence[Rung], limits: Limits) -> str:
     words = f"none of {len(rungs)} quantizations keeps {limits.words()} on validation"
     if tried:
         nearest = min(tried, key=lambda rung: (len(rung.broken), rung.size_bytes or 0))
-        words += f"; the nearest is {nearest.quantize}: {' and '.join(nearest.broken)}"
+        words += f"; the nearest is {nearest.quantize}: {' and '.join(nearest.broken.values())}"
     errors = next((rung.layer_errors for rung in tried if rung.layer_errors), ())
     if errors:
         named = ", ".join(f"{layer} ({steps:.1f})" for layer, steps in errors[:_NAMED_LAYERS])
@@ -140,12 +143,12 @@ def failure(rungs: Sequence[Rung], limits: Limits) -> str:
 
 def _rung(kind: str, path: Path, measured: Measured, limits: Limits) -> Rung:
     verdict = measured.verdict
-    broken = list(verdict.reasons)
+    broken = {"gate": "; ".join(verdict.reasons)} if verdict.reasons else {}
     # The gate refuses what it can show to be worse. A choice among many on one small split
     # favours the lucky, so here the fall itself has to keep within the limit.
     if not broken and (verdict.drop or 0) > limits.max_drop + 1e-9:
-        broken.append(f"{verdict.metric} falls by {100 * (verdict.drop or 0):.1f} points")
-    broken += limits.broken(measured.size_bytes, measured.milliseconds)
+        broken["drop"] = f"{verdict.metric} falls by {100 * (verdict.drop or 0):.1f} points"
+    broken |= limits.broken(measured.size_bytes, measured.milliseconds)
     info = read_metadata(path)[1]
     return Rung(
         kind,
@@ -157,5 +160,5 @@ def _rung(kind: str, path: Path, measured: Measured, limits: Limits) -> Rung:
         measured.recall_change,
         tuple(info.get("float_layers", ())),
         tuple((layer, steps) for layer, steps in info.get("layer_errors", ())),
-        tuple(broken),
+        broken,
     )

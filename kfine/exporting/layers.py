@@ -21,6 +21,8 @@ def keras_layer(tensor: str) -> str:
     Returns:
         The layer's name, `stem_conv`; the tensor's own name if it has no path.
     """
+    if "/" not in tensor and not tensor.startswith("StatefulPartitionedCall"):
+        return tensor.split(":")[0]
     fused = re.sub(r";?StatefulPartitionedCall\S*", "", tensor).split(";")
     parts = [[word for word in part.split("/") if word] for part in fused]
     parts = [words for words in parts if words]

@@ -6,7 +6,6 @@ import math
 import re
 from dataclasses import dataclass
 
-from kfine.console import format_bytes
 from kfine.errors import ConfigError
 
 _BYTES = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -54,14 +53,14 @@ class Limits:
     max_size: int | None = None
     max_latency: float | None = None
 
-    def broken(self, size_bytes: int, milliseconds: float | None) -> list[str]:
-        """Why a file of that size and speed may not be used, one clause each."""
-        reasons = []
+    def broken(self, size_bytes: int, milliseconds: float | None) -> dict[str, str]:
+        """What a file of that size and speed breaks: "size" or "latency" -> why, a clause."""
+        reasons = {}
         if self.max_size and size_bytes > self.max_size:
-            allowed = format_bytes(self.max_size)
-            reasons.append(f"it has {format_bytes(size_bytes)}, more than the {allowed} allowed")
+            allowed = _megabytes(self.max_size)
+            reasons["size"] = f"it has {_megabytes(size_bytes)}, more than the {allowed} allowed"
         if self.max_latency and milliseconds and milliseconds > self.max_latency:
-            reasons.append(
+            reasons["latency"] = (
                 f"an image takes {milliseconds:.1f} ms, more than the {self.max_latency:g} allowed"
             )
         return reasons
@@ -70,7 +69,7 @@ class Limits:
         """The promise in a few words."""
         parts = [f"a fall of at most {100 * self.max_drop:.1f} points"]
         if self.max_size:
-            parts.append(f"{format_bytes(self.max_size)}")
+            parts.append(_megabytes(self.max_size))
         if self.max_latency:
             parts.append(f"{self.max_latency:g} ms")
         return ", ".join(parts)
@@ -84,6 +83,10 @@ class Limits:
         least = weights // 2
         if self.max_size and self.max_size < least:
             raise ConfigError(
-                f"max_size {format_bytes(self.max_size)} contradicts the model: "
-                f"{weights / 1e6:.1f} million weights of 4 bits are {format_bytes(least)} already."
+                f"max_size {_megabytes(self.max_size)} contradicts the model: its "
+                f"{weights / 1e6:.2f} million weights of 4 bits are {_megabytes(least)} already."
             )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.2f} MB"

@@ -1,46 +1,52 @@
-"""`export`: from a run to a measured file for phone or server."""
+"""`export`: from a run to a measured file, or bundle of files, for phone or server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kfine.console import Console
 from kfine.errors import ConfigError, DataError, GateRefused
+from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
+from kfine.exporting.limits import Limits, parse_bytes, parse_milliseconds
 from kfine.runs.files import write_json
 from kfine.runs.lock import locked
-from kfine.verbs.evaluate import predict_split
+from kfine.verbs.export_job import ExportJob
 from kfine.verbs.fit import load_data_of_run
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run, as_run
-
-FORMATS = ("tflite", "saved_model")
-QUANTIZE = ("none", "float16", "dynamic", "int8")
-INPUTS = ("any", "fixed")
 
 
 def export(
     run: Run | str | Path,
     *,
-    format: str = "tflite",
+    format: str = BUNDLE,
     quantize: str | None = None,
-    input: str = "any",
+    input: str | None = None,
     max_drop: float = 0.01,
+    max_size: str | float | None = None,
+    max_latency: str | float | None = None,
+    calibration: int = 120,
+    allow_refused: bool = False,
     console: Console | None = None,
 ) -> Any:
     """Export a finished run and measure the exported file itself on the held-out split.
 
     Args:
         run: A run or its folder.
-        format: `"tflite"` (LiteRT) or `"saved_model"`.
-        quantize: `"none"`, `"float16"`, `"dynamic"` or `"int8"`; float16 for `tflite` and none
-            for `saved_model` if omitted. int8 is calibrated on training images of the run.
+        format: `"bundle"` (a LiteRT file with all that an app's developer needs, as a folder and
+            a zip), `"tflite"` (the LiteRT file alone) or `"saved_model"`.
+        quantize: How weights and arithmetic are stored, a word of `choices.QUANTIZE`; float16 if
+            omitted, and none for `saved_model`. `"auto"` tries several, chooses on validation
+            the smallest that keeps the limits, and confirms it on the test split.
         input: `"any"` takes raw images of any size and resizes in the graph, `"fixed"` takes
-            images of the model's size only.
+            images of the model's size only; fixed for a bundle and any for others if omitted.
         max_drop: How much of the primary metric the file may lose, fraction 0 to 1.
+        max_size: Largest file, bytes or a text such as `"4MB"`.
+        max_latency: Longest median time an image on this machine, milliseconds or `"20ms"`.
+        calibration: How many training images calibrate integers, balanced over the classes.
+        allow_refused: Return the report of a refused file instead of raising; its
+            `verdict.passed` is false.
         console: Hears of the progress.
 
     Returns:
@@ -49,13 +55,23 @@ def export(
 
     Raises:
         GateRefused: The file is worse than allowed, gives NaN, or needs Flex ops; it is kept
-            under a name that says so.
+            under a name that says so. With `quantize="auto"`: no file keeps the limits.
         KfineError: The run has not finished, or the settings contradict each other.
     """
     console = console or Console()
     run = as_run(run)
-    quantize = quantize or ("float16" if format == "tflite" else "none")
-    _check(format, quantize, input, max_drop)
+    quantize = quantize or ("none" if format == "saved_model" else "float16")
+    input = input or ("fixed" if format == BUNDLE else "any")
+    _check(format, quantize, input, max_drop, calibration)
+    limits = Limits(
+        max_drop,
+        parse_bytes(max_size) if max_size is not None else None,
+        parse_milliseconds(max_latency) if max_latency is not None else None,
+    )
+    if quantize == "int4":
+        from kfine.exporting.four_bit import require_four_bit
+
+        require_four_bit()
     run._folder.require_finished()
     module, note = recipe_of_run(run._folder)
     if note:
@@ -64,43 +80,54 @@ def export(
     held_out = data.test or data.validation
     if held_out is None or not len(held_out):
         raise DataError(f"The data of {run.path} has no held-out split to measure an export on.")
+    if quantize == AUTO and not (data.validation and data.test):
+        raise DataError(
+            "quantize auto chooses on the validation split and confirms on the test split, and "
+            f"the data of {run.path} lacks one; choose a quantization, or give both splits."
+        )
+    job = ExportJob(run, data, held_out, input)
     with console.timed("loading TensorFlow and the model"):
-        model = run.model
-        from kfine.exporting.export import HeldOut, export_model
+        limits.check_weights(run.model.count_params())
+        from kfine.exporting.bundle import write_bundle
+        from kfine.exporting.calibration import choose_calibration
+        from kfine.exporting.export import export_model
 
+    chosen = choose_calibration(
+        data.train.labels, run.class_names, count=calibration, seed=run.config.seed
+    )
+    facts = job.facts()
     with locked(run.path), console.timed(f"exporting {format} ({quantize}) and measuring it"):
         report = export_model(
-            module.export_spec(run.config, model, run.preprocessing, input_kind=input),
+            module.export_spec(run.config, run.model, run.preprocessing, input_kind=input),
             run.preprocessing,
             run.class_names,
             run.path / "exports",
-            HeldOut(
-                images=_Raw(held_out, range(len(held_out))),
-                labels=held_out.labels,
-                probabilities=predict_split(run, model, held_out),
-            ),
-            format=format,
+            job.measured_on(held_out),
+            format="tflite" if format == BUNDLE else format,
             quantize=quantize,
             input_kind=input,
-            name=_file_name(format, quantize, input),
-            representative_images=_representative(data.train, run.config.seed),
-            max_drop=max_drop,
-            info={"recipe": run._folder.info()["recipe"], "run": run.path.name},
+            name=_file_name(format, input),
+            representative_images=job.images(data.train, chosen.indices),
+            limits=limits,
+            validation=lambda: job.measured_on(data.validation),
+            info={**facts, "calibration": chosen.to_dict()},
+            progress=console.progress,
         )
-        values = {**report.to_dict(), "path": str(report.path.relative_to(run.path))}
-        stem = report.path.name.removesuffix(".tflite")
-        write_json(report.path.with_name(f"{stem}.json"), values)
-        if report.verdict.passed:
-            report.path.with_name(f"{stem}.refused.json").unlink(missing_ok=True)
-    if not report.verdict.passed:
+        if format == BUNDLE and report.verdict.passed:
+            name = f"bundle-{report.quantize}" + ("-any" if input == "any" else "")
+            folder = run.path / "exports" / name
+            photos = job.golden_photos()
+            report = write_bundle(report, folder, run.preprocessing, run.class_names, photos, facts)
+        _write_report(run.path, report)
+    if not (report.verdict.passed or allow_refused):
         raise GateRefused(report.refusal_sentence())
     return report
 
 
-def _check(format: str, quantize: str, input: str, max_drop: float) -> None:
+def _check(format: str, quantize: str, input: str, max_drop: float, calibration: int) -> None:
     for name, value, allowed in (
         ("format", format, FORMATS),
-        ("quantize", quantize, QUANTIZE),
+        ("quantize", quantize, (*QUANTIZE, AUTO)),
         ("input", input, INPUTS),
     ):
         if value not in allowed:
@@ -110,28 +137,28 @@ def _check(format: str, quantize: str, input: str, max_drop: float) -> None:
             f"A SavedModel is not quantized: use quantize none, or format tflite. "
             f"Received: quantize {quantize}"
         )
+    if quantize == "int8-full" and input == "any":
+        raise ConfigError(
+            "int8-full has no float in it, so it cannot resize: use input fixed, or quantize int8."
+        )
     if not 0 <= max_drop <= 1:
         raise ConfigError(f"max_drop is a fraction from 0 to 1. Received: {max_drop}")
+    if calibration < 2:
+        raise ConfigError(f"calibration must be 2 images or more. Received: {calibration}")
 
 
-def _file_name(format: str, quantize: str, input: str) -> str:
+def _file_name(format: str, input: str) -> str:
     fixed = "-fixed" if input == "fixed" else ""
-    return f"model-{quantize}{fixed}" if format == "tflite" else f"saved_model{fixed}"
+    return f"saved_model{fixed}" if format == "saved_model" else f"model-{{}}{fixed}"
 
 
-def _representative(train: Any, seed: int) -> Any:
-    from kfine.exporting.calibration import representative_indices
-
-    return _Raw(train, representative_indices(train.labels, seed=seed))
-
-
-class _Raw:
-    """Images of a split as they are in their files, one at a time."""
-
-    def __init__(self, split: Any, indices: Any) -> None:
-        self._split = split
-        self._indices = indices
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for index in self._indices:
-            yield self._split.read_raw(int(index))
+def _write_report(run: Path, report: Any) -> None:
+    """`NAME.json` beside the file or bundle of that name, with paths from the run folder."""
+    place = report.bundle or report.path
+    stem = place.name.removesuffix(".tflite").removesuffix(".json")
+    relative = {"path": str(report.path.relative_to(run))}
+    if report.bundle:
+        relative["bundle"] = str(report.bundle.relative_to(run))
+    write_json(place.with_name(f"{stem}.json"), {**report.to_dict(), **relative})
+    if report.verdict.passed:
+        place.with_name(f"{stem}.refused.json").unlink(missing_ok=True)

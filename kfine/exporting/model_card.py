@@ -1,0 +1,109 @@
+"""The page that tells a person what the file is, how good it is and what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kfine.console import format_bytes
+from kfine.exporting.report import ExportReport
+
+_GPU = "https://ai.google.dev/edge/litert/performance/gpu"
+_CORE_ML = "https://ai.google.dev/edge/litert/ios/coreml"
+_NNAPI = "https://developer.android.com/ndk/guides/neuralnetworks/migration-guide"
+
+
+def model_card(
+    report: ExportReport,
+    class_names: Sequence[str],
+    description: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> str:
+    """Markdown: what it is, how to use it, measured quality, what to know before shipping.
+
+    Args:
+        report: Of the file.
+        class_names: In the order of the probabilities.
+        description: From `preprocessing_description`.
+        facts: What the run knows: "name", "recipe", "preset", "training_images", "data",
+            "version" and so on; those missing are left out.
+    """
+    verdict = report.verdict
+    size = description["resize"]["size"]
+    parts = [
+        f"# {facts.get('name', 'Image classifier')}",
+        f"Classifies photos into {len(class_names)} classes: {', '.join(class_names)}.",
+        _table(("", ""), [(name, str(value)) for name, value in _rows(report, facts)]),
+        "## Use",
+        f"In: one upright RGB image, uint8, {_input_words(description, size)}. Out: "
+        f"{len(class_names)} probabilities ({description['output']['dtype']}), in the order above "
+        "and of `labels.txt` inside the file. The normalisation is in the graph: hand over plain "
+        "pixels. `snippets/` has programs for Android, iOS, the web and Python; `golden/` has "
+        "images with which to check a port.",
+        "## Quality",
+        f"Measured by running this file on {verdict.count} held-out images, beside the Keras model "
+        "that it was made from.",
+        _table(("", "this file", "Keras model"), _quality(report)),
+    ]
+    if report.recall_change:
+        rows = [(name, f"{value:+.3f}") for name, value in report.recall_change.items()]
+        parts.append(_table(("class", "change of recall against Keras"), rows))
+    if verdict.note:
+        parts.append(f"{verdict.note}.")
+    parts += ["## Devices", *_devices(report)]
+    parts += [
+        "## Limits",
+        "It knows these classes only and gives every photo one of them. Its figures hold for "
+        "photos like those that it was measured on. Whether it treats groups of people or places "
+        "alike was not measured.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(report: ExportReport, facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    keys = ("recipe", "preset", "data", "training_images", "run", "version", "license")
+    rows = [(key.replace("_", " "), facts[key]) for key in keys if facts.get(key)]
+    rows += [("quantization", report.quantize), ("size", format_bytes(report.size_bytes))]
+    if report.calibration:
+        words = "{images} images of the {split} split, balanced over classes, seed {seed}"
+        rows.append(("calibrated on", words.format(**report.calibration)))
+    if report.float_layers:
+        rows.append(("layers kept in float", ", ".join(report.float_layers)))
+    return rows
+
+
+def _input_words(description: Mapping[str, Any], size: Mapping[str, int]) -> str:
+    if description["resize"]["where"] == "in the graph":
+        return "of any size"
+    return (
+        f"{size['width']} x {size['height']} pixels: the whole photo resized with plain bilinear "
+        "interpolation, as the snippets do"
+    )
+
+
+def _quality(report: ExportReport) -> list[tuple[str, ...]]:
+    verdict = report.verdict
+    low, high = report.accuracy_interval or (0.0, 1.0)
+    return [
+        (verdict.metric, f"{verdict.exported:.3f}", f"{verdict.reference:.3f}"),
+        ("accuracy, 95 % interval", f"{low:.3f} to {high:.3f}", ""),
+        ("same top class", f"{verdict.agreement:.3f}", ""),
+        ("milliseconds an image, on the machine that exported", f"{report.milliseconds:.1f}", ""),
+    ]
+
+
+def _devices(report: ExportReport) -> list[str]:
+    lines = [f"- `{one.layer}`: {one.what} {one.advice}" for one in report.findings]
+    found = "\n".join(lines) or "No Flex or custom operation, no open shape, no float island."
+    return [
+        found,
+        f"GPU, Core ML and NNAPI were not tried: see LiteRT's pages on [GPU]({_GPU}) and "
+        f"[Core ML]({_CORE_ML}), and Android's on [leaving NNAPI]({_NNAPI}), and measure on "
+        "the device.",
+    ]
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
