@@ -19,14 +19,15 @@ from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
     type=click.Choice(FORMATS),
     default=BUNDLE,
     show_default=True,
-    help="LiteRT (TFLite) file with all that an app needs, the file alone, or a SavedModel for "
-    "servers.",
+    help="LiteRT (TFLite) file with all that an app needs, the file alone, or a file for servers: "
+    "SavedModel, ONNX (kfine[onnx]) or OpenVINO (kfine[openvino]).",
 )
 @click.option(
     "--quantize",
     type=click.Choice([*QUANTIZE, AUTO]),
     help="How weights are stored; int8 and int16 are calibrated on training images; auto tries all "
-    "and takes the smallest that keeps the limits.  [default: float16, none for saved_model]",
+    "and takes the smallest that keeps the limits.  [default: float16, none for saved_model "
+    "and onnx]",
 )
 @click.option(
     "--input",

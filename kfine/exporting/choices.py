@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 BUNDLE = "bundle"
-FORMATS = (BUNDLE, "tflite", "saved_model")
+FORMATS = (BUNDLE, "tflite", "saved_model", "onnx", "openvino")
 INPUTS = ("any", "fixed")
 AUTO = "auto"
 # What one conversion can do, from the largest file to the smallest.
 QUANTIZE = ("none", "float16", "int16", "int8", "int8-full", "dynamic", "int4")
 CALIBRATED = ("int8", "int8-full", "int16")
+# What formats other than LiteRT can store, the default first.
+QUANTIZE_OF = {"saved_model": ("none",), "onnx": ("none",), "openvino": ("float16", "none")}
+# How the file's name ends; the others are folders.
+ENDINGS = {"tflite": ".tflite", "onnx": ".onnx"}
+
+
+def default_quantize(format: str) -> str:
+    """What an export is stored as where nothing is said."""
+    return QUANTIZE_OF.get(format, ("float16",))[0]
+
+
+def misfit(format: str, quantize: str) -> str:
+    """Why a format cannot be stored so, in a sentence; empty if it can."""
+    allowed = QUANTIZE_OF.get(format, (*QUANTIZE, AUTO))
+    if quantize in allowed:
+        return ""
+    return (
+        f"The format {format} takes quantize {' or '.join(allowed)}: use that, or the format "
+        f"tflite. Received: quantize {quantize}"
+    )

@@ -15,7 +15,7 @@ import numpy as np
 
 from kfine.data.images import resize_image
 from kfine.errors import ExportError
-from kfine.exporting.choices import AUTO, CALIBRATED, FORMATS, QUANTIZE
+from kfine.exporting.choices import AUTO, CALIBRATED, ENDINGS, FORMATS, QUANTIZE, misfit
 from kfine.exporting.gate import Metric, Verdict, accuracy, refusal
 from kfine.exporting.ladder import KINDS, Rung, choose, climb, failure
 from kfine.exporting.limits import Limits
@@ -62,9 +62,10 @@ def export_model(
         labels: Class names in the order of the logits.
         destination: The folder to write to; made if missing.
         held_out: What the file is measured on.
-        format: "tflite", or "saved_model" (always float32).
-        quantize: A kind of `choices.QUANTIZE`, or "auto": all of `ladder.KINDS` are measured
-            on `validation` and the smallest that keeps `limits` is taken.
+        format: "tflite", "saved_model", "onnx" or "openvino".
+        quantize: A kind of `choices.QUANTIZE` that the format can store, or "auto": all of
+            `ladder.KINDS` are measured on `validation` and the smallest that keeps `limits` is
+            taken.
         input_kind: "any" resizes in the graph, "fixed" takes the model's size only:
             what `inference` was made with.
         name: The file's name without ending; `{}` in it stands for the kind that was taken.
@@ -83,6 +84,7 @@ def export_model(
 
     Raises:
         ExportError: If the settings contradict each other or the conversion fails.
+        MissingPackage: If the format's packages are optional and not installed.
     """
     limits = limits or Limits(max_drop)
     _check_settings(format, quantize, input_kind, representative_images, validation)
@@ -126,9 +128,9 @@ def export_model(
         )
         verdict = _with_limits(measured.verdict, limits, measured.size_bytes, measured.milliseconds)
         carried = read_metadata(made)[1]
-        findings = () if made.is_dir() else tuple(lint_file(made, input_kind=input_kind))
-        ending = "" if format == "saved_model" else ".tflite"
-        path = _keep(made, destination, name.format(quantize), ending, verdict)
+        phone = format == "tflite"
+        findings = tuple(lint_file(made, input_kind=input_kind)) if phone else ()
+        path = _keep(made, destination, name.format(quantize), ENDINGS.get(format, ""), verdict)
     return ExportReport(
         path,
         format,
@@ -172,6 +174,14 @@ def convert_model(
         facts.pop("calibration", None)
     if format == "saved_model":
         return write_saved_model(inference, folder / "saved_model", labels, facts)
+    if format == "onnx":
+        from kfine.exporting.onnx import write_onnx
+
+        return write_onnx(inference, folder / "model.onnx", labels, facts)
+    if format == "openvino":
+        from kfine.exporting.openvino import write_openvino
+
+        return write_openvino(inference, folder / "openvino", labels, facts, quantize=quantize)
     full = quantize == "int8-full"
     graph = folder / ("graph-float-input" if full else "graph")
     if not graph.exists():
@@ -196,11 +206,8 @@ def _check_settings(
         raise ExportError(
             f"Unknown quantization: {quantize!r}; use one of {', '.join(QUANTIZE)}, {AUTO}."
         )
-    if format == "saved_model" and quantize != "none":
-        raise ExportError(
-            f"A SavedModel stays float32; received quantize {quantize!r}: use 'none', "
-            "or the format 'tflite'."
-        )
+    if misfit(format, quantize):
+        raise ExportError(misfit(format, quantize))
     if quantize == "int8-full" and input_kind != "fixed":
         raise ExportError("int8-full has no float in it, so no resize: use the input kind 'fixed'.")
     if quantize in (*CALIBRATED, AUTO) and representative_images is None:

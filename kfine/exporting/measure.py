@@ -11,6 +11,7 @@ import numpy as np
 
 from kfine.errors import ExportError
 from kfine.exporting.gate import Metric, Verdict, accuracy, judge, refusal
+from kfine.exporting.kinds import kind_of
 from kfine.exporting.runner import load_exported
 from kfine.exporting.scan import custom_ops
 from kfine.statistics import wilson_interval
@@ -71,7 +72,7 @@ def measure_file(
     """Run a file or SavedModel on every held-out image and judge it.
 
     Args:
-        path: What `write_tflite` or `write_saved_model` wrote.
+        path: What `write_tflite`, `write_saved_model` and their like wrote.
         held_out: The images and what Keras answers to them.
         class_names: In the order of the probabilities.
         metric: The primary metric `(probabilities, labels) -> float`, more is better.
@@ -125,7 +126,7 @@ def _run(
     path: Path, images: Iterable[np.ndarray], count: int, progress: Progress
 ) -> tuple[np.ndarray | None, float | None, str]:
     """Probabilities and milliseconds per image, or the reason why the file cannot run."""
-    lacking = custom_ops(path) if path.is_file() else []
+    lacking = custom_ops(path) if kind_of(path) == "tflite" else []
     if lacking:
         return None, None, f"it needs operations that phones lack: {', '.join(lacking)}"
     rows, seconds = [], []

@@ -7,7 +7,15 @@ from typing import Any
 
 from kfine.console import Console
 from kfine.errors import ConfigError, DataError, GateRefused
-from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
+from kfine.exporting.choices import (
+    AUTO,
+    BUNDLE,
+    FORMATS,
+    INPUTS,
+    QUANTIZE,
+    default_quantize,
+    misfit,
+)
 from kfine.exporting.limits import Limits, parse_bytes, parse_milliseconds
 from kfine.runs.files import write_json
 from kfine.runs.lock import locked
@@ -35,10 +43,11 @@ def export(
     Args:
         run: A run or its folder.
         format: `"bundle"` (a LiteRT file with all that an app's developer needs, as a folder and
-            a zip), `"tflite"` (the LiteRT file alone) or `"saved_model"`.
+            a zip), `"tflite"` (the LiteRT file alone), `"saved_model"`, `"onnx"` or
+            `"openvino"` (packages of the extras of that name).
         quantize: How weights and arithmetic are stored, a word of `choices.QUANTIZE`; float16 if
-            omitted, and none for `saved_model`. `"auto"` tries several, chooses on validation
-            the smallest that keeps the limits, and confirms it on the test split.
+            omitted, and none for `saved_model` and `onnx`. `"auto"` tries several, chooses on
+            validation the smallest that keeps the limits, and confirms it on the test split.
         input: `"any"` takes raw images of any size and resizes in the graph, `"fixed"` takes
             images of the model's size only; fixed for a bundle and any for others if omitted.
         max_drop: How much of the primary metric the file may lose, fraction 0 to 1.
@@ -60,7 +69,7 @@ def export(
     """
     console = console or Console()
     run = as_run(run)
-    quantize = quantize or ("none" if format == "saved_model" else "float16")
+    quantize = quantize or default_quantize(format)
     input = input or ("fixed" if format == BUNDLE else "any")
     _check(format, quantize, input, max_drop, calibration)
     limits = Limits(
@@ -68,10 +77,7 @@ def export(
         parse_bytes(max_size) if max_size is not None else None,
         parse_milliseconds(max_latency) if max_latency is not None else None,
     )
-    if quantize == "int4":
-        from kfine.exporting.four_bit import require_four_bit
-
-        require_four_bit()
+    _require_packages(format, quantize)
     run._folder.require_finished()
     module, note = recipe_of_run(run._folder)
     if note:
@@ -132,11 +138,8 @@ def _check(format: str, quantize: str, input: str, max_drop: float, calibration:
     ):
         if value not in allowed:
             raise ConfigError(f"{name} must be one of {', '.join(allowed)}. Received: {value!r}")
-    if format == "saved_model" and quantize != "none":
-        raise ConfigError(
-            f"A SavedModel is not quantized: use quantize none, or format tflite. "
-            f"Received: quantize {quantize}"
-        )
+    if misfit(format, quantize):
+        raise ConfigError(misfit(format, quantize))
     if quantize == "int8-full" and input == "any":
         raise ConfigError(
             "int8-full has no float in it, so it cannot resize: use input fixed, or quantize int8."
@@ -147,15 +150,31 @@ def _check(format: str, quantize: str, input: str, max_drop: float, calibration:
         raise ConfigError(f"calibration must be 2 images or more. Received: {calibration}")
 
 
+def _require_packages(format: str, quantize: str) -> None:
+    """Name a missing package before minutes are spent."""
+    if quantize == "int4":
+        from kfine.exporting.four_bit import require_four_bit
+
+        require_four_bit()
+    if format == "onnx":
+        from kfine.exporting.onnx import require_onnx
+
+        require_onnx()
+    if format == "openvino":
+        from kfine.exporting.openvino import require_openvino
+
+        require_openvino()
+
+
 def _file_name(format: str, input: str) -> str:
-    fixed = "-fixed" if input == "fixed" else ""
-    return f"saved_model{fixed}" if format == "saved_model" else f"model-{{}}{fixed}"
+    names = {"saved_model": "saved_model", "onnx": "model", "openvino": "openvino-{}"}
+    return names.get(format, "model-{}") + ("-fixed" if input == "fixed" else "")
 
 
 def _write_report(run: Path, report: Any) -> None:
     """`NAME.json` beside the file or bundle of that name, with paths from the run folder."""
     place = report.bundle or report.path
-    stem = place.name.removesuffix(".tflite").removesuffix(".json")
+    stem = place.name.removesuffix(".tflite").removesuffix(".onnx").removesuffix(".json")
     relative = {"path": str(report.path.relative_to(run))}
     if report.bundle:
         relative["bundle"] = str(report.bundle.relative_to(run))

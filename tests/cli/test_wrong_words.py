@@ -30,7 +30,7 @@ FIT = ("fit", "image_classification")
         (("evaluate",), "RUN"),
         (("predict", "x"), "IMAGE"),
         (("predict", "x", "y", "--unsure-below", "2"), "0<=x<=1"),
-        (("export", "x", "--format", "onnx"), "'tflite'"),
+        (("export", "x", "--format", "onx"), "'tflite'"),
         (("--versoin",), "--version"),
         (("presets", "image"), "image_classification"),
     ],

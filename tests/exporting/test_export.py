@@ -201,11 +201,13 @@ def test_a_saved_model_is_replaced_by_a_new_one(trained: Any, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"format": "onnx"}, "use one of tflite, saved_model"),
+        ({"format": "coreml"}, "use one of tflite, saved_model, onnx, openvino"),
+        ({"format": "onnx", "quantize": "float16"}, "onnx takes quantize none"),
+        ({"format": "openvino", "quantize": "int8"}, "openvino takes quantize float16 or none"),
         ({"quantize": "int3"}, "none, float16, int16, int8"),
         ({"quantize": "int8-full"}, "no resize: use the input kind 'fixed'"),
         ({"quantize": "auto"}, "calibrated on real training images: received none"),
-        ({"format": "saved_model", "quantize": "int8"}, "stays float32"),
+        ({"format": "saved_model", "quantize": "int8"}, "saved_model takes quantize none"),
         ({"quantize": "int8", "representative_images": None}, "received none"),
         ({"input_kind": "some"}, "'any' or 'fixed'"),
     ],

@@ -40,7 +40,7 @@ Memory footprint delta from the start of the tool (MB): init=0 overall=24.5
 def exported(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A `.tflite` file in the exports of its run."""
     run = shutil.copytree(finished_run, tmp_path_factory.mktemp("benchmark") / "run")
-    return Path(kfine.export(run, console=QUIET).path)
+    return Path(kfine.export(run, format="tflite", console=QUIET).path)
 
 
 def test_a_file_is_measured_beside_the_run_that_it_lies_in(

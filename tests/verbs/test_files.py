@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from collections.abc import Callable
@@ -21,18 +22,23 @@ Command = Callable[..., Any]
 def run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with a `.tflite` file and a SavedModel in its exports."""
     path = shutil.copytree(finished_run, tmp_path_factory.mktemp("files") / "run")
-    kfine.export(path, console=QUIET)
+    kfine.export(path, format="tflite", console=QUIET)
     kfine.export(path, format="saved_model", console=QUIET)
+    for format, package in (("onnx", "tf2onnx"), ("openvino", "openvino")):
+        if importlib.util.find_spec(package):
+            kfine.export(path, format=format, console=QUIET)
     return path
 
 
-FILES = ("model-float16.tflite", "saved_model")
+NEEDS = {"model.onnx": "tf2onnx", "openvino-float16": "openvino"}
+FILES = ("model-float16.tflite", "saved_model", *NEEDS)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_in_a_run_scores_what_the_run_does(
     kfine_command: Command, run: Path, name: str
 ) -> None:
+    pytest.importorskip(NEEDS.get(name, "keras"))
     said = kfine_command("evaluate", run / "exports" / name, "--json", "--quiet")
     assert (said.status, said.err) == (0, "")
     metrics = json.loads(said.out)
@@ -41,7 +47,7 @@ def test_a_file_in_a_run_scores_what_the_run_does(
         assert metrics[key] == ours[key]
     assert metrics["loss"] == pytest.approx(ours["loss"], abs=0.01)
     assert metrics["model"]["milliseconds"] > 0
-    folder = run / "exports" / "evaluations" / name.removesuffix(".tflite")
+    folder = run / "exports" / "evaluations" / name.removesuffix(".tflite").removesuffix(".onnx")
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert (folder / "plots" / "confusion_matrix.png").is_file()
     assert len(json.loads((folder / "predictions.json").read_text())) == metrics["count"]
@@ -116,9 +122,29 @@ def test_a_recipe_that_a_file_names_is_not_executed(
 def test_every_kind_of_file_predicts_what_the_run_does(
     run: Path, digit_photos: Path, name: str
 ) -> None:
+    pytest.importorskip(NEEDS.get(name, "keras"))
     photos = sorted(digit_photos.rglob("*.png"))[::12]
     ours = kfine.predict(run, photos, console=QUIET)
     theirs = kfine.predict(run / "exports" / name, photos, console=QUIET)
     for one, other in zip(ours, theirs, strict=True):
         assert (one.name, one.label) == (other.name, other.label)
         assert dict(one.classes) == pytest.approx(dict(other.classes), abs=0.01)
+
+
+@pytest.mark.parametrize(("format", "package"), [("onnx", "tf2onnx"), ("openvino", "openvino")])
+def test_a_format_whose_package_is_missing_is_refused_at_once(
+    kfine_command: Command,
+    finished_run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    format: str,
+    package: str,
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == package else find(name)
+    )
+    said = kfine_command("export", finished_run, "--format", format)
+    assert said.status == 2
+    assert len(said.err.splitlines()) == 1
+    assert f"pip install 'kfine[{format}]'" in said.err
+    assert not (finished_run / "exports").exists()
