@@ -19,8 +19,8 @@ from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
     type=click.Choice(FORMATS),
     default=BUNDLE,
     show_default=True,
-    help="LiteRT (TFLite) file with all that an app needs, the file alone, or a file for servers: "
-    "SavedModel, ONNX (kfine[onnx]) or OpenVINO (kfine[openvino]).",
+    help="LiteRT (TFLite) file with all that an app needs, the file alone, one whose head can learn "
+    "on the phone, or for servers SavedModel, ONNX (kfine[onnx]) or OpenVINO (kfine[openvino]).",
 )
 @click.option(
     "--quantize",
@@ -91,7 +91,10 @@ def _print(report: Any) -> None:
     )
     if report.float_layers:
         click.echo(f"{len(report.float_layers)} layers for which int8 is too coarse stay in float")
-    for finding in report.findings:
-        click.echo(f"{finding.layer}: {finding.what} {finding.advice}")
+    if report.findings:
+        from kfine.exporting.lint import summarize
+
+        for line in summarize(report.findings):
+            click.echo(line)
     if verdict.note:
         click.echo(verdict.note, err=True)

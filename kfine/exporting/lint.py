@@ -6,7 +6,7 @@ model compatible (https://github.com/tensorflow/tensorflow/issues/77042).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,16 @@ def lint_file(path: Path | str, *, input_kind: str = "fixed") -> list[Finding]:
         *_islands(operations),
     ]
     return list({(one.kind, one.layer, one.operation): one for one in found}.values())
+
+
+def summarize(findings: Sequence[Finding]) -> list[str]:
+    """One line for each kind of finding: its layers, the first one's reason, what to do."""
+    lines = []
+    for kind in dict.fromkeys(one.kind for one in findings):
+        same = [one for one in findings if one.kind == kind]
+        layers = ", ".join(dict.fromkeys(one.layer for one in same))
+        lines.append(f"{kind} in {layers}: {same[0].what} {same[0].advice}")
+    return lines
 
 
 def _operations(content: bytes) -> Iterator[_Operation]:

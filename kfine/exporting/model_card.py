@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfine.console import format_bytes
+from kfine.exporting.lint import summarize
 from kfine.exporting.report import ExportReport
 
 _GPU = "https://ai.google.dev/edge/litert/performance/gpu"
@@ -93,7 +94,7 @@ def _quality(report: ExportReport) -> list[tuple[str, ...]]:
 
 
 def _devices(report: ExportReport) -> list[str]:
-    lines = [f"- `{one.layer}`: {one.what} {one.advice}" for one in report.findings]
+    lines = [f"- {line}" for line in summarize(report.findings)]
     found = "\n".join(lines) or "No Flex or custom operation, no open shape, no float island."
     return [
         found,

@@ -1,0 +1,166 @@
+"""The quantization ladder measures, and chooses the smallest file that keeps its promise."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kfine.errors import ExportError
+from kfine.exporting.gate import judge
+from kfine.exporting.ladder import HEADINGS, Rung, choose, climb, failure
+from kfine.exporting.limits import Limits
+
+
+def rung(kind: str, size: int, wrong: int = 0, broken: dict[str, str] | None = None) -> Rung:
+    """A rung whose file is wrong on some of 100 images that Keras has right."""
+    labels = np.arange(100) % 2
+    right = np.eye(2)[labels]
+    answers = right.copy()
+    answers[:wrong] = 1 - answers[:wrong]
+    return Rung(
+        kind,
+        Path(f"{kind}.tflite"),
+        size,
+        5.0,
+        judge(right, answers, labels),
+        (0.9, 1.0),
+        {"a": -0.1, "b": 0.0},
+        layer_errors=(("stem", 2.61), ("head", 0.63)) if kind == "int8" else (),
+        broken=broken or {},
+    )
+
+
+def test_the_smallest_that_keeps_the_promise_is_chosen() -> None:
+    rungs = [
+        rung("float16", 6_000),
+        rung("int8", 3_000),
+        rung("dynamic", 2_900, broken={"latency": "too slow"}),
+        Rung("int4", broken={"conversion": "not installed"}),
+    ]
+    chosen = choose(rungs)
+    assert chosen is not None and chosen.quantize == "int8"
+    assert choose(rungs[2:]) is None
+
+
+def test_a_failure_names_the_nearest_and_the_layers_that_cost_most() -> None:
+    rungs = [
+        rung("float16", 6_000, broken={"size": "it is too large", "latency": "it is too slow"}),
+        rung("int8", 3_000, broken={"drop": "accuracy falls by 3.0 points"}),
+    ]
+    sentence = failure(rungs, Limits(0.01, 4_000_000, 20))
+    assert "none of 2 quantizations keeps a fall of at most 1.0 points, 4.00 MB, 20 ms" in sentence
+    assert "the nearest is int8: accuracy falls by 3.0 points" in sentence
+    assert "stem (2.6), head (0.6)" in sentence
+
+
+def test_a_row_has_a_cell_for_each_heading() -> None:
+    rows = [rung("int8", 3_000, wrong=2).row(), Rung("int4", broken={"conversion": "no"}).row()]
+    assert [len(row) for row in rows] == [len(HEADINGS)] * 2
+    assert rows[0][:6] == ["int8", "3.0 kB", "0.980", "0.900 to 1.000", "-0.020", "0.980"]
+    assert rows[0][6] == "-0.100 a"
+    assert rows[1][-1] == "no"
+
+
+class Files:
+    """Exports of the digits model, converted once each."""
+
+    def __init__(self, trained: Any, folder: Path) -> None:
+        self.trained = trained
+        self.folder = folder
+
+    def convert(self, kind: str) -> Path:
+        from kfine.exporting.export import convert_model
+        from kfine.exporting.inference import inference_model
+
+        if kind == "broken":
+            raise ExportError("The model could not be converted.")
+        trained = self.trained
+        return convert_model(
+            inference_model(trained.model, trained.preprocessing, input_kind="fixed"),
+            trained.preprocessing,
+            trained.labels,
+            self.folder,
+            quantize=kind,
+            representative_images=trained.train_images[:60],
+            info={"input": "fixed", "preprocessing": trained.preprocessing.to_dict()},
+        )
+
+
+@pytest.fixture(scope="module")
+def rungs(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Rung]:
+    files = Files(trained, tmp_path_factory.mktemp("ladder"))
+    kinds = ("float16", "int8-full", "int16", "int4", "broken")
+    return climb(files.convert, trained.held_out, trained.labels, Limits(0.02), kinds=kinds)
+
+
+def test_each_kind_is_a_real_file_that_was_run(trained: Any, rungs: list[Rung]) -> None:
+    float16, full, int16, int4, broken = rungs
+    for one in (float16, full, int16):
+        assert one.verdict is not None and one.verdict.agreement is not None
+        assert one.verdict.agreement > 0.9, one
+        assert one.path is not None and one.size_bytes == one.path.stat().st_size
+        assert one.milliseconds is not None and one.milliseconds > 0
+        assert set(one.recall_change or {}) == set(trained.labels)
+    assert int4.verdict is not None and int4.size_bytes is not None
+    sizes = [one.size_bytes or 0 for one in (float16, full, int4)]
+    assert all(small < large for large, small in itertools.pairwise(sizes))
+    assert broken.broken == {"conversion": "The model could not be converted"}
+    assert choose(rungs) in (full, int16, int4)
+
+
+def test_the_full_integer_file_has_no_float_in_it(trained: Any, rungs: list[Rung]) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    from kfine.exporting.lint import lint_file
+    from kfine.exporting.runner import load_exported
+
+    path = rungs[1].path
+    assert path is not None
+    interpreter = Interpreter(model_path=str(path))
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    assert (source["dtype"], source["quantization"]) == (np.uint8, (1.0, 0))
+    assert (target["dtype"], target["quantization"]) == (np.uint8, (1 / 256, 0))
+    kinds = {one["dtype"] for one in interpreter.get_tensor_details()}
+    assert np.float32 not in kinds
+    assert lint_file(path) == []
+    got = load_exported(path).predict(trained.images[:20])
+    assert np.abs(got.sum(axis=1) - 1).max() < 0.05
+
+
+def test_int16_weights_are_integers_and_per_channel(rungs: list[Rung]) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    for one in rungs[1:3]:
+        details = Interpreter(model_path=str(one.path)).get_tensor_details()
+        scales = [len(tensor["quantization_parameters"]["scales"]) for tensor in details]
+        assert max(scales) == 64, "one for each channel of the widest convolution"
+    assert np.int16 in {tensor["dtype"] for tensor in details}
+
+
+def test_nothing_is_kept_when_no_file_keeps_the_promise(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import kfine.exporting.export as exporting
+    from kfine.exporting.inference import inference_model
+
+    monkeypatch.setattr(exporting, "KINDS", ("float16",))
+    report = exporting.export_model(
+        inference_model(trained.model, trained.preprocessing, input_kind="fixed"),
+        trained.preprocessing,
+        trained.labels,
+        tmp_path,
+        trained.held_out(),
+        quantize="auto",
+        input_kind="fixed",
+        limits=Limits(max_size=1_000),
+        validation=trained.held_out,
+        representative_images=trained.train_images[:20],
+    )
+    assert not report.verdict.passed
+    assert "more than the 0.00 MB allowed" in report.refusal_sentence()
+    assert [one.quantize for one in report.ladder] == ["float16"]
+    assert list(tmp_path.iterdir()) == []

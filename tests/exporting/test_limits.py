@@ -1,0 +1,45 @@
+"""Sizes and durations as people write them, and what breaks them."""
+
+from __future__ import annotations
+
+import pytest
+
+from kfine.errors import ConfigError
+from kfine.exporting.limits import Limits, parse_bytes, parse_milliseconds
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("4MB", 4_000_000), ("4 MiB", 4 * 2**20), ("500kb", 500_000), ("12", 12), (1e6, 10**6)],
+)
+def test_sizes_are_read(text: str | float, count: int) -> None:
+    assert parse_bytes(text) == count
+
+
+@pytest.mark.parametrize(("text", "count"), [("20ms", 20), ("0.02s", 20), ("500us", 0.5), (7, 7)])
+def test_durations_are_read(text: str | float, count: float) -> None:
+    assert parse_milliseconds(text) == pytest.approx(count)
+
+
+@pytest.mark.parametrize("text", ["", "big", "-4MB", "0", "4 apples", "4MB of it", "nan", "inf"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="max_size must be a size such as 4MB"):
+        parse_bytes(text)
+    with pytest.raises(ConfigError, match="max_latency must be a duration such as 20ms"):
+        parse_milliseconds(text)
+
+
+def test_what_is_too_large_or_too_slow_is_said_with_both_numbers() -> None:
+    limits = Limits(max_size=4_000_000, max_latency=20)
+    assert limits.broken(4_000_000, 20) == {}
+    assert limits.broken(4_010_000, 21.5) == {
+        "size": "it has 4.01 MB, more than the 4.00 MB allowed",
+        "latency": "an image takes 21.5 ms, more than the 20 allowed",
+    }
+    assert Limits().broken(10**9, 1e6) == {}
+
+
+def test_a_size_that_no_quantization_reaches_is_a_contradiction() -> None:
+    Limits(max_size=1_700_000).check_weights(3_400_000)
+    with pytest.raises(ConfigError, match=r"contradicts the model: its 3\.40 million weights"):
+        Limits(max_size=1_600_000).check_weights(3_400_000)

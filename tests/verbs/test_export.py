@@ -1,0 +1,114 @@
+"""`kfine export`: bundles, promises, and what is refused before anything is written."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kfine
+from kfine.console import Console
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run to export from."""
+    return Path(shutil.copytree(finished_run, tmp_path_factory.mktemp("export") / "run"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--quantize", "int8-full", "--input", "any"), "cannot resize: use input fixed"),
+        (("--format", "saved_model", "--quantize", "auto"), "saved_model takes quantize none"),
+        (("--max-size", "4 apples"), "max_size must be a size such as 4MB"),
+        (("--max-latency", "0ms"), "max_latency must be a duration such as 20ms"),
+        (("--calibration", "1"), "--calibration"),
+        (("--quantize", "auto", "--max-size", "100B"), "max_size 0.00 MB contradicts the model"),
+    ],
+)
+def test_contradictions_are_one_sentence_and_leave_nothing(
+    kfine_command: Command, run: Path, options: tuple[str, ...], words: str
+) -> None:
+    said = kfine_command("export", run, "--quiet", *options)
+    assert said.status == 2
+    assert not said.out
+    assert len(said.err.splitlines()) == 1
+    assert words in said.err
+    assert not (run / "exports").exists()
+
+
+def test_the_package_of_four_bit_weights_is_named_by_its_extra(
+    kfine_command: Command, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "ai_edge_quantizer" else find(name, *rest),
+    )
+    said = kfine_command("export", run, "--quantize", "int4")
+    assert said.status == 2
+    assert said.err.splitlines() == [
+        "error: 4-bit weights need the package ai-edge-quantizer: pip install 'kfine[int4]'."
+    ]
+    assert not (run / "exports").exists()
+
+
+def test_a_limit_that_the_file_breaks_refuses_it(kfine_command: Command, run: Path) -> None:
+    weights = kfine.Run(run).model.count_params()
+    size = f"{weights}B"
+    said = kfine_command("export", run, "--quiet", "--max-size", size, "--max-drop", 1, "--json")
+    assert said.status == 3
+    assert "MB allowed (kept as" in said.err
+    report = json.loads(said.out)
+    assert report["path"].endswith("model-float16-fixed.refused.tflite")
+    assert report["bundle"] is None
+    kept = json.loads((run / "exports" / "model-float16-fixed.refused.json").read_text())
+    assert kept["verdict"]["passed"] is False
+    names = {path.name for path in (run / "exports").iterdir()}
+    assert not any(name.startswith("bundle") for name in names)
+
+
+def test_what_calibrated_an_integer_file_is_in_its_report(run: Path) -> None:
+    from kfine.exporting.litert import read_info
+
+    report = kfine.export(
+        run,
+        format="tflite",
+        input="fixed",
+        quantize="int8-full",
+        calibration=30,
+        max_drop=1,
+        allow_refused=True,
+        console=Console(quiet=True),
+    )
+    assert report.calibration == read_info(report.path)["calibration"]
+    assert report.calibration["per_class"] == {"one": 10, "two": 10, "zero": 10}
+    assert (report.calibration["split"], report.calibration["seed"]) == ("train", 0)
+    assert report.findings == ()
+
+
+@pytest.mark.slow
+def test_auto_prints_what_it_tried_and_exits_3_when_nothing_keeps_the_promise(
+    kfine_command: Command, run: Path
+) -> None:
+    said = kfine_command(
+        "export", run, "--quiet", "--quantize", "auto", "--max-latency", "0.001ms", "--max-drop", 1
+    )
+    assert said.status == 3
+    tried = [line.split()[0] for line in said.out.splitlines()[2:]]
+    assert tried == ["float16", "dynamic", "int8", "int8-full", "int16", "int4"]
+    assert "none of 6 quantizations keeps a fall of at most 100.0 points, 0.001 ms" in said.err
+    assert "int8 is furthest from float, in quantization steps, at" in said.err
+    ladder = json.loads((run / "exports" / "ladder.json").read_text())
+    assert [rung["quantize"] for rung in ladder["ladder"]] == tried
+    assert all("latency" in rung["broken"] for rung in ladder["ladder"])
+    assert not list((run / "exports").glob(".*"))
