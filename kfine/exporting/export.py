@@ -21,7 +21,7 @@ from kfine.exporting.ladder import KINDS, Rung, choose, climb, failure
 from kfine.exporting.limits import Limits
 from kfine.exporting.lint import lint_file
 from kfine.exporting.litert import write_tflite
-from kfine.exporting.measure import HeldOut, Progress, measure_file, silent
+from kfine.exporting.measured import HeldOut, Progress, measure_file, silent
 from kfine.exporting.metadata import read_metadata
 from kfine.exporting.report import ExportReport
 from kfine.exporting.saved_model import write_saved_model

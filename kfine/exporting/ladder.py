@@ -11,7 +11,7 @@ from kfine.console import format_bytes
 from kfine.errors import ExportError, MissingPackage
 from kfine.exporting.gate import Verdict
 from kfine.exporting.limits import Limits
-from kfine.exporting.measure import HeldOut, Measured, Progress, measure_file, silent
+from kfine.exporting.measured import HeldOut, Measured, Progress, measure_file, silent
 from kfine.exporting.metadata import read_metadata
 
 KINDS = ("float16", "dynamic", "int8", "int8-full", "int16", "int4")

@@ -32,7 +32,7 @@ class ExportJob:
 
     def measured_on(self, split: Any) -> Any:
         """The split's images and what the Keras model answers to them."""
-        from kfine.exporting.measure import HeldOut
+        from kfine.exporting.measured import HeldOut
 
         probabilities = self._probabilities(split)
         return HeldOut(self.images(split, range(len(split))), split.labels, probabilities)
