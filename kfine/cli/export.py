@@ -19,7 +19,7 @@ from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
     type=click.Choice(FORMATS),
     default=BUNDLE,
     show_default=True,
-    help="LiteRT (TFLite) file with all that an app needs, the file alone, one whose head can learn "
+    help="LiteRT (TFLite) file with all that an app needs, the file alone, one whose head learns "
     "on the phone, or for servers SavedModel, ONNX (kfine[onnx]) or OpenVINO (kfine[openvino]).",
 )
 @click.option(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 BUNDLE = "bundle"
-FORMATS = (BUNDLE, "tflite", "saved_model", "onnx", "openvino")
+FORMATS = (BUNDLE, "tflite", "trainable", "saved_model", "onnx", "openvino")
 INPUTS = ("any", "fixed")
 AUTO = "auto"
 # What one conversion can do, from the largest file to the smallest.
 QUANTIZE = ("none", "float16", "int16", "int8", "int8-full", "dynamic", "int4")
 CALIBRATED = ("int8", "int8-full", "int16")
-# What formats other than LiteRT can store, the default first.
-QUANTIZE_OF = {"saved_model": ("none",), "onnx": ("none",), "openvino": ("float16", "none")}
+# What formats other than the plain LiteRT file can store, the default first.
+QUANTIZE_OF = {
+    "trainable": ("float16", "none"),
+    "saved_model": ("none",),
+    "onnx": ("none",),
+    "openvino": ("float16", "none"),
+}
 # How the file's name ends; the others are folders.
-ENDINGS = {"tflite": ".tflite", "onnx": ".onnx"}
+ENDINGS = {"tflite": ".tflite", "trainable": ".tflite", "onnx": ".onnx"}
 
 
 def default_quantize(format: str) -> str:

@@ -62,7 +62,7 @@ def export_model(
         labels: Class names in the order of the logits.
         destination: The folder to write to; made if missing.
         held_out: What the file is measured on.
-        format: "tflite", "saved_model", "onnx" or "openvino".
+        format: "tflite", "trainable", "saved_model", "onnx" or "openvino".
         quantize: A kind of `choices.QUANTIZE` that the format can store, or "auto": all of
             `ladder.KINDS` are measured on `validation` and the smallest that keeps `limits` is
             taken.
@@ -174,6 +174,11 @@ def convert_model(
         facts.pop("calibration", None)
     if format == "saved_model":
         return write_saved_model(inference, folder / "saved_model", labels, facts)
+    if format == "trainable":
+        from kfine.exporting.on_device_training import write_trainable
+
+        path = folder / "trainable.tflite"
+        return write_trainable(inference, path, labels, facts, quantize=quantize)
     if format == "onnx":
         from kfine.exporting.onnx import write_onnx
 

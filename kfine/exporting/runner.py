@@ -25,6 +25,10 @@ class LiteRTPredictor(Predictor):
         threads = threads or os.cpu_count()
         try:
             self._interpreter = Interpreter(model_path=str(self.path), num_threads=threads)
+            # A file that trains has several signatures, each with an input of its own.
+            self._infer = None
+            if "infer" in self._interpreter.get_signature_list():
+                self._infer = self._interpreter.get_signature_runner("infer")
             self._input = self._interpreter.get_input_details()[0]
             self._output = self._interpreter.get_output_details()[0]
             _, height, width, _ = (int(side) for side in self._input["shape_signature"])
@@ -35,6 +39,8 @@ class LiteRTPredictor(Predictor):
         return None if height < 0 else (height, width)
 
     def _run(self, batch: np.ndarray) -> np.ndarray:
+        if self._infer is not None:
+            return np.asarray(self._infer(image=batch)["probabilities"])
         if self._shape != batch.shape:
             self._interpreter.resize_tensor_input(self._input["index"], batch.shape)
             with quiet_start():

@@ -43,8 +43,9 @@ def export(
     Args:
         run: A run or its folder.
         format: `"bundle"` (a LiteRT file with all that an app's developer needs, as a folder and
-            a zip), `"tflite"` (the LiteRT file alone), `"saved_model"`, `"onnx"` or
-            `"openvino"` (packages of the extras of that name).
+            a zip), `"tflite"` (the LiteRT file alone), `"trainable"` (one whose head learns on
+            the phone), `"saved_model"`, `"onnx"` or `"openvino"` (packages of the extras of that
+            name).
         quantize: How weights and arithmetic are stored, a word of `choices.QUANTIZE`; float16 if
             omitted, and none for `saved_model` and `onnx`. `"auto"` tries several, chooses on
             validation the smallest that keeps the limits, and confirms it on the test split.
@@ -167,7 +168,12 @@ def _require_packages(format: str, quantize: str) -> None:
 
 
 def _file_name(format: str, input: str) -> str:
-    names = {"saved_model": "saved_model", "onnx": "model", "openvino": "openvino-{}"}
+    names = {
+        "trainable": "trainable-{}",
+        "saved_model": "saved_model",
+        "onnx": "model",
+        "openvino": "openvino-{}",
+    }
     return names.get(format, "model-{}") + ("-fixed" if input == "fixed" else "")
 
 

@@ -24,6 +24,7 @@ def run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = shutil.copytree(finished_run, tmp_path_factory.mktemp("files") / "run")
     kfine.export(path, format="tflite", console=QUIET)
     kfine.export(path, format="saved_model", console=QUIET)
+    kfine.export(path, format="trainable", console=QUIET)
     for format, package in (("onnx", "tf2onnx"), ("openvino", "openvino")):
         if importlib.util.find_spec(package):
             kfine.export(path, format=format, console=QUIET)
@@ -31,7 +32,7 @@ def run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 NEEDS = {"model.onnx": "tf2onnx", "openvino-float16": "openvino"}
-FILES = ("model-float16.tflite", "saved_model", *NEEDS)
+FILES = ("model-float16.tflite", "saved_model", "trainable-float16.tflite", *NEEDS)
 
 
 @pytest.mark.parametrize("name", FILES)
