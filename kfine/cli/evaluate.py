@@ -38,7 +38,7 @@ def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
     if "model" in metrics:
         from kfine.verbs.evaluate_file import file_evaluation_folder
 
-        folder = file_evaluation_folder(Path(model), data)
+        folder = file_evaluation_folder(Path(metrics["model"]["path"]), data)
     if folder.is_dir():
         click.echo(f"\nmetrics.json and plots/ are in {folder}", err=True)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kfine.exporting.golden import GoldenPhoto, preprocessing_description, write_golden
+from kfine.exporting.kinds import BUNDLED
 from kfine.exporting.metadata import LABELS, metadata_files
 from kfine.exporting.model_card import model_card
 from kfine.exporting.report import ExportReport
@@ -18,7 +19,7 @@ from kfine.exporting.snippets import snippets
 from kfine.models.preprocessing import Preprocessing
 from kfine.runs.files import whole_file, whole_folder
 
-MODEL = "model.tflite"
+MODEL = BUNDLED
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 

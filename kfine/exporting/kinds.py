@@ -6,6 +6,8 @@ from pathlib import Path
 
 from kfine.errors import ExportError
 
+# What a bundle calls its model.
+BUNDLED = "model.tflite"
 KINDS = {
     "keras": "a run folder",
     "saved_model": "a SavedModel folder",
@@ -13,6 +15,13 @@ KINDS = {
     "onnx": "an .onnx file",
     "openvino": "an OpenVINO folder",
 }
+
+
+def find_model(path: Path | str) -> Path:
+    """The path itself, or the `.tflite` file of a bundle's folder."""
+    path = Path(path)
+    inside = path / BUNDLED
+    return inside if path.is_dir() and inside.is_file() else path
 
 
 def kind_of(path: Path | str) -> str:

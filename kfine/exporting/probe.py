@@ -18,12 +18,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from kfine.console import format_bytes
 from kfine.data.cache import cache_folder
 from kfine.errors import ExportError, KfineError
 from kfine.exporting.child import child_environment, death_of, module_command
 from kfine.exporting.kinds import kind_of
 
-# What a model may take beyond its runtime, and how long it may take.
+# What a model may take beyond its runtime and four times its file, and how long it may take.
 MEMORY = 2 * 2**30
 SECONDS = 120
 
@@ -83,10 +84,14 @@ def content_hash(path: Path) -> str:
     if not path.is_dir():
         return _digest(path)
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            digest.update(f"{file.relative_to(path)}\0{_digest(file)}\n".encode())
+    for file in _files(path):
+        digest.update(f"{file.relative_to(path)}\0{_digest(file)}\n".encode())
     return digest.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    found = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [file for file in found if file.is_file()]
 
 
 def _digest(path: Path) -> str:
@@ -115,9 +120,11 @@ def main(arguments: list[str]) -> int:
     from kfine.exporting.shapes import require_true_shapes
 
     path = Path(arguments[0])
-    limit_memory(MEMORY)
+    allowed = MEMORY + 4 * sum(file.stat().st_size for file in _files(path))
+    limit_memory(allowed)
     try:
-        predictor = load_exported(path, trusted=True)
+        # Each thread of a pool takes memory of its own, on a large machine more than the model.
+        predictor = load_exported(path, threads=1, trusted=True)
         size = predictor.trained_size
         if kind_of(path) == "tflite":
             require_true_shapes(path, size)
@@ -128,7 +135,7 @@ def main(arguments: list[str]) -> int:
         print(error if known else f"{path} cannot be loaded by LiteRT: {first_line(error)}.")
         return 2
     except MemoryError:
-        print(f"{path} wants more than {MEMORY // 2**30} GB of memory: it is damaged.")
+        print(f"{path} wants more than {format_bytes(allowed)} of memory: it is damaged.")
         return 2
     return 0
 

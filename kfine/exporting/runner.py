@@ -10,7 +10,7 @@ import numpy as np
 
 from kfine.backend import quiet_start
 from kfine.errors import ExportError
-from kfine.exporting.kinds import kind_of
+from kfine.exporting.kinds import find_model, kind_of
 from kfine.exporting.predictor import Predictor, first_line
 
 __all__ = ["LiteRTPredictor", "Predictor", "SavedModelPredictor", "load_exported"]
@@ -91,7 +91,7 @@ def load_exported(
     damaged bytes an interpreter may end the whole process.
 
     Args:
-        path: The file or folder.
+        path: The file or folder; a bundle's folder stands for its file.
         threads: CPU threads of the runtime, all cores if omitted. A SavedModel runs with
             TensorFlow's own setting, which is one for the whole process.
         trusted: Whether to leave out that first run, in a process that may as well end.
@@ -103,7 +103,7 @@ def load_exported(
         ExportError: If it is missing, damaged, or not exported by kfine.
         MissingPackage: If its runtime is optional and not installed.
     """
-    path = Path(path)
+    path = find_model(path)
     kind = kind_of(path)
     # The optional runtimes are in modules of their own, which need not be there.
     if kind == "onnx":

@@ -43,10 +43,11 @@ def benchmark(
     console = console or Console()
     if not models:
         raise ConfigError("There is nothing to measure: give exported files or run folders.")
-    paths = _runs_first([one.path if isinstance(one, Run) else Path(one) for one in models], keras)
     from kfine.exporting.benchmark import measure
-    from kfine.exporting.kinds import kind_of
+    from kfine.exporting.kinds import find_model, kind_of
 
+    paths = [one.path if isinstance(one, Run) else find_model(one) for one in models]
+    paths = _runs_first(paths, keras)
     for path in paths:
         kind_of(path)
         if is_run(path):
@@ -80,11 +81,11 @@ def benchmark_on_phone(
     Raises:
         KfineError: There is no adb, no phone, no tool, or no `.tflite` file.
     """
-    from kfine.exporting.kinds import kind_of
+    from kfine.exporting.kinds import find_model, kind_of
     from kfine.exporting.phone import find_phone, measure_on_phone, push_tool
 
     console = console or Console()
-    kinds = {Path(model): kind_of(model) for model in models}
+    kinds = {path: kind_of(path) for path in map(find_model, models)}
     files = [path for path, kind in kinds.items() if kind == "tflite"]
     if not files:
         raise ExportError("--adb measures .tflite files only: received none.")

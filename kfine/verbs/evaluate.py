@@ -9,6 +9,7 @@ import numpy as np
 
 from kfine.console import Console
 from kfine.errors import DataError
+from kfine.exporting.kinds import find_model
 from kfine.runs.files import write_json
 from kfine.verbs.files import is_run
 from kfine.verbs.fit import load_data_of_run
@@ -42,10 +43,10 @@ def evaluate(
         KfineError: The run has not finished, or the model or the data cannot be used.
     """
     console = console or Console()
-    if not isinstance(model, Run) and _is_exported(Path(model)):
+    if not isinstance(model, Run) and _is_exported(find_model(model)):
         from kfine.verbs.evaluate_file import evaluate_file
 
-        return evaluate_file(Path(model), data=data, console=console)
+        return evaluate_file(find_model(model), data=data, console=console)
     run = as_run(model)
     run._folder.require_finished()
     module, note = recipe_of_run(run._folder)

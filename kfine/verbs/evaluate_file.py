@@ -12,7 +12,7 @@ import numpy as np
 
 from kfine.console import Console
 from kfine.errors import DataError, RunError
-from kfine.exporting.kinds import kind_of
+from kfine.exporting.kinds import BUNDLED, kind_of
 from kfine.verbs.evaluate import evaluation_name, write_evaluation
 from kfine.verbs.files import run_around
 from kfine.verbs.fit import load_data_of_run
@@ -74,7 +74,9 @@ def evaluate_file(
 
 
 def file_evaluation_folder(path: Path, data: str | None) -> Path:
-    """Where the metrics of a file go: `evaluations/FILE-DATA/` beside it."""
+    """Where the metrics of a file go: `evaluations/FILE-DATA/` beside it, or beside its bundle."""
+    if path.name == BUNDLED and (path.parent / "report.json").is_file():
+        path = path.absolute().parent
     stem = path.name if path.is_dir() else path.stem
     name = stem if data is None else f"{stem}-{evaluation_name(data)}"
     return path.absolute().parent / "evaluations" / name

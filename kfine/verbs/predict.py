@@ -13,7 +13,7 @@ import numpy as np
 from kfine.backend import load_backend
 from kfine.console import Console
 from kfine.errors import DataError
-from kfine.exporting.kinds import kind_of
+from kfine.exporting.kinds import find_model, kind_of
 from kfine.verbs.files import is_run
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run
@@ -65,6 +65,7 @@ def predict(
     """
     console = console or Console()
     if not isinstance(model, Run):
+        model = find_model(model)
         kind_of(model)
     paths = list(_expand([images] if isinstance(images, (str, Path)) else images))
     if not paths:

@@ -52,9 +52,8 @@ def test_the_file_gives_the_training_pipelines_probabilities(
 
 
 def test_an_onnx_file_takes_batches_and_names_its_tensors(trained: Any, written: Any) -> None:
-    import onnx
-    import onnxruntime
-
+    onnx = pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
     model = onnx.load(written("onnx"))
     onnx.checker.check_model(model)
     properties = {entry.key: entry.value for entry in model.metadata_props}

@@ -81,6 +81,24 @@ def test_a_file_without_data_says_what_it_wants(
     assert [path.name for path in tmp_path.iterdir()] == [FILES[0]]
 
 
+def test_a_bundle_stands_for_its_file(
+    kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    bundle = kfine.export(copy, console=QUIET).bundle
+    said = kfine_command("evaluate", bundle, "--json", "--quiet")
+    assert said.status == 0, said.err
+    assert json.loads(said.out)["model"]["path"] == str(bundle / "model.tflite")
+    # A bundle is handed on as it was made.
+    assert not (bundle / "evaluations").exists()
+    assert (bundle.parent / "evaluations" / bundle.name / "metrics.json").is_file()
+    photo = digit_photos / "one" / "0001.png"
+    lines = [kfine_command("predict", model, photo).out for model in (bundle, copy)]
+    assert lines[0].split()[1] == lines[1].split()[1]
+    (row,) = json.loads(kfine_command("benchmark", bundle, "--no-keras", "--json", "-q").out)
+    assert row["path"] == str(bundle / "model.tflite")
+
+
 def test_data_with_an_unknown_class_is_refused(
     kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
 ) -> None:
