@@ -165,10 +165,10 @@ def test_flipped_bytes_under_a_checksum_that_holds_load_or_are_refused(
     random = np.random.default_rng(0)
     model = bare(float16_file)
     refused = 0
-    for seed in range(12):
+    for seed in range(0, 12, 2):
         damaged = bytearray(model)
-        # The tree lies behind the weights, and damage there does more.
-        for place in random.integers(len(model) // 2, len(model), 2):
+        # A byte among the weights is one wrong weight; one among the tables may be anything.
+        for place in random.integers(8, len(model), 2**seed):
             damaged[place] = random.integers(256)
         file = signed(bytes(damaged), float16_file, tmp_path / f"{seed}.tflite")
         try:
@@ -178,7 +178,7 @@ def test_flipped_bytes_under_a_checksum_that_holds_load_or_are_refused(
             refused += 1
             assert str(file) in str(error)
             assert "\n" not in str(error)
-    assert 0 < refused < 12
+    assert 0 < refused < 6
 
 
 def test_a_content_is_tried_once(
