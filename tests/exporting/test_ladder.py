@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,20 @@ def test_nothing_is_kept_when_no_file_keeps_the_promise(
     assert "more than the 0.00 MB allowed" in report.refusal_sentence()
     assert [one.quantize for one in report.ladder] == ["float16"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mixed_precision_model_is_quantized_without_flex(trained: Any, tmp_path: Path) -> None:
+    import keras
+
+    from kfine.exporting.lint import lint_file
+
+    def half(layer: Any) -> Any:
+        return type(layer).from_config({**layer.get_config(), "dtype": "mixed_float16"})
+
+    mixed = keras.models.clone_model(trained.model, clone_function=half)
+    mixed.set_weights(trained.model.get_weights())
+    assert "float16" in {layer.compute_dtype for layer in mixed.layers}
+    files = Files(replace(trained, model=mixed), tmp_path)
+    rungs = climb(files.convert, trained.held_out, trained.labels, Limits(), kinds=["none"])
+    assert rungs[0].verdict is not None and rungs[0].verdict.agreement == 1.0
+    assert rungs[0].path is not None and lint_file(rungs[0].path) == []
