@@ -16,6 +16,10 @@ def is_run(model: Run | str | Path) -> bool:
 
 
 def run_around(path: Path) -> Path | None:
-    """The run folder that an exported file lies in, if it lies in one."""
-    parents = path.absolute().parents[:_LEVELS]
-    return next((folder for folder in parents if is_run(folder)), None)
+    """The run folder that an exported file lies in, if it lies in one; relative as the path is."""
+    here = Path.cwd()
+    for folder in path.absolute().parents[:_LEVELS]:
+        if is_run(folder):
+            near = not path.is_absolute() and folder.is_relative_to(here)
+            return folder.relative_to(here) if near else folder
+    return None

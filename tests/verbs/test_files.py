@@ -81,6 +81,21 @@ def test_a_file_without_data_says_what_it_wants(
     assert [path.name for path in tmp_path.iterdir()] == [FILES[0]]
 
 
+def test_the_run_around_a_file_is_found_and_named_as_the_file_is(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kfine.verbs.files import run_around
+
+    file = run / "exports" / FILES[0]
+    assert run_around(file) == run
+    assert run_around(run / "exports" / "bundle" / "model.tflite") == run
+    assert run_around(tmp_path / FILES[0]) is None
+    monkeypatch.chdir(run.parent)
+    assert run_around(file.relative_to(run.parent)) == Path(run.name)
+    monkeypatch.chdir(run / "exports")
+    assert run_around(Path(FILES[0])) == run
+
+
 def test_a_bundle_stands_for_its_file(
     kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
 ) -> None:
