@@ -18,29 +18,41 @@ QUIET = Console(quiet=True)
 Command = Callable[..., Any]
 
 
+TFLITE = "model-float16.tflite"
+FORMATS = {
+    TFLITE: "tflite",
+    "saved_model": "saved_model",
+    "trainable-float16.tflite": "trainable",
+    "model.onnx": "onnx",
+    "openvino-float16": "openvino",
+}
+NEEDS = {"onnx": "tf2onnx", "openvino": "openvino"}
+# Each conversion takes ten seconds and more.
+FILES = [TFLITE, *(pytest.param(name, marks=pytest.mark.slow) for name in list(FORMATS)[1:])]
+
+
 @pytest.fixture(scope="module")
 def run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with a `.tflite` file and a SavedModel in its exports."""
+    """A finished run with a `.tflite` file in its exports."""
     path = shutil.copytree(finished_run, tmp_path_factory.mktemp("files") / "run")
     kfine.export(path, format="tflite", console=QUIET)
-    kfine.export(path, format="saved_model", console=QUIET)
-    kfine.export(path, format="trainable", console=QUIET)
-    for format, package in (("onnx", "tf2onnx"), ("openvino", "openvino")):
-        if importlib.util.find_spec(package):
-            kfine.export(path, format=format, console=QUIET)
     return path
 
 
-NEEDS = {"model.onnx": "tf2onnx", "openvino-float16": "openvino"}
-FILES = ("model-float16.tflite", "saved_model", "trainable-float16.tflite", *NEEDS)
+def exported(run: Path, name: str) -> Path:
+    """The export of that name, made when it is first asked for."""
+    path = run / "exports" / name
+    if not path.exists():
+        pytest.importorskip(NEEDS.get(FORMATS[name], "keras"))
+        kfine.export(run, format=FORMATS[name], console=QUIET)
+    return path
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_in_a_run_scores_what_the_run_does(
     kfine_command: Command, run: Path, name: str
 ) -> None:
-    pytest.importorskip(NEEDS.get(name, "keras"))
-    said = kfine_command("evaluate", run / "exports" / name, "--json", "--quiet")
+    said = kfine_command("evaluate", exported(run, name), "--json", "--quiet")
     assert (said.status, said.err) == (0, "")
     metrics = json.loads(said.out)
     ours = json.loads((run / "metrics.json").read_text())
@@ -57,7 +69,7 @@ def test_a_file_in_a_run_scores_what_the_run_does(
 def test_a_file_on_its_own_is_scored_on_other_data(
     kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
 ) -> None:
-    alone = shutil.copy(run / "exports" / FILES[0], tmp_path / "mine.tflite")
+    alone = shutil.copy(run / "exports" / TFLITE, tmp_path / "mine.tflite")
     said = kfine_command("evaluate", alone, "--data", digit_photos)
     assert said.status == 0, said.err
     heading, row, speed = said.out.splitlines()[:3]
@@ -74,11 +86,11 @@ def test_a_file_on_its_own_is_scored_on_other_data(
 def test_a_file_without_data_says_what_it_wants(
     kfine_command: Command, run: Path, tmp_path: Path
 ) -> None:
-    alone = shutil.copy(run / "exports" / FILES[0], tmp_path)
+    alone = shutil.copy(run / "exports" / TFLITE, tmp_path)
     said = kfine_command("evaluate", alone)
     assert said.status == 2
     assert said.err == f"error: {alone} has no data of its own: give labelled images with --data.\n"
-    assert [path.name for path in tmp_path.iterdir()] == [FILES[0]]
+    assert [path.name for path in tmp_path.iterdir()] == [TFLITE]
 
 
 def test_the_run_around_a_file_is_found_and_named_as_the_file_is(
@@ -86,16 +98,17 @@ def test_the_run_around_a_file_is_found_and_named_as_the_file_is(
 ) -> None:
     from kfine.verbs.files import run_around
 
-    file = run / "exports" / FILES[0]
+    file = run / "exports" / TFLITE
     assert run_around(file) == run
     assert run_around(run / "exports" / "bundle" / "model.tflite") == run
-    assert run_around(tmp_path / FILES[0]) is None
+    assert run_around(tmp_path / TFLITE) is None
     monkeypatch.chdir(run.parent)
     assert run_around(file.relative_to(run.parent)) == Path(run.name)
     monkeypatch.chdir(run / "exports")
-    assert run_around(Path(FILES[0])) == run
+    assert run_around(Path(TFLITE)) == run
 
 
+@pytest.mark.slow
 def test_a_bundle_stands_for_its_file(
     kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
 ) -> None:
@@ -118,7 +131,7 @@ def test_data_with_an_unknown_class_is_refused(
     kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(digit_photos / "one", tmp_path / "photos" / "uno")
-    said = kfine_command("evaluate", run / "exports" / FILES[0], "--data", tmp_path / "photos")
+    said = kfine_command("evaluate", run / "exports" / TFLITE, "--data", tmp_path / "photos")
     assert said.status == 2
     assert "uno" in said.err
 
@@ -130,11 +143,12 @@ def test_a_file_of_another_model_in_the_run_is_not_scored_on_its_data(
     info = json.loads((copy / "run.json").read_text())
     info["class_names"] = ["a", "b", "c"]
     (copy / "run.json").write_text(json.dumps(info))
-    said = kfine_command("evaluate", copy / "exports" / FILES[0])
+    said = kfine_command("evaluate", copy / "exports" / TFLITE)
     assert said.status == 2
     assert "knows other classes than the run" in said.err
 
 
+@pytest.mark.slow
 def test_a_recipe_that_a_file_names_is_not_executed(
     kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
 ) -> None:
@@ -142,7 +156,7 @@ def test_a_recipe_that_a_file_names_is_not_executed(
 
     evil = tmp_path / "evil.py"
     evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    model = shutil.copytree(run / "exports" / "saved_model", tmp_path / "saved_model")
+    model = shutil.copytree(exported(run, "saved_model"), tmp_path / "saved_model")
     path = model / "assets.extra" / INFO
     document = json.loads(path.read_text())
     document["info"]["recipe"] = str(evil)
@@ -156,10 +170,9 @@ def test_a_recipe_that_a_file_names_is_not_executed(
 def test_every_kind_of_file_predicts_what_the_run_does(
     run: Path, digit_photos: Path, name: str
 ) -> None:
-    pytest.importorskip(NEEDS.get(name, "keras"))
     photos = sorted(digit_photos.rglob("*.png"))[::12]
     ours = kfine.predict(run, photos, console=QUIET)
-    theirs = kfine.predict(run / "exports" / name, photos, console=QUIET)
+    theirs = kfine.predict(exported(run, name), photos, console=QUIET)
     for one, other in zip(ours, theirs, strict=True):
         assert (one.name, one.label) == (other.name, other.label)
         assert dict(one.classes) == pytest.approx(dict(other.classes), abs=0.01)
