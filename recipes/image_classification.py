@@ -79,13 +79,6 @@ class Config(TrainingConfig):
         group="Data",
         choices=("auto", "none", "balanced"),
     )
-    cache_memory: float = setting(
-        1.0,
-        "Memory for decoded images; more go through a file on disk.",
-        group="Data",
-        unit="GB",
-        minimum=0,
-    )
     preset: str = setting(
         "efficientnet_lite0",
         "Pretrained backbone: one that ships, a KerasHub name, hf://, "
