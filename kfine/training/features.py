@@ -12,9 +12,10 @@ import numpy as np
 from kfine.console import Console, format_seconds
 from kfine.data.augmentation import describe_layers
 from kfine.data.pipeline import Batches, evaluation_dataset
-from kfine.data.row_cache import DamagedRows, row_identities
 from kfine.models.cutting import CannotCut, Cut, cut_model
 from kfine.seeds import derive_seed
+from kfine.training.frozen import open_rows_of, request_for
+from kfine.training.settings import TrainingConfig
 from kfine.training.trunk_key import trunk_key
 from kfine.training.trunk_pass import NoRoom, Request, Trunk, fill
 from kfine.training.unfreezing import Stage
@@ -22,7 +23,6 @@ from kfine.training.unfreezing import Stage
 if TYPE_CHECKING:
     from kfine.training.engine import Job
 
-# Fewer views than this saved little accuracy worth having in measurements; see docs/caching.md.
 AUTOMATIC_VIEWS = 8
 
 
@@ -77,7 +77,7 @@ class Features:
         self.job = job
         self.console = console
         self.decisions = dict(recorded or {})
-        self._identities: dict[int, list[str]] = {}
+        self._requests: dict[int, Request] = {}
         self._trunks: dict[tuple[int, bool], Trunk] = {}
         self._cuts: dict[int, Cut | str] = {}
 
@@ -127,32 +127,21 @@ class Features:
 
     def _decide(self, stage: Stage, plain: Trunk) -> Decision:
         """Cached, unless augmentation makes every epoch another one and views are not worth it."""
-        job = self.job
+        job, epochs = self.job, stage.end_epoch - stage.first_epoch
         if job.batches.augment is None:
             return Decision("cached", why="no augmentation")
-        views, epochs = job.config.augment_views, stage.end_epoch - stage.first_epoch
-        if views is not None:
+        views = views_for(job.config, epochs)
+        if job.config.augment_views is not None:
             why = f"augment_views is {views}"
-            decision = Decision("cached" if views else "computed", why=why, views=max(1, views))
         else:
             seconds = plain.about.get("seconds_per_example", 0.0) * len(job.batches)
-            worth_it = epochs >= 2 * AUTOMATIC_VIEWS
-            whole, cached = (
-                format_seconds(seconds * epochs),
-                format_seconds(seconds * AUTOMATIC_VIEWS),
-            )
             why = (
-                f"{AUTOMATIC_VIEWS} augmented views of each example, computed once, take about "
-                f"{cached} in the frozen layers, {epochs} epochs of new ones {whole}"
+                f"{AUTOMATIC_VIEWS} augmented views of each example take the frozen layers about "
+                f"{format_seconds(seconds * AUTOMATIC_VIEWS)}, {epochs} epochs of new ones "
+                f"{format_seconds(seconds * epochs)}"
             )
-            decision = Decision(
-                "cached" if worth_it else "computed",
-                why=why,
-                views=AUTOMATIC_VIEWS if worth_it else 1,
-            )
-        taken = "cached views" if decision.features == "cached" else "new views in every epoch"
-        self.console.say(f"  {taken}: {decision.why}")
-        return decision
+        self.console.say(f"  {'cached views' if views else 'new views in every epoch'}: {why}")
+        return Decision("cached" if views else "computed", why=why, views=max(1, views))
 
     def _fill(self, stages: Sequence[Stage]) -> None:
         """Validation of all stages, and training too where no augmentation varies it."""
@@ -212,11 +201,12 @@ class Features:
 
     def _request(self, batches: Batches, *, views: int) -> Request:
         """The examples as they are (no views), or several augmented views of each."""
-        if id(batches) not in self._identities:
-            self._identities[id(batches)] = row_identities(keras.tree.flatten(batches.inputs))
-        identities, rows = self._identities[id(batches)], np.arange(len(batches))
+        if id(batches) not in self._requests:
+            self._requests[id(batches)] = request_for(batches.inputs, batches.prepare)
+        plain = self._requests[id(batches)]
         if not views:
-            return Request(batches.inputs, rows, identities, batches.prepare)
+            return plain
+        identities = plain.identities
         seeds = [
             (derive_seed(batches.seed, view, int(one[:12], 16)), 0)
             for view in range(views)
@@ -224,7 +214,7 @@ class Features:
         ]
         return Request(
             batches.inputs,
-            np.tile(rows, views),
+            np.tile(plain.rows, views),
             [f"{one}-{view}" for view in range(views) for one in identities],
             batches.prepare,
             batches.augment,
@@ -233,22 +223,24 @@ class Features:
 
     def _open(self, trunk: Trunk, request: Request) -> Any:
         """Cached rows of a request, in the structure that the suffix takes."""
-        assert trunk.cache is not None
         inputs = keras.tree.flatten(self.job.batches.inputs)
         taken = sum(rows.nbytes for rows in inputs if getattr(rows, "in_memory", True))
         budget = int(self.job.config.cache_memory * 1e9) - taken
-        try:
-            rows = trunk.cache.rows(request.identities, max(0, budget))
-        except DamagedRows:
-            self.console.warn(f"a damaged part of the cache {trunk.cache.folder} is computed again")
-            trunk.open(trunk.floats)
-            fill([trunk], [request], "damaged features", self.console)
-            rows = trunk.cache.rows(request.identities, max(0, budget))
-        return keras.tree.pack_sequence_as(trunk.cut.trunk._outputs_struct, rows.tensors())
+        return open_rows_of(trunk, request, max(0, budget), self.console)
 
     def _what(self, stages: Sequence[Stage], views: int) -> str:
         names = " and ".join(dict.fromkeys(self._cut(stage).name for stage in stages))
         return f"features before {names}" + (f", {views} views" if views > 1 else "")
+
+
+def views_for(config: TrainingConfig, epochs: int) -> int:
+    """Cached views of each augmented example in a stage; 0 where every epoch gets new ones.
+
+    By default cached where that at least halves the time spent in the frozen layers.
+    """
+    if config.augment_views is not None:
+        return config.augment_views
+    return AUTOMATIC_VIEWS if epochs >= 2 * AUTOMATIC_VIEWS else 0
 
 
 def decisions_to_json(decisions: dict[int, Decision]) -> list[dict[str, Any]]:
