@@ -236,10 +236,11 @@ class Features:
 def views_for(config: TrainingConfig, epochs: int) -> int:
     """Cached views of each augmented example in a stage; 0 where every epoch gets new ones.
 
-    By default cached where that at least halves the time spent in the frozen layers.
+    Never more than it has epochs, and by default cached where that at least halves the time
+    spent in the frozen layers.
     """
     if config.augment_views is not None:
-        return config.augment_views
+        return min(config.augment_views, epochs)
     return AUTOMATIC_VIEWS if epochs >= 2 * AUTOMATIC_VIEWS else 0
 
 
