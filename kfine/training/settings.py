@@ -38,7 +38,8 @@ class TrainingConfig:
     backbone_rate: float | None = setting(
         None,
         "Learning rate of the backbone group nearest the head, as a fraction of the head's: 0.03, "
-        "or 0.1 where the inputs are unlike those the backbone knows, as for digits.",
+        "or 0.1 where the inputs are unlike those the backbone knows, as for digits; less in "
+        "proportion for more than 12 epochs, so that the backbone moves no farther.",
         group="Training",
         minimum=1e-6,
         maximum=10,
