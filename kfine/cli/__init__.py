@@ -11,7 +11,17 @@ import click
 from kfine import __version__
 from kfine.cli.failures import run_safely
 
-_VERBS = ("fit", "evaluate", "predict", "export", "benchmark", "recipes", "presets", "runs")
+_VERBS = (
+    "fit",
+    "evaluate",
+    "predict",
+    "export",
+    "benchmark",
+    "recipes",
+    "presets",
+    "runs",
+    "cache",
+)
 
 
 class _Verbs(click.Group):

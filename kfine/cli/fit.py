@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from kfine.cli.options import json_option, make_console, print_json, quiet_option
-from kfine.console import format_seconds
+from kfine.console import format_bytes, format_seconds
 from kfine.errors import ConfigError, KfineError
 
 
@@ -131,7 +131,9 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
         print_json(plan)
         return
     for stage in plan["stages"]:
-        click.echo(f"{stage['sentence']}; about {format_seconds(stage['seconds'])}")
+        cached = stage["features"] == "cached"
+        size = f", {format_bytes(stage['cache_bytes'])} of cached features" if cached else ""
+        click.echo(f"{stage['sentence']}; about {format_seconds(stage['seconds'])}{size}")
     click.echo(f"about {format_seconds(plan['seconds'])} in all, measured on a few steps")
 
 

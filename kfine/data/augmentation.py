@@ -65,6 +65,15 @@ def augmentation_layers(strength: str, *, flip: str) -> list[Any]:
     ]
 
 
+def describe_layers(layers: list[Any]) -> list[Any]:
+    """Kinds and settings of augmentation layers, ready for JSON."""
+    settings = [layer.get_config() for layer in layers]
+    return [
+        [type(layer).__name__, {key: repr(config[key]) for key in sorted(config) if key != "name"}]
+        for layer, config in zip(layers, settings, strict=True)
+    ]
+
+
 def seeded(layers: list[Any]) -> Callable[[Any, Any], Any] | None:
     """Make `augment(batch, seed) -> batch` of augmentation layers; `None` where there are none.
 

@@ -1,14 +1,127 @@
-"""The shared cache folder."""
+"""The shared cache folder: what lies in it, how large it may grow, and what leaves first."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from kfine.errors import ConfigError
+from kfine.runs.files import read_json
+
+ABOUT = "about.json"
+_DEFAULT_LIMIT = 20.0
 
 
 def cache_folder() -> Path:
-    """Where decoded inputs go that do not fit into memory.
+    """Where features go, and decoded inputs that do not fit into memory.
 
     The environment variable `KFINE_CACHE`, or `~/.cache/kfine`.
     """
     return Path(os.environ.get("KFINE_CACHE") or Path.home() / ".cache" / "kfine")
+
+
+def cache_limit() -> int:
+    """Bytes that the features of all runs together may take: `KFINE_CACHE_LIMIT` in GB, or 20.
+
+    Raises:
+        ConfigError: The variable is no positive number.
+    """
+    given = os.environ.get("KFINE_CACHE_LIMIT")
+    try:
+        limit = float(given) if given else _DEFAULT_LIMIT
+    except ValueError:
+        limit = -1.0
+    if not limit >= 0:
+        raise ConfigError(
+            f"KFINE_CACHE_LIMIT is a number of gigabytes, such as 20. Received: {given!r}"
+        )
+    return int(limit * 1e9)
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """The features of one trunk.
+
+    Attributes:
+        path: Its folder.
+        about: What `about.json` says: preset, cut, dtype and shapes.
+        size_bytes: Of all its files.
+        rows: Examples, views counted apart.
+        used: Seconds since the epoch when it was last used.
+    """
+
+    path: Path
+    about: dict[str, Any]
+    size_bytes: int
+    rows: int
+    used: float
+
+
+def cache_entries() -> list[CacheEntry]:
+    """All feature caches, the last used one first."""
+    found = []
+    for about in (cache_folder() / "features").glob(f"*/{ABOUT}"):
+        try:
+            segments = [read_json(index) for index in about.parent.glob("segment-*/index.json")]
+            found.append(
+                CacheEntry(
+                    path=about.parent,
+                    about=read_json(about),
+                    size_bytes=_size(about.parent),
+                    rows=sum(len(segment["ids"]) for segment in segments),
+                    used=about.stat().st_mtime,
+                )
+            )
+        except Exception:  # another process may be removing it
+            continue
+    return sorted(found, key=lambda entry: -entry.used)
+
+
+def clear_cache() -> int:
+    """Remove all cached features and return the bytes that they took."""
+    folder = cache_folder() / "features"
+    size = _size(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    return size
+
+
+def make_room(needed: int, keep: Iterator[Path] | list[Path]) -> bool:
+    """Remove the least recently used feature caches until `needed` more bytes may be written.
+
+    Args:
+        needed: Bytes.
+        keep: Folders in use, which stay.
+
+    Returns:
+        Whether there is room, under the limit and on the disk.
+    """
+    folder = cache_folder() / "features"
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = cache_entries()
+    kept = {path.resolve() for path in keep}
+    total = sum(entry.size_bytes for entry in entries)
+    limit = cache_limit()
+    if needed + sum(e.size_bytes for e in entries if e.path.resolve() in kept) > limit:
+        return False
+    for entry in reversed(entries):
+        enough_disk = shutil.disk_usage(folder).free > 1.05 * needed
+        if total + needed <= limit and enough_disk:
+            break
+        if entry.path.resolve() not in kept:
+            shutil.rmtree(entry.path, ignore_errors=True)
+            total -= entry.size_bytes
+    return shutil.disk_usage(folder).free > 1.05 * needed
+
+
+def _size(folder: Path) -> int:
+    size = 0
+    for file in folder.rglob("*"):
+        try:
+            size += file.stat().st_size
+        except OSError:  # removed meanwhile
+            continue
+    return size

@@ -63,8 +63,14 @@ def layer_groups(model: keras.Model) -> list[LayerGroup]:
     backbone = getattr(model, "backbone", None)
     if backbone is None:
         return _plain_groups(model)
-    head = [layer for layer in model.layers if layer is not backbone and not _is_input(layer)]
-    return [*_backbone_groups(backbone), LayerGroup(HEAD, tuple(head))]
+    inside = {id(layer) for layer in (backbone, *backbone.layers)}
+    head = [layer for layer in model.layers if id(layer) not in inside and not _is_input(layer)]
+    groups = [*_backbone_groups(backbone), LayerGroup(HEAD, tuple(head))]
+    if not groups[-1].weights and len(groups) > 1:
+        # A language model's output is its own embedding again: the last group is what is near it.
+        *rest, top, empty = groups
+        return [*rest, LayerGroup(HEAD, top.layers + empty.layers)]
+    return groups
 
 
 def _is_input(layer: Any) -> bool:

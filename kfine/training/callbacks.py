@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -15,17 +16,51 @@ from kfine.seeds import derive_seed, reseed_layers
 
 
 class EpochClock(keras.callbacks.Callback):
-    """Makes order, augmentation and dropout of an epoch follow from the seed and its number."""
+    """Makes order, augmentation and dropout of an epoch follow from the seed and its number.
 
-    def __init__(self, batches: Batches, seed: int) -> None:
+    Args:
+        batches: The training batches.
+        seed: Seed of the run.
+        whole: The model whose layers are reseeded, where only a part of it is in `fit`: a layer
+            then gets the same seed in the part as in the whole.
+    """
+
+    def __init__(self, batches: Batches, seed: int, whole: keras.Model | None = None) -> None:
         super().__init__()
         self.batches = batches
         self.seed = seed
+        self.whole = whole
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Set the epoch of the input pipeline and reseed all random layers."""
         self.batches.epoch = epoch
-        reseed_layers(self.model, derive_seed(self.seed, epoch))
+        reseed_layers(self.whole or self.model, derive_seed(self.seed, epoch))
+
+
+class SeparateValidation(keras.callbacks.Callback):
+    """Validates another model than the one in `fit`, which shares its layers.
+
+    Args:
+        model: A compiled model.
+        batches: Its validation batches.
+        callbacks: For the validation.
+    """
+
+    def __init__(
+        self, model: keras.Model, batches: Any, callbacks: list[keras.callbacks.Callback]
+    ) -> None:
+        super().__init__()
+        self.validated = model
+        self.batches = batches
+        self.callbacks = callbacks
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Add the validation metrics to those of the epoch."""
+        found = self.validated.evaluate(
+            self.batches, verbose=0, return_dict=True, callbacks=self.callbacks
+        )
+        assert logs is not None
+        logs.update({f"val_{name}": value for name, value in found.items()})
 
 
 class AveragedWeights(keras.callbacks.Callback):
@@ -57,25 +92,26 @@ def _averages(optimizer: Any) -> list[tuple[Any, Any]]:
     return list(zip(optimizer._trainable_variables, averages, strict=True))
 
 
-def evaluated_weights(model: keras.Model) -> list[np.ndarray]:
-    """The weights that validation scores: averaged where the optimizer keeps averages."""
-    optimizer: Any = model.optimizer
+def evaluated_weights(variables: Sequence[Any], optimizer: Any) -> list[np.ndarray]:
+    """The values that validation scores: averaged where the optimizer keeps averages."""
     averages = {}
     if getattr(optimizer, "use_ema", False):
         averages = {variable.path: average for variable, average in _averages(optimizer)}
-    return [averages.get(variable.path, variable).numpy() for variable in model.weights]
+    return [averages.get(variable.path, variable).numpy() for variable in variables]
 
 
 class BestWeights(keras.callbacks.Callback):
     """Keeps the weights of the lowest validation loss and stops when it no longer falls.
 
     Args:
+        variables: What it keeps.
         patience: Epochs without a lower loss before it stops; 0 never stops.
         stop_from: First epoch, counted from 0, in which it may stop (that of the last stage).
     """
 
-    def __init__(self, *, patience: int, stop_from: int) -> None:
+    def __init__(self, variables: Sequence[Any], *, patience: int, stop_from: int) -> None:
         super().__init__()
+        self.variables = variables
         self.patience = patience
         self.stop_from = stop_from
         self.value = math.inf
@@ -89,11 +125,17 @@ class BestWeights(keras.callbacks.Callback):
         value = float((logs or {})["val_loss"])
         if value < self.value or self.weights is None:
             self.value, self.epoch, self.waited = value, epoch, 0
-            self.weights = evaluated_weights(self.model)
+            self.weights = evaluated_weights(self.variables, self.model.optimizer)
         elif epoch >= self.stop_from:
             self.waited += 1
         if self.patience and self.waited >= self.patience:
             self.stopped = self.model.stop_training = True
+
+    def put_back(self) -> None:
+        """Give the variables the values of the best epoch."""
+        assert self.weights is not None
+        for variable, value in zip(self.variables, self.weights, strict=True):
+            variable.assign(value)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, apart from the weights."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,21 @@ class Checkpoints:
         found = sorted(self.folder.glob("epoch-*/state.json"))
         return found[-1].parent if found else None
 
-    def save(self, model: Any, state: Checkpoint, best_weights: list[np.ndarray]) -> None:
-        """Write a checkpoint whole, then remove the older ones."""
+    def save(
+        self, variables: Sequence[Any], state: Checkpoint, best_weights: list[np.ndarray]
+    ) -> None:
+        """Write a checkpoint whole, then remove the older ones.
+
+        Args:
+            variables: Every variable that training may change, those of the optimizer included.
+            state: Everything else.
+            best_weights: What `BestWeights` keeps.
+        """
         previous = self.latest()
         target = self.folder / f"epoch-{state.epochs_done:05d}"
         with whole_folder(target) as folder:
             # Not HDF5: a write that fails on a full disk can take the process down with it.
-            np.savez(folder / "state.npz", *[one.numpy() for one in _variables(model)])
+            np.savez(folder / "state.npz", *[one.numpy() for one in variables])
             improved = state.best["epoch"] == state.epochs_done - 1
             if improved or previous is None or not _link(previous / "best.npz", folder):
                 np.savez(folder / "best.npz", *best_weights)
@@ -70,16 +79,12 @@ class Checkpoints:
             return None
         return Checkpoint(**read_json(folder / "state.json")), _read(folder / "best.npz")
 
-    def load_weights(self, model: Any) -> None:
-        """Load weights and optimizer; the model's stage and built optimizer must be in place."""
+    def load_variables(self, variables: Sequence[Any]) -> None:
+        """Give the variables, the same ones as in `save`, their saved values."""
         folder = self.latest()
         assert folder is not None
-        for variable, value in zip(_variables(model), _read(folder / "state.npz"), strict=True):
+        for variable, value in zip(variables, _read(folder / "state.npz"), strict=True):
             variable.assign(value)
-
-
-def _variables(model: Any) -> list[Any]:
-    return [*model.weights, *model.optimizer.variables]
 
 
 def _read(path: Path) -> list[np.ndarray]:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
 from kfine.console import Console
 from kfine.data.pipeline import Batches
+from kfine.errors import RunError
 from kfine.models.groups import LayerGroup
-from kfine.training.callbacks import AveragedWeights, BestWeights, EpochClock, Progress
+from kfine.training.callbacks import (
+    AveragedWeights,
+    BestWeights,
+    EpochClock,
+    Progress,
+    SeparateValidation,
+)
 from kfine.training.checkpoints import Checkpoint, Checkpoints
+from kfine.training.features import Features, Feed
 from kfine.training.freezing import apply_stage, build_optimizer_for
 from kfine.training.optimizer import make_optimizer
 from kfine.training.proof import check_movement, group_digests
@@ -32,8 +40,10 @@ class Job:
         groups: The model's layer groups, the head last.
         stages: The stages, covering all epochs.
         batches: Training batches.
-        validation: Validation batches as a `tf.data.Dataset`.
+        validation: Validation batches.
         config: The training settings.
+        preprocessing: JSON-able description of how an example becomes the model's input.
+        augmentation: Layers that vary training examples.
     """
 
     model: keras.Model
@@ -42,8 +52,15 @@ class Job:
     groups: Sequence[LayerGroup]
     stages: Sequence[Stage]
     batches: Batches
-    validation: Any
+    validation: Batches
     config: TrainingConfig
+    preprocessing: dict[str, Any] = field(default_factory=dict)
+    augmentation: list[Any] = field(default_factory=list)
+
+    def changing(self) -> list[Any]:
+        """The variables of every group that some stage trains, statistics included."""
+        first = len(self.groups) - 1 - max(stage.depth for stage in self.stages)
+        return [variable for group in self.groups[first:] for variable in group.weights]
 
 
 def compile_job(job: Job) -> None:
@@ -61,15 +78,21 @@ def compile_job(job: Job) -> None:
         clip_norm=config.clip_norm,
         ema=config.ema,
     )
-    # XLA takes minutes to compile a network for a CPU and gains nothing there.
-    job.model.compile(
-        optimizer=optimizer,
-        loss=job.loss,
-        metrics=job.metrics,
-        jit_compile="auto" if _has_gpu() else False,
-    )
+    compile_part(job.model, job, optimizer)
     deepest = max(stage.depth for stage in job.stages)
     build_optimizer_for(job.model, job.groups, deepest, batch_norm=config.batch_norm)
+
+
+def compile_part(model: keras.Model, job: Job, optimizer: Any) -> None:
+    """Compile a job's model, or the suffix of a cut of it, with an optimizer of the job."""
+    model.compile(
+        optimizer=optimizer,
+        loss=job.loss,
+        # Copies: Keras resets a metric before a fit only in the model that it was built in.
+        metrics=[type(metric).from_config(metric.get_config()) for metric in job.metrics],
+        # XLA takes minutes to compile a network for a CPU and gains nothing there.
+        jit_compile="auto" if _has_gpu() else False,
+    )
 
 
 def _has_gpu() -> bool:
@@ -79,7 +102,12 @@ def _has_gpu() -> bool:
 
 
 def run_stages(
-    job: Job, *, checkpoints: Checkpoints | None, console: Console
+    job: Job,
+    *,
+    checkpoints: Checkpoints | None,
+    console: Console,
+    features: Features | None = None,
+    decided: Callable[[], None] | None = None,
 ) -> tuple[list[dict[str, Any]], BestWeights]:
     """Train through all stages, resuming from the newest checkpoint, and restore the best weights.
 
@@ -87,21 +115,41 @@ def run_stages(
         job: The compiled job (see `compile_job`).
         checkpoints: Where to save after each epoch; `None` saves nothing.
         console: Hears of stages, epochs and proofs.
+        features: What feeds the stages; made for the job if omitted.
+        decided: Called when `features` has decided how a stage is fed.
 
     Returns:
         The history, one entry per epoch, and the callback that holds the best weights.
 
     Raises:
         FreezeBroken: A frozen group moved, or one that should train did not.
+        RunError: The checkpoint does not belong to these weights, or cannot be written.
     """
-    best = BestWeights(patience=job.config.early_stopping, stop_from=job.stages[-1].first_epoch)
+    features = features or Features(job, console)
+    best = BestWeights(
+        job.changing(),
+        patience=job.config.early_stopping,
+        stop_from=job.stages[-1].first_epoch,
+    )
     state = _resume(job, best, checkpoints) if checkpoints else None
     first = stage_at(job.stages, state.epochs_done - 1).index if state else 0
     state = state or Checkpoint(0, [], {}, best.state())
     for stage in job.stages[first:]:
-        _run_stage(job, stage, state, best, checkpoints, console)
-    assert best.weights is not None
-    job.model.set_weights(best.weights)
+        apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
+        console.say(stage_sentence(job, stage))
+        if state.epochs_done == stage.first_epoch:
+            state.stage_digests = group_digests(job.groups)
+        if state.epochs_done < stage.end_epoch and not best.stopped:
+            feed = features.feed(stage)
+            if decided:
+                decided()
+            _fit_stage(job, stage, feed, state, best, checkpoints, console)
+        console.say("  " + check_movement(job.groups, stage.depth, state.stage_digests).sentence())
+        if best.stopped:
+            console.say(
+                f"stopped early: no lower validation loss for {job.config.early_stopping} epochs"
+            )
+    best.put_back()
     return state.history, best
 
 
@@ -113,52 +161,73 @@ def _resume(job: Job, best: BestWeights, checkpoints: Checkpoints) -> Checkpoint
     state, weights = saved
     stage = stage_at(job.stages, state.epochs_done - 1)
     apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
-    checkpoints.load_weights(job.model)
+    checkpoints.load_variables(_saved(job))
+    frozen = job.groups[: len(job.groups) - 1 - max(stage.depth for stage in job.stages)]
+    found = group_digests(frozen)
+    if any(found[name]["all"] != state.stage_digests[name]["all"] for name in found):
+        raise RunError(
+            "The preset's weights are not those that the run began with; restore the preset, or "
+            "start a new run."
+        )
     best.restore(state.best, weights)
     return state
 
 
-def _run_stage(
+def _saved(job: Job) -> list[Any]:
+    optimizer: Any = job.model.optimizer
+    return [*job.changing(), *optimizer.variables]
+
+
+def _fit_stage(
     job: Job,
     stage: Stage,
+    feed: Feed,
     state: Checkpoint,
     best: BestWeights,
     checkpoints: Checkpoints | None,
     console: Console,
 ) -> None:
-    model, config = job.model, job.config
-    apply_stage(model, job.groups, stage.depth, batch_norm=config.batch_norm)
-    console.say(stage_sentence(job, stage))
-    if state.epochs_done == stage.first_epoch:
-        state.stage_digests = group_digests(job.groups)
-    if state.epochs_done < stage.end_epoch and not best.stopped:
-        model.fit(
-            job.batches.dataset(),
-            initial_epoch=state.epochs_done,
-            epochs=stage.end_epoch,
-            validation_data=job.validation,
-            callbacks=[
-                EpochClock(job.batches, config.seed),
-                *([AveragedWeights()] if config.ema else []),
-                best,
-                _Recorder(state, stage, best, checkpoints),
-                Progress(console, config.epochs, job.batches.steps),
-            ],
-            verbose=0,
-            shuffle=False,  # the batches come in the order of their epoch already
-        )
-    console.say("  " + check_movement(job.groups, stage.depth, state.stage_digests).sentence())
-    if best.stopped:
-        console.say(f"stopped early: no lower validation loss for {config.early_stopping} epochs")
+    config = job.config
+    averaged: list[keras.callbacks.Callback] = [AveragedWeights()] if config.ema else []
+    separate: list[keras.callbacks.Callback] = []
+    if feed.model is not job.model:
+        compile_part(feed.model, job, job.model.optimizer)
+    if feed.validator:
+        suffix, validation = feed.validator
+        compile_part(suffix, job, job.model.optimizer)
+        separate = [SeparateValidation(suffix, validation, averaged)]
+        averaged = []
+    feed.model.fit(
+        feed.batches.dataset(),
+        initial_epoch=state.epochs_done,
+        epochs=stage.end_epoch,
+        validation_data=feed.validation,
+        callbacks=[
+            EpochClock(feed.batches, config.seed, job.model),
+            *averaged,
+            *separate,
+            best,
+            _Recorder(_saved(job), state, stage, best, checkpoints),
+            Progress(console, config.epochs, job.batches.steps),
+        ],
+        verbose=0,
+        shuffle=False,  # the batches come in the order of their epoch already
+    )
 
 
 class _Recorder(keras.callbacks.Callback):
     """Appends each epoch to the history and saves a checkpoint."""
 
     def __init__(
-        self, state: Checkpoint, stage: Stage, best: BestWeights, checkpoints: Checkpoints | None
+        self,
+        variables: Sequence[Any],
+        state: Checkpoint,
+        stage: Stage,
+        best: BestWeights,
+        checkpoints: Checkpoints | None,
     ) -> None:
         super().__init__()
+        self.variables = variables
         self.state = state
         self.stage = stage
         self.best = best
@@ -174,7 +243,7 @@ class _Recorder(keras.callbacks.Callback):
         self.state.best = self.best.state()
         if self.checkpoints:
             assert self.best.weights is not None
-            self.checkpoints.save(self.model, self.state, self.best.weights)
+            self.checkpoints.save(self.variables, self.state, self.best.weights)
 
 
 def stage_sentence(job: Job, stage: Stage) -> str:

@@ -38,7 +38,8 @@ class TrainingConfig:
     backbone_rate: float | None = setting(
         None,
         "Learning rate of the backbone group nearest the head, as a fraction of the head's: 0.03, "
-        "or 0.1 where the inputs are unlike those the backbone knows, as for digits.",
+        "or 0.1 where the inputs are unlike those the backbone knows, as for digits; less in "
+        "proportion for more than 12 epochs, so that the backbone moves no farther.",
         group="Training",
         minimum=1e-6,
         maximum=10,
@@ -107,6 +108,30 @@ class TrainingConfig:
         "(frozen) or train them.",
         group="Freezing",
         choices=("frozen", "train"),
+    )
+    feature_cache: str = setting(
+        "auto",
+        "Run the frozen layers once per example and keep what they give: in float16 unless that "
+        "is too coarse (auto), as given, or not (none).",
+        group="Cache",
+        choices=("auto", "float16", "float32", "none"),
+    )
+    augment_views: int | None = setting(
+        None,
+        "Augmented views of each example whose features are cached and take turns; 0 varies "
+        "every epoch anew, which computes the frozen layers each time. The default chooses by "
+        "the time that it saves.",
+        group="Cache",
+        unit="views",
+        minimum=0,
+        maximum=1000,
+    )
+    cache_memory: float = setting(
+        1.0,
+        "Memory for decoded inputs and cached features; more go through files on disk.",
+        group="Cache",
+        unit="GB",
+        minimum=0,
     )
     seed: int = setting(
         0,

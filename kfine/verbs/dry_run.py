@@ -32,33 +32,75 @@ def dry_run(
     from kfine.training.engine import stage_sentence
     from kfine.training.freezing import apply_stage
 
-    stages = []
+    stages: list[dict[str, Any]] = []
     for stage in job.stages:
         apply_stage(job.model, job.groups, stage.depth, batch_norm=resolved.batch_norm)
-        seconds = _measure_stage(job, stage)
-        stages.append(
-            {
-                **vars(stage),
-                "sentence": stage_sentence(job, stage),
-                "seconds": round(seconds, 1),
-            }
-        )
+        passed = any("frozen_seconds" in earlier for earlier in stages)
+        stages.append({**vars(stage), "sentence": stage_sentence(job, stage)})
+        stages[-1] |= _measure_stage(job, stage, passed=passed)
     total = sum(stage["seconds"] for stage in stages)
     return {"data": data.summary(), "stages": stages, "seconds": round(total, 1)}
 
 
-def _measure_stage(job: Any, stage: Any) -> float:
-    """Seconds of a stage: tracing once, then epochs of steps and a validation each."""
-    steps = min(4, job.batches.steps)
-    dataset = job.batches.dataset()
-    start = time.perf_counter()
-    job.model.fit(dataset.take(1), verbose=0, shuffle=False)
-    job.model.evaluate(job.validation.take(1), verbose=0)
-    traced = time.perf_counter()
-    job.model.fit(dataset.take(steps), verbose=0, shuffle=False)
-    per_step = (time.perf_counter() - traced) / steps
-    validating = time.perf_counter()
-    job.model.evaluate(job.validation, verbose=0)
-    validation = time.perf_counter() - validating
+def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
+    """Seconds of a stage, and how its examples go through the frozen layers.
+
+    Args:
+        job: A compiled job, in the state of the stage.
+        stage: The stage.
+        passed: Whether an earlier stage's pass fills the cache of this one too.
+    """
+    from kfine.models.cutting import CannotCut, cut_model
+    from kfine.training.features import views_for
+
     epochs = stage.end_epoch - stage.first_epoch
-    return (traced - start) + epochs * (per_step * job.batches.steps + validation)
+    augmented = job.batches.augment is not None
+    views = views_for(job.config, epochs) if augmented else 1
+    inputs, targets = next(iter(job.batches.dataset()))[:2]
+    try:
+        if job.config.feature_cache == "none" or not views:
+            raise CannotCut
+        cut = cut_model(job.model, job.groups, stage.depth)
+    except CannotCut:
+        seconds = _measure_fit(job, job.model, inputs, targets, epochs)
+        return {"features": "computed", "seconds": round(seconds, 1)}
+    cut.trunk.predict_on_batch(inputs)
+    start = time.perf_counter()
+    features = cut.trunk.predict_on_batch(inputs)
+    pace = (time.perf_counter() - start) / len(targets)
+    examples = len(job.validation) + views * len(job.batches)
+    once = 0.0 if passed and not augmented else pace * examples
+    seconds = once + _measure_fit(job, cut.suffix, features, targets, epochs)
+    row = sum(tensor[0].size * 2 for tensor in _flat(features))
+    return {
+        "features": "cached",
+        "cache_bytes": int(row * examples),
+        "frozen_seconds": round(once, 1),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _measure_fit(job: Any, model: Any, inputs: Any, targets: Any, epochs: int) -> float:
+    """Seconds of tracing once, and of epochs of steps and a validation each."""
+    import tensorflow as tf
+
+    from kfine.training.engine import compile_part
+
+    if model is not job.model:
+        compile_part(model, job, job.model.optimizer)
+    batch = tf.data.Dataset.from_tensors((inputs, targets))
+    start = time.perf_counter()
+    model.fit(batch, verbose=0, shuffle=False)
+    model.evaluate(batch, verbose=0)
+    traced = time.perf_counter()
+    model.fit(batch.repeat(4), verbose=0, shuffle=False)
+    per_step = (time.perf_counter() - traced) / 4
+    validating = time.perf_counter()
+    model.evaluate(batch.repeat(2), verbose=0)
+    per_validation_step = (time.perf_counter() - validating) / 2
+    epoch = per_step * job.batches.steps + per_validation_step * job.validation.steps
+    return (traced - start) + epochs * epoch
+
+
+def _flat(features: Any) -> list[Any]:
+    return list(features) if isinstance(features, (tuple, list)) else [features]

@@ -62,10 +62,10 @@ def evaluate(
         raise DataError(f"The data of {run.path} has no test split; give other data with --data.")
     with console.timed("loading TensorFlow and the model"):
         network = run.model
-    probabilities = predict_split(run, network, scored.test)
+    probabilities = _predict_with_cache(run, network, scored.test, console)
     metrics = module.evaluate(probabilities, scored)
     with console.timed("scoring the baselines"):
-        probe = _probe(run, module, own, scored)
+        probe = _probe(run, module, own, scored, console)
     predicted = np.array(probe.pop("predictions"))
     metrics["baselines"] = {"majority": _majority(own, scored), "linear_probe": probe}
     metrics["gain"] = _gain(probabilities, predicted, scored.test.labels)
@@ -115,30 +115,75 @@ def _majority(own: Any, scored: Any) -> dict[str, Any]:
     return majority_baseline(own.train.labels, scored.test.labels, own.class_names)
 
 
-def _probe(run: Run, module: Any, own: Any, scored: Any) -> dict[str, Any]:
-    """Logistic regression on what the untouched backbone gives before its last layer."""
-    import keras
-
+def _predict_with_cache(run: Run, model: Any, split: Any, console: Console) -> np.ndarray:
+    """As `predict_split`, with the features that the model was trained on where they are kept."""
     from kfine.data.pipeline import evaluation_dataset
+
+    stages = run._folder.info()["stages"]
+    found = _features(run, model, stages[-1]["depth"], [split], console)
+    if found is None:
+        return predict_split(run, model, split)
+    suffix, (features,) = found
+    batches = evaluation_dataset(features, None, run.config.batch_size)
+    return softmax(suffix.predict(batches, verbose=0))
+
+
+def _features(run: Run, model: Any, depth: int, splits: list[Any], console: Console) -> Any:
+    from kfine.models.groups import layer_groups
+    from kfine.training.frozen import frozen_features, request_for
+
+    preprocessing = run.preprocessing
+    return frozen_features(
+        model,
+        layer_groups(model),
+        depth,
+        [request_for(split.inputs, preprocessing.normalize) for split in splits],
+        preprocessing=preprocessing.to_dict(),
+        precision=run.config.feature_cache,
+        memory_budget=int(run.config.cache_memory * 1e9),
+        console=console,
+    )
+
+
+def _probe(run: Run, module: Any, own: Any, scored: Any, console: Console) -> dict[str, Any]:
+    """Logistic regression on what the untouched backbone gives to the head."""
     from kfine.evaluation import linear_probe
 
-    base = module.build_model(run.config, own).model
-    features = keras.Model(base.inputs, base.layers[-1].input)
-
-    def compute(split: Any) -> np.ndarray:
-        batches = evaluation_dataset(split.inputs, run.preprocessing.normalize, 32)
-        return np.asarray(features.predict(batches, verbose=0))
-
+    splits = [own.train, own.validation, scored.test]
+    train, validation, test = _backbone_features(run, module, own, splits, console)
     return linear_probe(
-        compute(own.train),
+        train,
         own.train.labels,
-        compute(own.validation),
+        validation,
         own.validation.labels,
-        compute(scored.test),
+        test,
         scored.test.labels,
         own.class_names,
         seed=run.config.seed,
     )
+
+
+def _backbone_features(
+    run: Run, module: Any, own: Any, splits: list[Any], console: Console
+) -> list[np.ndarray]:
+    """`(examples, features)` float32 of each split."""
+    import keras
+
+    from kfine.data.pipeline import evaluation_dataset
+
+    base = module.build_model(run.config, own).model
+    found = _features(run, base, 0, splits, console)
+    if found is not None and all(hasattr(rows, "shape") for rows in found[1]):
+        return [np.asarray(rows[range(len(rows))], np.float32) for rows in found[1]]
+    before_head = keras.Model(base.inputs, base.layers[-1].input)
+    return [
+        np.asarray(
+            before_head.predict(
+                evaluation_dataset(split.inputs, run.preprocessing.normalize, 32), verbose=0
+            )
+        )
+        for split in splits
+    ]
 
 
 def _gain(probabilities: np.ndarray, probe: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def build_job(module: ModuleType, config: Any, data: Any, console: Console) -> P
     with console.timed("loading TensorFlow and the preset"):
         load_backend()
         from kfine.data.augmentation import seeded
-        from kfine.data.pipeline import Batches, evaluation_dataset
+        from kfine.data.pipeline import Batches
         from kfine.models.groups import layer_groups
         from kfine.seeds import seed_everything
         from kfine.training.engine import Job, compile_job
@@ -183,10 +183,16 @@ def build_job(module: ModuleType, config: Any, data: Any, console: Console) -> P
             prepare=prepare_inputs,
             augment=seeded(built.augmentation),
         ),
-        validation=evaluation_dataset(
-            validation.inputs, prepare_inputs, config.batch_size, built.targets(validation.labels)
+        validation=Batches(
+            inputs=validation.inputs,
+            targets=built.targets(validation.labels),
+            batch_size=config.batch_size,
+            seed=config.seed,
+            prepare=prepare_inputs,
         ),
         config=config,
+        preprocessing=built.preprocessing.to_dict(),
+        augmentation=built.augmentation,
     )
     compile_job(job)
     return Prepared(job, built)
@@ -196,6 +202,7 @@ def _train(folder: RunFolder, prepared: Prepared, console: Console) -> Run:
     from kfine.evaluation.plots import learning_curves_png
     from kfine.training.checkpoints import Checkpoints
     from kfine.training.engine import run_stages, stage_span
+    from kfine.training.features import Features, decisions_from_json, decisions_to_json
     from kfine.training.freezing import release
 
     job, built = prepared.job, prepared.built
@@ -203,9 +210,15 @@ def _train(folder: RunFolder, prepared: Prepared, console: Console) -> Run:
     stages = [vars(stage) for stage in job.stages]
     groups = [group.name for group in job.groups]
     folder.update(status="running", decisions=built.decisions, stages=stages, groups=groups)
+    recorded = decisions_from_json(folder.info().get("features", []))
+    features = Features(job, console, recorded)
     try:
         history, best = run_stages(
-            job, checkpoints=Checkpoints(folder.checkpoints), console=console
+            job,
+            checkpoints=Checkpoints(folder.checkpoints),
+            console=console,
+            features=features,
+            decided=lambda: folder.update(features=decisions_to_json(features.decisions)),
         )
     except KeyboardInterrupt:
         folder.update(status="interrupted")

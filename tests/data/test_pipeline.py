@@ -87,7 +87,7 @@ def test_evaluation_keeps_the_stored_order_and_the_pixels() -> None:
     assert [len(inputs) for inputs, _ in batches] == [2, 2, 1]
     np.testing.assert_array_equal(np.concatenate([inputs for inputs, _ in batches]), rows)
     np.testing.assert_array_equal(np.concatenate([found for _, found in batches]), targets)
-    assert next(iter(evaluation_dataset(rows, as_is, 5))).shape == (5, 4, 4, 3)
+    assert next(iter(evaluation_dataset(rows, as_is, 5)))[0].shape == (5, 4, 4, 3)
 
 
 def test_balanced_weights_make_every_class_count_the_same() -> None:

@@ -14,8 +14,8 @@ from kfine.training.engine import run_stages
 
 
 def fed(losses: list[float], **options: int) -> tuple[BestWeights, int]:
-    best = BestWeights(**options)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    best = BestWeights(model.weights, **options)
     model.compile("sgd", "mse")
     model.stop_training = False
     best.set_model(model)
@@ -53,7 +53,8 @@ def test_the_model_ends_with_the_weights_that_validation_scored_best(
         history, best = run_stages(job, checkpoints=None, console=Console(quiet=True))
         losses = [entry["val_loss"] for entry in history]
         assert best.epoch == int(np.argmin(losses))
-        assert np.isclose(job.model.evaluate(job.validation, verbose=0)[0], min(losses), atol=1e-5)
+        found = job.model.evaluate(job.validation.in_order(), verbose=0)[0]
+        assert np.isclose(found, min(losses), atol=1e-3)
 
 
 def test_the_averages_are_what_is_kept(make_job: Callable[..., Any]) -> None:

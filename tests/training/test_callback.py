@@ -25,7 +25,7 @@ def test_the_callback_in_a_plain_fit_and_the_engine_give_equal_weights(
     plain.model.fit(
         plain.batches.dataset(),
         epochs=4,
-        validation_data=plain.validation,
+        validation_data=plain.validation.in_order(),
         callbacks=[
             GradualUnfreezing("2:1,4:3"),
             EpochClock(plain.batches, plain.config.seed),

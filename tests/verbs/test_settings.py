@@ -24,6 +24,8 @@ CHANGED: dict[str, Any] = {
     "flip": "both",
     "class_weights": "balanced",
     "cache_memory": 0,
+    "feature_cache": "float32",
+    "augment_views": 3,
     "dropout": 0.4,
     "epochs": 7,
     "batch_size": 8,
@@ -86,14 +88,24 @@ def trains_batch_norm(built: Built) -> bool:
     return any("gamma" in variable.path for variable in built.job.model.trainable_variables)
 
 
+def first_decision(built: Built) -> Any:
+    """How the first stage is fed."""
+    from kfine.training.features import Features
+    from kfine.training.freezing import apply_stage
+
+    job = built.job
+    apply_stage(job.model, job.groups, job.stages[0].depth)
+    features = Features(job, Console(quiet=True))
+    features.feed(job.stages[0])
+    return features.decisions[0]
+
+
 def stopped_epochs(built: Built) -> int:
     """Epochs that a run takes whose validation loss can only rise."""
     from kfine.training.engine import run_stages
 
     labels = np.roll(np.eye(3, dtype=np.float32), 1, axis=1)
-    built.job.validation = built.job.validation.map(
-        lambda inputs, targets: (inputs, targets @ labels)
-    )
+    built.job.validation.targets = built.job.validation.targets @ labels
     built.job.model.optimizer._factors.assign([1.0] * len(built.job.groups))
     history, _ = run_stages(built.job, checkpoints=None, console=Console(quiet=True))
     return len(history)
@@ -110,6 +122,8 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "flip": (lambda b: layer_names(b).count("RandomFlip"), 2),
     "class_weights": (lambda b: b.job.batches.sample_weights is not None, True),
     "cache_memory": (lambda b: b.data.train.inputs._store.in_memory, False),
+    "feature_cache": (lambda b: first_decision(b).dtype, "float32"),
+    "augment_views": (lambda b: first_decision(b).views, 3),
     "preset": (stem_kernel, None),
     "dropout": (head_dropout, [0.4]),
     "epochs": (lambda b: b.job.stages[-1].end_epoch, 7),
@@ -201,7 +215,7 @@ def test_augmentation_is_in_training_only(changed: Built) -> None:
     plain = changed.built.preprocessing.normalize(
         np.asarray(changed.data.validation.inputs[np.arange(8)], np.float32)
     )
-    first = next(iter(changed.job.validation))[0].numpy()
+    first = next(iter(changed.job.validation.in_order()))[0].numpy()
     np.testing.assert_array_equal(first, np.asarray(plain))
     train = changed.data.train
     rows = changed.job.batches.order(0)[:8]

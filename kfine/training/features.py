@@ -1,0 +1,257 @@
+"""Where the inputs of each stage come from: cached features of its frozen trunk, or the trunk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from kfine.console import Console, format_seconds
+from kfine.data.augmentation import describe_layers
+from kfine.data.pipeline import Batches, evaluation_dataset
+from kfine.models.cutting import CannotCut, Cut, cut_model
+from kfine.seeds import derive_seed
+from kfine.training.frozen import open_rows_of, request_for
+from kfine.training.settings import TrainingConfig
+from kfine.training.trunk_key import trunk_key
+from kfine.training.trunk_pass import NoRoom, Request, Trunk, fill
+from kfine.training.unfreezing import Stage
+
+if TYPE_CHECKING:
+    from kfine.training.engine import Job
+
+AUTOMATIC_VIEWS = 8
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a stage is fed; recorded in the run folder and obeyed on resume.
+
+    Attributes:
+        features: Of the training examples: "cached", or "computed" anew in each step.
+        validation: The same of the validation examples.
+        why: In words.
+        views: Augmented views of each example that are cached; 1 without augmentation.
+        dtype: Of cached activations.
+    """
+
+    features: str
+    validation: str = "cached"
+    why: str = ""
+    views: int = 1
+    dtype: str = ""
+
+
+@dataclass
+class Feed:
+    """What a stage is trained on.
+
+    Attributes:
+        model: What `fit` is called on: the suffix, or the whole model.
+        batches: Its training batches.
+        validation: Its validation batches; `None` where `validator` has them.
+        validator: A suffix and its validation batches, where training needs the whole model.
+    """
+
+    model: keras.Model
+    batches: Batches
+    validation: Any = None
+    validator: tuple[keras.Model, Any] | None = None
+
+
+class Features:
+    """Feeds the stages of a job, each example going through a frozen trunk once.
+
+    Args:
+        job: The job.
+        console: Hears of sizes, times and decisions.
+        recorded: Decisions of the run that is resumed, by index of the stage.
+    """
+
+    def __init__(
+        self, job: Job, console: Console, recorded: dict[int, Decision] | None = None
+    ) -> None:
+        self.job = job
+        self.console = console
+        self.decisions = dict(recorded or {})
+        self._requests: dict[int, Request] = {}
+        self._trunks: dict[tuple[int, bool], Trunk] = {}
+        self._cuts: dict[int, Cut | str] = {}
+
+    def feed(self, stage: Stage) -> Feed:
+        """Decide, compute what is missing, and open what the stage is fed with.
+
+        The caches of later stages are filled in the same pass while they are at it.
+        """
+        decision = self.decisions.get(stage.index)
+        if decision is None or decision.validation == "cached":
+            try:
+                return self._cached_feed(stage, decision)
+            except (CannotCut, NoRoom) as reason:
+                decision = Decision("computed", "computed", str(reason))
+                self.console.say(f"  training without cached features: {reason}")
+        self.decisions[stage.index] = decision
+        return Feed(self.job.model, self.job.batches, self.job.validation.in_order())
+
+    def _cached_feed(self, stage: Stage, decision: Decision | None) -> Feed:
+        job = self.job
+        cut = self._cut(stage)
+        try:
+            self._fill([stage, *self._later(stage)])
+        except NoRoom:
+            self._fill([stage])
+        plain = self._trunk(stage, augmented=False)
+        validation = self._open(plain, self._request(job.validation, views=0))
+        in_order = evaluation_dataset(
+            validation, None, job.batches.batch_size, job.validation.targets
+        )
+        decision = decision or self._decide(stage, plain)
+        self.decisions[stage.index] = decision
+        if decision.features != "cached":
+            return Feed(job.model, job.batches, validator=(cut.suffix, in_order))
+        request, trunk = self._training_request(stage, decision.views)
+        fill([trunk], [request], self._what([stage], decision.views), self.console)
+        decision = replace(decision, dtype=trunk.floats)
+        self.decisions[stage.index] = decision
+        batches = replace(
+            job.batches,
+            inputs=self._open(trunk, request),
+            prepare=None,
+            augment=None,
+            views=max(1, decision.views),
+        )
+        return Feed(cut.suffix, batches, in_order)
+
+    def _decide(self, stage: Stage, plain: Trunk) -> Decision:
+        """Cached, unless augmentation makes every epoch another one and views are not worth it."""
+        job, epochs = self.job, stage.end_epoch - stage.first_epoch
+        if job.batches.augment is None:
+            return Decision("cached", why="no augmentation")
+        views = views_for(job.config, epochs)
+        if job.config.augment_views is not None:
+            why = f"augment_views is {views}"
+        else:
+            seconds = plain.about.get("seconds_per_example", 0.0) * len(job.batches)
+            why = (
+                f"{AUTOMATIC_VIEWS} augmented views of each example take the frozen layers about "
+                f"{format_seconds(seconds * AUTOMATIC_VIEWS)}, {epochs} epochs of new ones "
+                f"{format_seconds(seconds * epochs)}"
+            )
+        self.console.say(f"  {'cached views' if views else 'new views in every epoch'}: {why}")
+        return Decision("cached" if views else "computed", why=why, views=max(1, views))
+
+    def _fill(self, stages: Sequence[Stage]) -> None:
+        """Validation of all stages, and training too where no augmentation varies it."""
+        job = self.job
+        requests = [self._request(job.validation, views=0)]
+        if job.batches.augment is None:
+            requests.append(self._request(job.batches, views=0))
+        trunks = [self._trunk(stage, augmented=False) for stage in stages]
+        fill(trunks, requests, self._what(stages, 1), self.console)
+
+    def _later(self, stage: Stage) -> list[Stage]:
+        found = []
+        for later in self.job.stages[stage.index + 1 :]:
+            try:
+                self._cut(later)
+            except CannotCut:
+                continue
+            found.append(later)
+        return found
+
+    def _cut(self, stage: Stage) -> Cut:
+        if self.job.config.feature_cache == "none":
+            raise CannotCut("feature_cache is none")
+        if stage.index not in self._cuts:
+            try:
+                cut = cut_model(self.job.model, self.job.groups, stage.depth)
+            except CannotCut as reason:
+                self._cuts[stage.index] = str(reason)
+            else:
+                self._cuts[stage.index] = cut
+        found = self._cuts[stage.index]
+        if isinstance(found, str):
+            raise CannotCut(found)
+        return found
+
+    def _trunk(self, stage: Stage, *, augmented: bool) -> Trunk:
+        key = (stage.index, augmented)
+        if key not in self._trunks:
+            job, cut = self.job, self._cut(stage)
+            inputs: dict[str, Any] = {"preprocessing": job.preprocessing}
+            if augmented:
+                inputs |= {"augmentation": describe_layers(job.augmentation)}
+                inputs |= {"seed": job.config.seed}
+            recorded = self.decisions.get(stage.index)
+            self._trunks[key] = Trunk(
+                cut,
+                trunk_key(cut, inputs),
+                (recorded.dtype if recorded else "") or job.config.feature_cache,
+                {"preset": getattr(job.config, "preset", ""), "cut": cut.name, "views": augmented},
+            )
+        return self._trunks[key]
+
+    def _training_request(self, stage: Stage, views: int) -> tuple[Request, Trunk]:
+        augmented = self.job.batches.augment is not None
+        request = self._request(self.job.batches, views=views if augmented else 0)
+        return request, self._trunk(stage, augmented=augmented)
+
+    def _request(self, batches: Batches, *, views: int) -> Request:
+        """The examples as they are (no views), or several augmented views of each."""
+        if id(batches) not in self._requests:
+            self._requests[id(batches)] = request_for(batches.inputs, batches.prepare)
+        plain = self._requests[id(batches)]
+        if not views:
+            return plain
+        identities = plain.identities
+        seeds = [
+            (derive_seed(batches.seed, view, int(one[:12], 16)), 0)
+            for view in range(views)
+            for one in identities
+        ]
+        return Request(
+            batches.inputs,
+            np.tile(plain.rows, views),
+            [f"{one}-{view}" for view in range(views) for one in identities],
+            batches.prepare,
+            batches.augment,
+            np.array(seeds, np.int32),
+        )
+
+    def _open(self, trunk: Trunk, request: Request) -> Any:
+        """Cached rows of a request, in the structure that the suffix takes."""
+        inputs = keras.tree.flatten(self.job.batches.inputs)
+        taken = sum(rows.nbytes for rows in inputs if getattr(rows, "in_memory", True))
+        budget = int(self.job.config.cache_memory * 1e9) - taken
+        return open_rows_of(trunk, request, max(0, budget), self.console)
+
+    def _what(self, stages: Sequence[Stage], views: int) -> str:
+        names = " and ".join(dict.fromkeys(self._cut(stage).name for stage in stages))
+        return f"features before {names}" + (f", {views} views" if views > 1 else "")
+
+
+def views_for(config: TrainingConfig, epochs: int) -> int:
+    """Cached views of each augmented example in a stage; 0 where every epoch gets new ones.
+
+    Never more than it has epochs, and by default cached where that at least halves the time
+    spent in the frozen layers.
+    """
+    if config.augment_views is not None:
+        return min(config.augment_views, epochs)
+    return AUTOMATIC_VIEWS if epochs >= 2 * AUTOMATIC_VIEWS else 0
+
+
+def decisions_to_json(decisions: dict[int, Decision]) -> list[dict[str, Any]]:
+    """Decisions as the run folder keeps them."""
+    return [{"stage": index, **asdict(one)} for index, one in sorted(decisions.items())]
+
+
+def decisions_from_json(values: Sequence[dict[str, Any]]) -> dict[int, Decision]:
+    """Read what `decisions_to_json` wrote."""
+    return {
+        value["stage"]: Decision(**{k: v for k, v in value.items() if k != "stage"})
+        for value in values
+    }

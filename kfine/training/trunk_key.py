@@ -1,0 +1,89 @@
+"""What the features of a trunk depend on, as one hash: equal keys mean equal features."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from typing import Any
+
+import keras
+
+from kfine.models.cutting import Cut
+
+# Names are counters of the process, and whether a layer trains is the stage's business.
+_WITHOUT_MEANING = ("name", "trainable", "build_config")
+_LIBRARIES = ("keras", "keras_hub", "tensorflow")
+
+
+def trunk_key(cut: Cut, inputs: Any) -> str:
+    """Hash of a trunk: its layers, how they are connected, their weights, the libraries' versions.
+
+    Args:
+        cut: A cut model.
+        inputs: JSON-able description of what is done to an example before it enters the trunk.
+    """
+    hasher = hashlib.sha256()
+    hasher.update(json.dumps([_versions(), inputs], sort_keys=True).encode())
+    numbers: dict[int, int] = {}
+    for tensor in cut.trunk.inputs:
+        numbers[id(tensor)] = len(numbers)
+    for node in _nodes(cut.trunk):
+        described = _plain((node.arguments.args, node.arguments.kwargs), numbers)
+        hasher.update(json.dumps([_operation(node.operation), described], sort_keys=True).encode())
+        for variable in getattr(node.operation, "weights", []):
+            hasher.update(variable.numpy().tobytes())
+        for tensor in node.outputs:
+            numbers[id(tensor)] = len(numbers)
+    outputs = [numbers[id(tensor)] for tensor in cut.trunk.outputs]
+    hasher.update(json.dumps(outputs).encode())
+    return hasher.hexdigest()[:24]
+
+
+def _nodes(model: keras.Model) -> list[Any]:
+    depths = sorted(model._nodes_by_depth, reverse=True)
+    return [one for depth in depths for one in model._nodes_by_depth[depth] if not one.is_input]
+
+
+def _versions() -> list[str]:
+    import keras_hub
+    import tensorflow as tf
+
+    return [keras.version(), keras_hub.version(), tf.version.VERSION]
+
+
+def _operation(operation: Any) -> Any:
+    kind = type(operation)
+    try:
+        config = operation.get_config()
+    except Exception:  # an operation that cannot be serialised is known by its attributes
+        config = {key: value for key, value in vars(operation).items() if key[0] != "_"}
+    described = [f"{kind.__module__}.{kind.__qualname__}", _plain(config, {})]
+    if kind.__module__.split(".")[0] not in _LIBRARIES:
+        # The code of other people's layers may change under the same name.
+        described.append(hashlib.sha256(_source(kind).encode()).hexdigest())
+    return described
+
+
+def _source(kind: type) -> str:
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):
+        return ""
+
+
+def _plain(value: Any, numbers: dict[int, int]) -> Any:
+    """A JSON-able copy without names, tensors replaced by their numbers."""
+    if isinstance(value, keras.KerasTensor):
+        return {"tensor": numbers.get(id(value), -1)}
+    if isinstance(value, dict):
+        return {
+            str(key): _plain(one, numbers)
+            for key, one in value.items()
+            if key not in _WITHOUT_MEANING
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(one, numbers) for one in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return repr(value)
