@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
+import secrets
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +72,12 @@ class RowCache:
             RunError: The disk is full or cannot be written.
         """
         name = hashlib.sha256("\n".join(identities).encode()).hexdigest()[:16]
-        target = self.folder / f"segment-{name}"
+        for path in self.folder.glob(f"segment-{name}-*"):
+            self._add(path)
+        if all(identity in self for identity in identities):
+            return  # another process computed the same rows meanwhile
+        # A name of its own: two processes that write the same rows never replace each other's.
+        target = self.folder / f"segment-{name}-{secrets.token_hex(4)}"
         tensors = [np.ascontiguousarray(tensor) for tensor in tensors]
         with whole_folder(target) as folder:
             for number, tensor in enumerate(tensors):
@@ -108,6 +116,18 @@ class RowCache:
 
 class DamagedRows(KfineError):
     """A cached row is not what was written; its segment has been removed."""
+
+
+@contextmanager
+def plain_damage() -> Iterator[None]:
+    """Give damage that an input pipeline met as `DamagedRows`, not as TensorFlow's report of it."""
+    try:
+        yield
+    except Exception as error:
+        found = re.search(r"DamagedRows: (.+)", str(error))
+        if not found:
+            raise
+        raise DamagedRows(found[1]) from None
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ import keras
 import numpy as np
 
 from kfine.console import Console, format_bytes, format_seconds
-from kfine.data.cache import cache_folder, make_room
+from kfine.data.cache import ABOUT, cache_folder, make_room
 from kfine.data.pipeline import gather
 from kfine.data.row_cache import RowCache
 from kfine.errors import RunError
 from kfine.models.cutting import Cut, feature_dtype, joined_trunk
+from kfine.runs.files import read_json
 
 # Always the same rows go through the trunk together, whatever is cached already: on another
 # batch the last bits of an activation may differ.
@@ -58,6 +59,9 @@ class Trunk:
 
     def __post_init__(self) -> None:
         known = ("float16", "float32") if self.precision == "auto" else (self.precision,)
+        if self.precision == "auto" and self._is_forced():
+            self.open("float32")
+            return
         found = [dtype for dtype in known if self._folder(dtype).is_dir()]
         if found or self.precision != "auto":
             self.open(found[0] if found else self.precision)
@@ -80,6 +84,13 @@ class Trunk:
     def dtypes(self) -> list[np.dtype[Any]]:
         """What each feature is stored as."""
         return [feature_dtype(tensor.dtype, self.floats) for tensor in self.cut.trunk.outputs]
+
+    def _is_forced(self) -> bool:
+        """Whether the float16 cache holds what float16 is too coarse for, at a user's wish."""
+        try:
+            return bool(read_json(self._folder("float16") / ABOUT).get("too_coarse"))
+        except RunError:
+            return False
 
     def _folder(self, dtype: str) -> Any:
         return cache_folder() / "features" / f"{self.key}-{dtype}"
@@ -168,7 +179,8 @@ def fill(
     if not missing:
         for trunk in trunks:
             assert trunk.cache is not None
-            trunk.cache.describe(trunk.about)
+            with suppress(RunError):  # a cache that can only be read is as good
+                trunk.cache.describe(trunk.about)
         return None
     try:
         return _compute(trunks, missing, what, console)
@@ -218,6 +230,8 @@ def _compute(
         assert trunk.cache is not None
         trunk.about["seconds_per_example"] = round(pace, 6)
         trunk.cache.describe(trunk.about)
+        if trunk.about.get("too_coarse"):
+            console.warn(f"float16 is too coarse for some of the {what}; float32 is not")
     return pace
 
 
@@ -294,14 +308,16 @@ class _Writer:
             if not self.trunk.holds(identity) and identity not in self._identities:
                 new.setdefault(identity, position)
         trunk = self.trunk
-        coarse = trunk.floats == "float16" and not float16_is_enough(features)
-        if coarse and trunk.precision == "auto":
-            raise _TooCoarse
+        if trunk.floats == "float16" and not float16_is_enough(features):
+            if trunk.precision == "auto":
+                raise _TooCoarse
+            trunk.about["too_coarse"] = True
         chosen = list(new.values())
-        parts = [
-            feature[chosen].astype(dtype)
-            for feature, dtype in zip(features, self.trunk.dtypes(), strict=True)
-        ]
+        with np.errstate(over="ignore"):
+            parts = [
+                feature[chosen].astype(dtype)
+                for feature, dtype in zip(features, trunk.dtypes(), strict=True)
+            ]
         self._identities |= dict.fromkeys(new)
         self._parts.append(parts)
         self._bytes += sum(part.nbytes for part in parts)
