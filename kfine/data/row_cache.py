@@ -105,8 +105,10 @@ class RowCache:
     def _add(self, path: Path) -> None:
         try:
             segment = _Segment.open(path)
-        except (KfineError, OSError, KeyError, TypeError, ValueError):
-            if path.exists():
+        except (KfineError, OSError, KeyError, TypeError, ValueError) as error:
+            # Too many open files, or a disk that does not answer, says nothing of the segment.
+            missing = isinstance(error, FileNotFoundError)
+            if path.exists() and (missing or not isinstance(error, OSError)):
                 shutil.rmtree(path, ignore_errors=True)
                 self.damaged += 1
             return
@@ -244,6 +246,8 @@ class TensorRows:
         self._number = number
         self.shape = (len(rows), *rows.shapes[number])
         self.dtype = rows.dtypes[number]
+        self.in_memory = rows.in_memory
+        self.nbytes = math.prod(self.shape) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -432,10 +432,10 @@ CHILD = """
 import json, os, resource, signal, sys
 import kfine
 from kfine.console import Console
-from kfine.training import trunk_pass
+from kfine.training import trunk
 
 what, moment, arguments = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-trunk_pass._SEGMENT_BYTES = 0  # a segment after each block
+trunk._SEGMENT_BYTES = 0  # a segment after each block
 
 class Acting(Console):
     def say(self, line=""):
