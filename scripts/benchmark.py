@@ -1,4 +1,4 @@
-"""Measure start-up, and accuracy, time and memory of whole runs over several seeds."""
+"""Measure start-up, whole runs over several seeds, and what the feature cache saves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks import caching
 
 KFINE = [sys.executable, "-m", "kfine"]
 
@@ -105,6 +107,9 @@ def main() -> None:
     whole.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     whole.add_argument("--export", nargs="*", default=["none", "float16", "int8"])
     whole.set_defaults(run=accuracy)
+    compared = kinds.add_parser("caching")
+    caching.add_arguments(compared)
+    compared.set_defaults(run=caching.run)
     # What follows -- goes to `kfine fit`; argparse loses it behind options of several values.
     given, settings = sys.argv[1:], []
     if "--" in given:

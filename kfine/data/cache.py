@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kfine.errors import ConfigError
+from kfine.errors import ConfigError, RunError
 from kfine.runs.files import read_json
 
 ABOUT = "about.json"
@@ -35,7 +36,7 @@ def cache_limit() -> int:
         limit = float(given) if given else _DEFAULT_LIMIT
     except ValueError:
         limit = -1.0
-    if not limit >= 0:
+    if not 0 <= limit < math.inf:
         raise ConfigError(
             f"KFINE_CACHE_LIMIT is a number of gigabytes, such as 20. Received: {given!r}"
         )
@@ -98,9 +99,18 @@ def make_room(needed: int, keep: Iterator[Path] | list[Path]) -> bool:
 
     Returns:
         Whether there is room, under the limit and on the disk.
+
+    Raises:
+        RunError: The cache folder cannot be made.
     """
     folder = cache_folder() / "features"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"Cannot write {folder}: {os.strerror(error.errno or 0)}; set KFINE_CACHE to a folder "
+            "that can be written."
+        ) from None
     entries = cache_entries()
     kept = {path.resolve() for path in keep}
     total = sum(entry.size_bytes for entry in entries)

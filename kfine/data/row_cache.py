@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
+import secrets
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +72,12 @@ class RowCache:
             RunError: The disk is full or cannot be written.
         """
         name = hashlib.sha256("\n".join(identities).encode()).hexdigest()[:16]
-        target = self.folder / f"segment-{name}"
+        for path in self.folder.glob(f"segment-{name}-*"):
+            self._add(path)
+        if all(identity in self for identity in identities):
+            return  # another process computed the same rows meanwhile
+        # A name of its own: two processes that write the same rows never replace each other's.
+        target = self.folder / f"segment-{name}-{secrets.token_hex(4)}"
         tensors = [np.ascontiguousarray(tensor) for tensor in tensors]
         with whole_folder(target) as folder:
             for number, tensor in enumerate(tensors):
@@ -97,8 +105,10 @@ class RowCache:
     def _add(self, path: Path) -> None:
         try:
             segment = _Segment.open(path)
-        except (KfineError, OSError, KeyError, TypeError, ValueError):
-            if path.exists():
+        except (KfineError, OSError, KeyError, TypeError, ValueError) as error:
+            # Too many open files, or a disk that does not answer, says nothing of the segment.
+            missing = isinstance(error, FileNotFoundError)
+            if path.exists() and (missing or not isinstance(error, OSError)):
                 shutil.rmtree(path, ignore_errors=True)
                 self.damaged += 1
             return
@@ -108,6 +118,18 @@ class RowCache:
 
 class DamagedRows(KfineError):
     """A cached row is not what was written; its segment has been removed."""
+
+
+@contextmanager
+def plain_damage() -> Iterator[None]:
+    """Give damage that an input pipeline met as `DamagedRows`, not as TensorFlow's report of it."""
+    try:
+        yield
+    except Exception as error:
+        found = re.search(r"DamagedRows: (.+)", str(error))
+        if not found:
+            raise
+        raise DamagedRows(found[1]) from None
 
 
 @dataclass(frozen=True)
@@ -224,6 +246,8 @@ class TensorRows:
         self._number = number
         self.shape = (len(rows), *rows.shapes[number])
         self.dtype = rows.dtypes[number]
+        self.in_memory = rows.in_memory
+        self.nbytes = math.prod(self.shape) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -70,12 +70,12 @@ def cut_model(model: keras.Model, groups: Sequence[LayerGroup], depth: int) -> C
     below, last_weights = _below(order, flat.inputs, frozen)
     if not last_weights:
         raise CannotCut("no frozen layer with weights lies below the first that trains")
-    live = _fewest_bytes(flat, order, below, last_weights)
-    features = tuple(live) if len(live) > 1 else live[0]
+    length = _cheapest_length(flat, order, below, last_weights)
+    live = _crossing(flat, order, below[:length])
     return Cut(
         name=groups[first].name,
-        trunk=keras.Model(structure, features, name="trunk"),
-        suffix=keras.Model(features, flat._outputs_struct, name="suffix"),
+        trunk=keras.Model(structure, _as_structure(live), name="trunk"),
+        suffix=_suffix(flat, order, below[:length], live),
         layers=tuple(
             node.operation for node in below[:last_weights] if _weights_of(node.operation)
         ),
@@ -149,16 +149,38 @@ def _weights_of(operation: Any) -> list[Any]:
     return list(getattr(operation, "weights", []))
 
 
-def _fewest_bytes(
+def _cheapest_length(
     flat: keras.Model, order: Sequence[Any], below: Sequence[Any], shortest: int
-) -> list[Any]:
-    """The tensors that cross the cheapest place at or after `shortest` calls."""
-    best: list[Any] = []
-    for length in range(len(below), shortest - 1, -1):
-        live = _crossing(flat, order, below[:length])
-        if not best or _row_bytes(live) < _row_bytes(best):
-            best = live
-    return best
+) -> int:
+    """After how many calls, at least `shortest`, the fewest bytes cross; the most of equals."""
+    lengths = range(len(below), shortest - 1, -1)
+    return min(lengths, key=lambda length: _row_bytes(_crossing(flat, order, below[:length])))
+
+
+def _as_structure(live: Sequence[Any]) -> Any:
+    return tuple(live) if len(live) > 1 else live[0]
+
+
+def _suffix(
+    flat: keras.Model, order: Sequence[Any], below: Sequence[Any], live: Sequence[Any]
+) -> keras.Model:
+    """The calls that are not below, on inputs of their own.
+
+    `keras.Model(live, outputs)` would drop the second call of a layer whose first call gives a
+    feature, such as the embedding of a language model, which is its output layer too.
+    """
+    inputs = [keras.Input(batch_shape=one.shape, dtype=one.dtype) for one in live]
+    known = {id(own): given for own, given in zip(live, inputs, strict=True)}
+    done = {id(node) for node in below}
+    for node in order:
+        if id(node) in done:
+            continue
+        arguments, options = node.arguments.fill_in(known)
+        outputs = node.operation(*arguments, **options)
+        for own, made in zip(node.outputs, keras.tree.flatten(outputs), strict=True):
+            known[id(own)] = made
+    ends = keras.tree.map_structure(lambda tensor: known[id(tensor)], flat._outputs_struct)
+    return keras.Model(_as_structure(inputs), ends, name="suffix")
 
 
 def _crossing(flat: keras.Model, order: Sequence[Any], below: Sequence[Any]) -> list[Any]:

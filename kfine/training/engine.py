@@ -11,6 +11,7 @@ import keras
 
 from kfine.console import Console
 from kfine.data.pipeline import Batches
+from kfine.data.row_cache import plain_damage
 from kfine.errors import RunError
 from kfine.models.groups import LayerGroup
 from kfine.training.callbacks import (
@@ -197,22 +198,23 @@ def _fit_stage(
         compile_part(suffix, job, job.model.optimizer)
         separate = [SeparateValidation(suffix, validation, averaged)]
         averaged = []
-    feed.model.fit(
-        feed.batches.dataset(),
-        initial_epoch=state.epochs_done,
-        epochs=stage.end_epoch,
-        validation_data=feed.validation,
-        callbacks=[
-            EpochClock(feed.batches, config.seed, job.model),
-            *averaged,
-            *separate,
-            best,
-            _Recorder(_saved(job), state, stage, best, checkpoints),
-            Progress(console, config.epochs, job.batches.steps),
-        ],
-        verbose=0,
-        shuffle=False,  # the batches come in the order of their epoch already
-    )
+    with plain_damage():
+        feed.model.fit(
+            feed.batches.dataset(),
+            initial_epoch=state.epochs_done,
+            epochs=stage.end_epoch,
+            validation_data=feed.validation,
+            callbacks=[
+                EpochClock(feed.batches, config.seed, job.model),
+                *averaged,
+                *separate,
+                best,
+                _Recorder(_saved(job), state, stage, best, checkpoints),
+                Progress(console, config.epochs, job.batches.steps),
+            ],
+            verbose=0,
+            shuffle=False,  # the batches come in the order of their epoch already
+        )
 
 
 class _Recorder(keras.callbacks.Callback):

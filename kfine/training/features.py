@@ -16,8 +16,9 @@ from kfine.models.cutting import CannotCut, Cut, cut_model
 from kfine.seeds import derive_seed
 from kfine.training.frozen import open_rows_of, request_for
 from kfine.training.settings import TrainingConfig
+from kfine.training.trunk import Trunk
 from kfine.training.trunk_key import trunk_key
-from kfine.training.trunk_pass import NoRoom, Request, Trunk, fill
+from kfine.training.trunk_pass import NoRoom, Request, fill
 from kfine.training.unfreezing import Stage
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Features:
         except NoRoom:
             self._fill([stage])
         plain = self._trunk(stage, augmented=False)
-        validation = self._open(plain, self._request(job.validation, views=0))
+        validation = self._open(plain, self._request(job.validation, views=0), 0)
         in_order = evaluation_dataset(
             validation, None, job.batches.batch_size, job.validation.targets
         )
@@ -118,7 +119,7 @@ class Features:
         self.decisions[stage.index] = decision
         batches = replace(
             job.batches,
-            inputs=self._open(trunk, request),
+            inputs=self._open(trunk, request, _held(validation)),
             prepare=None,
             augment=None,
             views=max(1, decision.views),
@@ -221,16 +222,23 @@ class Features:
             np.array(seeds, np.int32),
         )
 
-    def _open(self, trunk: Trunk, request: Request) -> Any:
-        """Cached rows of a request, in the structure that the suffix takes."""
-        inputs = keras.tree.flatten(self.job.batches.inputs)
-        taken = sum(rows.nbytes for rows in inputs if getattr(rows, "in_memory", True))
-        budget = int(self.job.config.cache_memory * 1e9) - taken
+    def _open(self, trunk: Trunk, request: Request, held: int) -> Any:
+        """Cached rows of a request, in the structure that the suffix takes.
+
+        One budget serves the decoded inputs, the `held` bytes of other features, and these.
+        """
+        budget = int(self.job.config.cache_memory * 1e9) - held - _held(self.job.batches.inputs)
         return open_rows_of(trunk, request, max(0, budget), self.console)
 
     def _what(self, stages: Sequence[Stage], views: int) -> str:
         names = " and ".join(dict.fromkeys(self._cut(stage).name for stage in stages))
         return f"features before {names}" + (f", {views} views" if views > 1 else "")
+
+
+def _held(rows: Any) -> int:
+    """Bytes of rows that lie in memory; several tensors of one cache are there together or not."""
+    flat = keras.tree.flatten(rows)
+    return sum(one.nbytes for one in flat if getattr(one, "in_memory", True))
 
 
 def views_for(config: TrainingConfig, epochs: int) -> int:

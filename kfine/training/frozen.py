@@ -12,8 +12,9 @@ from kfine.console import Console
 from kfine.data.row_cache import DamagedRows, row_identities
 from kfine.models.cutting import CannotCut, cut_model
 from kfine.models.groups import LayerGroup
+from kfine.training.trunk import Trunk
 from kfine.training.trunk_key import trunk_key
-from kfine.training.trunk_pass import NoRoom, Request, Trunk, fill
+from kfine.training.trunk_pass import NoRoom, Request, fill
 
 
 def request_for(inputs: Any, prepare: Callable[[Any], Any] | None) -> Request:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import re
 from typing import Any
 
 import keras
+import numpy as np
 
 from kfine.models.cutting import Cut
 
 # Names are counters of the process, and whether a layer trains is the stage's business.
 _WITHOUT_MEANING = ("name", "trainable", "build_config")
 _LIBRARIES = ("keras", "keras_hub", "tensorflow")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def trunk_key(cut: Cut, inputs: Any) -> str:
@@ -57,19 +60,20 @@ def _operation(operation: Any) -> Any:
     try:
         config = operation.get_config()
     except Exception:  # an operation that cannot be serialised is known by its attributes
-        config = {key: value for key, value in vars(operation).items() if key[0] != "_"}
-    described = [f"{kind.__module__}.{kind.__qualname__}", _plain(config, {})]
-    if kind.__module__.split(".")[0] not in _LIBRARIES:
-        # The code of other people's layers may change under the same name.
-        described.append(hashlib.sha256(_source(kind).encode()).hexdigest())
-    return described
+        # "call" is there in frozen layers, and says nothing else.
+        config = {k: v for k, v in vars(operation).items() if k[0] != "_" and k != "call"}
+    return [*_code(kind), _plain(config, {})]
 
 
-def _source(kind: type) -> str:
+def _code(thing: Any) -> list[str]:
+    """Name of a class or function, and a hash of its source where that may change under it."""
+    named = [f"{thing.__module__}.{thing.__qualname__}"]
+    if str(thing.__module__).split(".")[0] in _LIBRARIES:
+        return named
     try:
-        return inspect.getsource(kind)
+        return [*named, hashlib.sha256(inspect.getsource(thing).encode()).hexdigest()]
     except (OSError, TypeError):
-        return ""
+        return named
 
 
 def _plain(value: Any, numbers: dict[int, int]) -> Any:
@@ -77,6 +81,8 @@ def _plain(value: Any, numbers: dict[int, int]) -> Any:
     if isinstance(value, keras.KerasTensor):
         return {"tensor": numbers.get(id(value), -1)}
     if isinstance(value, dict):
+        if str(value.get("class_name")).endswith("DTypePolicy"):
+            return repr(value)  # its name is what it means
         return {
             str(key): _plain(one, numbers)
             for key, one in value.items()
@@ -86,4 +92,10 @@ def _plain(value: Any, numbers: dict[int, int]) -> Any:
         return [_plain(one, numbers) for one in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    return repr(value)
+    if hasattr(value, "__array__"):
+        array = np.ascontiguousarray(value)
+        content = hashlib.sha256(array.tobytes()).hexdigest()
+        return ["array", str(array.dtype), array.shape, content]
+    if hasattr(value, "__qualname__"):
+        return _code(value)
+    return _ADDRESS.sub("", repr(value))

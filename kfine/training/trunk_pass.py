@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -15,74 +14,17 @@ import numpy as np
 from kfine.console import Console, format_bytes, format_seconds
 from kfine.data.cache import cache_folder, make_room
 from kfine.data.pipeline import gather
-from kfine.data.row_cache import RowCache
 from kfine.errors import RunError
-from kfine.models.cutting import Cut, feature_dtype, joined_trunk
+from kfine.models.cutting import joined_trunk
+from kfine.training.trunk import TooCoarse, Trunk, TrunkWriter, float16_is_enough
 
 # Always the same rows go through the trunk together, whatever is cached already: on another
 # batch the last bits of an activation may differ.
 BLOCK = 32
-# Rounding to float16 moves a row of activations by 0.0003 of its length.
-FLOAT16_TOLERANCE = 1e-3
-_SEGMENT_BYTES = 64e6
-_SEGMENT_SECONDS = 30
 
 
 class NoRoom(Exception):
     """Why features cannot be written; training goes on without them."""
-
-
-class _TooCoarse(Exception):
-    """Activations that float16 cannot hold, met after the first block."""
-
-
-@dataclass
-class Trunk:
-    """A trunk and the cache of its features.
-
-    Attributes:
-        cut: The cut model.
-        key: Hash of everything that the features depend on, apart from the example.
-        precision: "float16", "float32", or "auto": float16 unless that is too coarse.
-        about: What the cache says of itself.
-        floats: "float16" or "float32", once known.
-        cache: The cache, once that is known.
-    """
-
-    cut: Cut
-    key: str
-    precision: str
-    about: dict[str, Any] = field(default_factory=dict)
-    floats: str = ""
-    cache: RowCache | None = None
-
-    def __post_init__(self) -> None:
-        known = ("float16", "float32") if self.precision == "auto" else (self.precision,)
-        found = [dtype for dtype in known if self._folder(dtype).is_dir()]
-        if found or self.precision != "auto":
-            self.open(found[0] if found else self.precision)
-
-    def open(self, dtype: str) -> None:
-        """Open the cache that holds activations as `dtype`."""
-        self.floats = dtype
-        self.cache = RowCache(self._folder(dtype))
-        self.about = {**self.cache.about(), **self.about, "dtype": dtype}
-
-    def widen(self) -> None:
-        """Go over from float16 to float32, and drop what was written as float16."""
-        shutil.rmtree(self._folder("float16"), ignore_errors=True)
-        self.open("float32")
-
-    def holds(self, identity: str) -> bool:
-        """Whether the features of an example are there."""
-        return self.cache is not None and identity in self.cache
-
-    def dtypes(self) -> list[np.dtype[Any]]:
-        """What each feature is stored as."""
-        return [feature_dtype(tensor.dtype, self.floats) for tensor in self.cut.trunk.outputs]
-
-    def _folder(self, dtype: str) -> Any:
-        return cache_folder() / "features" / f"{self.key}-{dtype}"
 
 
 @dataclass(frozen=True)
@@ -168,15 +110,15 @@ def fill(
     if not missing:
         for trunk in trunks:
             assert trunk.cache is not None
-            trunk.cache.describe(trunk.about)
+            with suppress(RunError):  # a cache that can only be read is as good
+                trunk.cache.describe(trunk.about)
         return None
     try:
         return _compute(trunks, missing, what, console)
     except RunError as error:
         raise NoRoom(str(error).rstrip(".")) from None
-    except _TooCoarse:
-        for trunk in trunks:
-            trunk.widen()
+    except TooCoarse as found:
+        found.trunk.widen()
         return fill(trunks, requests, what, console)
 
 
@@ -187,7 +129,7 @@ def _compute(
     console: Console,
 ) -> float:
     model = joined_trunk([trunk.cut for trunk in trunks])
-    writers = [_Writer(trunk) for trunk in trunks]
+    writers = [TrunkWriter(trunk) for trunk in trunks]
     total = sum(len(block) for _, block in missing)
     progress = console.count(f"computing {what}")
     start, pace, done = time.monotonic(), 0.0, 0
@@ -218,11 +160,13 @@ def _compute(
         assert trunk.cache is not None
         trunk.about["seconds_per_example"] = round(pace, 6)
         trunk.cache.describe(trunk.about)
+        if trunk.about.get("too_coarse"):
+            console.warn(f"float16 is too coarse for some of the {what}; float32 is not")
     return pace
 
 
 def _announcement(trunks: Sequence[Trunk], what: str, total: int, pace: float) -> str:
-    size = format_bytes(total * sum(_row_bytes(trunk) for trunk in trunks))
+    size = format_bytes(total * sum(trunk.row_bytes() for trunk in trunks))
     floats = " and ".join(sorted({trunk.floats for trunk in trunks}))
     return f"{what}: {size} in {floats}, {format_seconds(pace * total)} to compute once"
 
@@ -247,7 +191,7 @@ def _begin(trunks: Sequence[Trunk], features: Sequence[Sequence[np.ndarray]], ro
         if trunk.cache is None:
             trunk.open("float16" if float16_is_enough(found) else "float32")
         trunk.about["shapes"] = [list(one.shape[1:]) for one in found]
-    needed = rows * sum(_row_bytes(trunk) for trunk in trunks)
+    needed = rows * sum(trunk.row_bytes() for trunk in trunks)
     if not make_room(needed, [trunk.cache.folder for trunk in trunks if trunk.cache]):
         raise NoRoom(
             f"{format_bytes(needed)} of features do not fit into {cache_folder()} "
@@ -255,68 +199,6 @@ def _begin(trunks: Sequence[Trunk], features: Sequence[Sequence[np.ndarray]], ro
         )
 
 
-def _row_bytes(trunk: Trunk) -> int:
-    return sum(
-        int(np.prod(shape)) * dtype.itemsize
-        for shape, dtype in zip(trunk.about["shapes"], trunk.dtypes(), strict=True)
-    )
-
-
-def float16_is_enough(features: Sequence[np.ndarray]) -> bool:
-    """Whether float16 keeps every row of activations within `FLOAT16_TOLERANCE` of its length."""
-    for feature in features:
-        if feature.dtype.kind != "f":
-            continue
-        rows = feature.reshape(len(feature), -1).astype(np.float64)
-        with np.errstate(over="ignore"):
-            error = np.linalg.norm(rows.astype(np.float16) - rows, axis=1)
-        if not (error <= FLOAT16_TOLERANCE * np.linalg.norm(rows, axis=1)).all():
-            return False
-    return True
-
-
-class _Writer:
-    """Collects rows of one trunk and writes them in segments."""
-
-    def __init__(self, trunk: Trunk) -> None:
-        self.trunk = trunk
-        self._clear()
-
-    def _clear(self) -> None:
-        self._identities: dict[str, None] = {}
-        self._parts: list[list[np.ndarray]] = []
-        self._bytes = 0
-        self._since = time.monotonic()
-
-    def add(self, identities: Sequence[str], features: Sequence[np.ndarray]) -> None:
-        new: dict[str, int] = {}
-        for position, identity in enumerate(identities):
-            if not self.trunk.holds(identity) and identity not in self._identities:
-                new.setdefault(identity, position)
-        trunk = self.trunk
-        coarse = trunk.floats == "float16" and not float16_is_enough(features)
-        if coarse and trunk.precision == "auto":
-            raise _TooCoarse
-        chosen = list(new.values())
-        parts = [
-            feature[chosen].astype(dtype)
-            for feature, dtype in zip(features, self.trunk.dtypes(), strict=True)
-        ]
-        self._identities |= dict.fromkeys(new)
-        self._parts.append(parts)
-        self._bytes += sum(part.nbytes for part in parts)
-        if self._bytes > _SEGMENT_BYTES or time.monotonic() - self._since > _SEGMENT_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._identities:
-            assert self.trunk.cache is not None
-            self.trunk.cache.describe(self.trunk.about)
-            tensors = [np.concatenate(column) for column in zip(*self._parts, strict=True)]
-            self.trunk.cache.write(list(self._identities), tensors)
-        self._clear()
-
-
-def _flush(writers: Sequence[_Writer]) -> None:
+def _flush(writers: Sequence[TrunkWriter]) -> None:
     for writer in writers:
         writer.flush()

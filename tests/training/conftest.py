@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,3 +23,39 @@ def make_job(tiny_settings: dict[str, Any]) -> Callable[..., Any]:
         return build_job(module, config, data, console).job
 
     return make
+
+
+@pytest.fixture
+def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache; gives the folder in which features will lie."""
+    monkeypatch.setenv("KFINE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "features"
+
+
+class Listening(Console):
+    """A console that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.lines: list[str] = []
+
+    def say(self, line: str = "") -> None:
+        self.lines.append(line)
+
+    def warn(self, line: str) -> None:
+        self.lines.append(f"warning: {line}")
+
+    def about(self, words: str) -> list[str]:
+        """The lines that hold these words."""
+        return [line for line in self.lines if words in line]
+
+    @property
+    def passes(self) -> list[str]:
+        """What was announced as computed."""
+        return self.about("to compute once")
+
+
+@pytest.fixture
+def listening() -> Listening:
+    """A console that keeps what it is told: `lines`, `about(words)` and `passes`."""
+    return Listening()
