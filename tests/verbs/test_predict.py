@@ -30,7 +30,7 @@ def test_predictions_are_those_that_were_scored(finished_run: Path, digit_photos
     images = [digit_photos / row["name"] for row in scored]
     found = kfine.predict(finished_run, images, console=Console(quiet=True))
     for row, one in zip(scored, found, strict=True):
-        assert one.classes[0][1] == pytest.approx(row["probability"], abs=1e-5)
+        assert one.classes[0][1] == pytest.approx(row["probability"], abs=1e-3)
         assert one.label == row["prediction"]
 
 
