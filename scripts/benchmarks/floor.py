@@ -81,7 +81,7 @@ def main() -> None:
             for images, batches in zip(splits, (job.batches, job.validation), strict=True)
         )
         epochs = stage.end_epoch - stage.first_epoch
-        predict = tf.function(lambda features, _, suffix=cut.suffix: suffix(features))
+        predict = tf.function(lambda features, targets, suffix=cut.suffix: suffix(features))
         found["seconds"] += seconds_of(training_step(cut.suffix, job), train, epochs)
         found["seconds"] += seconds_of(predict, validation, epochs)
     report(found)

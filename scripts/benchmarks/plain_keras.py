@@ -91,6 +91,7 @@ def write_reference(settings: Settings) -> None:
     backbone = keras_hub.models.Backbone.from_preset(settings.preset)
     features = backbone.predict(images * np.float32(settings.scale) + settings.offset, verbose=0)
     np.savez(settings.reference, images=images, features=features)
+    report({})
 
 
 def main() -> None:
