@@ -1,0 +1,114 @@
+"""What a search was asked to do: checked at once, and kept so that it can go on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from kfine.errors import ConfigError
+from kfine.tuning.ranges import Range
+
+ORACLES = ("bayesian", "hyperband", "random", "grid")
+USUAL_TRIALS = 12
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of a search, apart from those of its trials.
+
+    Attributes:
+        trials: At most so many, or `None`.
+        seconds: At most so long, or `None`.
+        oracle: Who chooses the values: one of `ORACLES`.
+        objectives: What is optimized, such as `val_accuracy`; the first one leads the search.
+        searched: Ranges that replace or add to those of the recipe.
+        fixed: Settings that do not vary.
+        only: Settings that may vary; empty for all.
+        keep: How many trials keep their weights on disk.
+        prune: Whether trials behind the median end early.
+    """
+
+    trials: int | None
+    seconds: float | None
+    oracle: str
+    objectives: tuple[str, ...]
+    searched: dict[str, Range]
+    fixed: tuple[str, ...]
+    only: tuple[str, ...]
+    keep: int
+    prune: bool
+
+    def __post_init__(self) -> None:
+        if self.oracle not in ORACLES:
+            raise ConfigError(
+                f"oracle must be one of {', '.join(ORACLES)}. Received: {self.oracle!r}"
+            )
+        if self.trials is not None and self.trials < 1:
+            raise ConfigError(f"A search needs one trial or more. Received: {self.trials}")
+        if self.keep < 1:
+            raise ConfigError(f"keep must be at least 1 trial. Received: {self.keep}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able copy."""
+        searched = {name: range_.to_dict() for name, range_ in self.searched.items()}
+        return {**asdict(self), "searched": searched}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Plan:
+        """Read what `to_dict` wrote."""
+        known = {one.name: values[one.name] for one in fields(cls)}
+        for name in ("objectives", "fixed", "only"):
+            known[name] = tuple(known[name])
+        searched = known["searched"].items()
+        return cls(**{**known, "searched": {k: Range.from_dict(v) for k, v in searched}})
+
+
+def read_duration(value: str | float | None) -> float | None:
+    """Seconds of a text such as `90s`, `20m` or `1h30m`; a number is seconds already.
+
+    Raises:
+        ConfigError: It is none, or not above zero.
+    """
+    if value is None:
+        return None
+    text = str(value).strip().replace(" ", "").lower()
+    parts = _DURATION.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    else:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise ConfigError(
+            f"A time is written like 90s, 20m or 1h30m and is above zero. Received: {value!r}"
+        )
+    return seconds
+
+
+def check_objective(text: str, reported: Mapping[str, str]) -> tuple[str, str]:
+    """Name and direction of an objective.
+
+    Args:
+        text: Such as `val_accuracy`, or `val_distance:min` where the direction is not known.
+        reported: What a trial reports, each with its direction, or "" where that is unknown.
+
+    Raises:
+        ConfigError: It is not reported; lists what is. Or its direction is not known.
+    """
+    name, colon, direction = text.partition(":")
+    if name not in reported:
+        raise ConfigError(
+            f"A trial does not report {name!r}; it reports: {', '.join(sorted(reported))}."
+        )
+    direction = direction if colon else reported[name]
+    if direction not in ("min", "max"):
+        raise ConfigError(
+            f"Say whether {name} is to be minimized or maximized: {name}:min or {name}:max."
+        )
+    return name, direction

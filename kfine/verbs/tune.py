@@ -1,0 +1,300 @@
+"""`tune`: many trials of a recipe, each a run, and the best config as the answer."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kfine.backend import load_backend
+from kfine.config import dump_yaml, make_config
+from kfine.console import Console
+from kfine.errors import ConfigError, RunError
+from kfine.runs.folder import new_run, now, removed_on_failure
+from kfine.runs.lock import locked
+from kfine.runs.provenance import environment
+from kfine.tuning.plan import USUAL_TRIALS, Plan, check_objective, read_duration
+from kfine.tuning.ranges import read_fixed, read_searches
+from kfine.tuning.records import SearchFolder, open_search
+from kfine.tuning.space import Space
+from kfine.verbs.fit import build_job, load_data, say_data
+from kfine.verbs.recipes import load_recipe, recipe_name, source_of
+from kfine.verbs.search import Search, recipe_of_search
+from kfine.verbs.trial import Bench, run_one
+
+
+def tune(
+    recipe: str | Path | None = None,
+    *,
+    trials: int | None = None,
+    time: str | float | None = None,
+    oracle: str = "bayesian",
+    objective: str | Sequence[str] | None = None,
+    search: Sequence[str] | Mapping[str, Any] = (),
+    fix: Sequence[str] | Mapping[str, Any] = (),
+    only: Sequence[str] = (),
+    keep: int = 3,
+    prune: bool = True,
+    config: str | Path | None = None,
+    run_dir: str | Path | None = None,
+    resume: str | Path | None = None,
+    console: Console | None = None,
+    **settings: Any,
+) -> Search:
+    """Search for better settings of a recipe; every trial is a run.
+
+    Args:
+        recipe: Name of a recipe, or path of a recipe file.
+        trials: How many to run at most; 12 if neither trials nor time are given.
+        time: How long to search at most, such as "20m"; the trial under way ends with its epoch.
+        oracle: "bayesian", "hyperband", "random" or "grid".
+        objective: What to optimize, such as "val_accuracy"; of several the first one leads. The
+            recipe's primary metric on the validation split if omitted.
+        search: Ranges such as "learning_rate=1e-5..1e-3" or "dropout=0,0.2,0.5", or a mapping from
+            settings to such texts or lists; they replace or add to those of the recipe.
+        fix: Settings to hold, such as "epochs=4", or a mapping.
+        only: Settings of the recipe's search space that vary; all if omitted.
+        keep: How many of the best trials keep their weights on disk.
+        prune: End trials early that fall behind the median.
+        config: YAML file with settings that trials have where they do not vary.
+        run_dir: Where to put the search; `runs/RECIPE-search-DATE-TIME` if omitted.
+        resume: The folder of an interrupted search to continue; takes no settings, and of the
+            limits only `trials` and `time`.
+        console: Hears of the progress; standard error if omitted.
+        **settings: Fields of the recipe's `Config`; they are held as those in `fix` are.
+
+    Returns:
+        The search, its best config in `best.yaml`.
+
+    Raises:
+        KfineError: The settings, the search space, the data or the folder cannot be used, or
+            trials fail one after the other.
+
+    Example:
+
+    ```python
+    search = kfine.tune("image_classification", data="flowers", trials=12)
+    run = kfine.fit("image_classification", config=search.path / "best.yaml")
+    ```
+    """
+    console = console or Console()
+    seconds = read_duration(time)
+    if resume is not None:
+        if recipe or settings or config or run_dir or search or fix or only or objective:
+            raise ConfigError("resume takes no recipe and no settings: the search has its own.")
+        return _resume(open_search(resume), trials, seconds, console)
+    if recipe is None:
+        raise ConfigError("tune needs a recipe, such as image_classification, or a search to resume.")
+    module = load_recipe(recipe)
+    held = {**read_fixed(module.Config, fix), **settings}
+    given = {name: value for name, value in held.items() if value is not None}
+    base = make_config(module.Config, given, config)
+    if trials is None and seconds is None and oracle not in ("hyperband", "grid"):
+        trials = USUAL_TRIALS
+    plan = Plan(
+        trials=trials,
+        seconds=seconds,
+        oracle=oracle,
+        objectives=_objectives(module, objective),
+        searched=read_searches(module.Config, search),
+        fixed=tuple(sorted(held)),
+        only=tuple(only),
+        keep=keep,
+        prune=prune,
+    )
+    space = make_space(module, base, plan)
+    folder = SearchFolder(new_run(f"{recipe_name(module)}-search", run_dir).path)
+    with locked(folder.path):
+        with removed_on_failure(folder):  # type: ignore[arg-type]
+            data = load_data(module, space.resolved, console)
+            say_data(data, console)
+            goals = _goals(space, data, plan, console)
+            _describe(folder, module, space.base, plan, goals, data)
+        return _run(folder, space, plan, goals, console)
+
+
+def make_space(module: ModuleType, base: Any, plan: Plan) -> Space:
+    """The search space of a plan."""
+    return Space(module, base, plan.searched, set(plan.fixed), set(plan.only))
+
+
+def _objectives(module: ModuleType, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
+    if wanted is None:
+        return (f"val_{getattr(module, 'PRIMARY', 'loss')}",)
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    return tuple(part.strip() for name in names for part in name.split(",") if part.strip())
+
+
+def _goals(space: Space, data: Any, plan: Plan, console: Console) -> dict[str, str]:
+    """Objectives with their directions, checked against what the model reports."""
+    with console.timed("loading TensorFlow and the preset"):
+        load_backend()
+        # Also finds out whether anything varies, and whether the recipe's ranges are possible.
+        space.hyperparameters()
+        built = space.module.build_model(space.resolved, data)
+    from keras_tuner.src.engine.metrics_tracking import infer_metric_direction
+
+    reported = {"val_loss": "min"}
+    for metric in built.metrics:
+        reported[f"val_{metric.name}"] = infer_metric_direction(metric.name) or ""
+    return dict(check_objective(name, reported) for name in plan.objectives)
+
+
+def _describe(
+    folder: SearchFolder,
+    module: ModuleType,
+    base: Any,
+    plan: Plan,
+    goals: Mapping[str, str],
+    data: Any,
+) -> None:
+    folder.write_text("config.yaml", dump_yaml(base))
+    folder.write_text("recipe.py", source_of(module))
+    folder.write("environment.json", environment(base.seed))
+    folder.write("data.json", data.summary())
+    folder.write("splits.json", data.split_lists())
+    builtin = module.__name__.startswith("kfine.recipes.")
+    # Written last: with it the folder counts as a search that can be resumed.
+    folder.write(
+        "search.json",
+        {
+            "recipe": recipe_name(module) if builtin else str(module.__file__),
+            "started": now(),
+            **plan.to_dict(),
+            "goals": dict(goals),
+        },
+    )
+
+
+def _resume(
+    folder: SearchFolder, trials: int | None, seconds: float | None, console: Console
+) -> Search:
+    with locked(folder.path):
+        module, note = recipe_of_search(folder)
+        if note:
+            console.warn(note)
+        kept = folder.read("search.json")
+        if trials is not None:
+            kept["trials"] = trials
+        if seconds is not None:
+            kept["seconds"] = seconds
+        plan = Plan.from_dict(kept)
+        folder.write("search.json", kept)
+        base = make_config(module.Config, {}, folder.path / "config.yaml")
+        console.say(f"resuming {folder.path}: {len(folder.records())} trials have ended")
+        return _run(folder, make_space(module, base, plan), plan, kept["goals"], console)
+
+
+def _run(
+    folder: SearchFolder,
+    space: Space,
+    plan: Plan,
+    goals: Mapping[str, str],
+    console: Console,
+) -> Search:
+    from kfine.models.pretrained import pretrained_in_memory
+
+    with console.timed("loading TensorFlow"):
+        load_backend()
+    from kfine.tuning.keeping import keep_best
+
+    bench = make_bench(folder, space, plan, goals, console)
+    objective, direction = bench.objective, bench.direction
+    continued = plan.oracle == "hyperband"
+
+    def finished() -> None:
+        keep_best(folder, objective, direction, plan.keep, continued=continued)
+
+    try:
+        with pretrained_in_memory():
+            tuner = make_tuner(bench, finished)
+            tuner.search()
+    except KeyboardInterrupt:
+        console.say(f"interrupted; continue with: kfine tune --resume {folder.path}")
+        raise
+    kept = keep_best(folder, objective, direction, plan.keep, continued=False)
+    return _answer(folder, kept, console)
+
+
+def make_bench(
+    folder: SearchFolder,
+    space: Space,
+    plan: Plan,
+    goals: Mapping[str, str],
+    console: Console,
+) -> Bench:
+    """What the trials of a search work with, its clock started."""
+    from kfine.tuning.sharing import Remembered
+
+    lists = folder.read("splits.json")
+    fingerprint = folder.read("data.json")["fingerprint"]
+
+    def read(config: Any) -> Any:
+        data = load_data(space.module, config, console, split_lists=lists)
+        if data.fingerprint != fingerprint:
+            raise RunError(
+                f"The data of {folder.path} changed since the search began, so its trials cannot "
+                "be compared; restore the data, or start a new search."
+            )
+        return data
+
+    return Bench(
+        folder=folder,
+        module=space.module,
+        plan=plan,
+        space=space,
+        data=Remembered(read, room=1),
+        goals=goals,
+        console=console,
+        deadline=clock.time() + plan.seconds if plan.seconds else None,
+    )
+
+
+def make_tuner(bench: Bench, finished: Any) -> Any:
+    """KerasTuner's tuner of a search, reloaded where there is something to reload."""
+    from kfine.tuning.oracles import make_oracle
+    from kfine.tuning.tuner import RunTuner
+
+    plan, space = bench.plan, bench.space
+    oracle = make_oracle(
+        plan.oracle,
+        hyperparameters=space.hyperparameters(),
+        objective=bench.objective,
+        direction=bench.direction,
+        trials=plan.trials,
+        epochs=space.resolved.epochs,
+        seed=space.resolved.seed,
+    )
+    oracle.deadline = bench.deadline
+    return RunTuner(
+        oracle,
+        bench.folder,
+        lambda trial, values: run_one(bench, trial, values),
+        objective=bench.objective,
+        direction=bench.direction,
+        console=bench.console,
+        finished=finished,
+    )
+
+
+def _answer(folder: SearchFolder, kept: Sequence[str], console: Console) -> Search:
+    """Write the best config, and say what was found."""
+    search = Search(folder)
+    if not search.ranked:
+        refused = sum(one.status == "refused" for one in search.trials)
+        raise RunError(
+            f"No trial of {folder.path} was completed ({refused} refused, "
+            f"{len(search.trials) - refused} failed); see {folder.trials}."
+        )
+    best = search.best
+    config = search.best_run.config
+    folder.write_text("best.yaml", dump_yaml(config))
+    objective = next(iter(best.scores))
+    console.say(
+        f"best: trial {best.trial}, {objective} {best.scores[objective]:.4f}; "
+        f"{len(kept)} of {len(search.trials)} trials keep their weights"
+    )
+    console.say(f"search: {folder.path}")
+    return search
