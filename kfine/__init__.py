@@ -10,10 +10,12 @@ __getattr__, __dir__, __all__ = attach(
         "GradualUnfreezing": "training.gradual_unfreezing",
         "KfineError": "errors",
         "Run": "verbs.run",
+        "Search": "verbs.search",
         "dry_run": "verbs.dry_run",
         "evaluate": "verbs.evaluate",
         "export": "verbs.export",
         "fit": "verbs.fit",
         "predict": "verbs.predict",
+        "tune": "verbs.tune",
     },
 )

@@ -11,7 +11,7 @@ import click
 from kfine import __version__
 from kfine.cli.failures import run_safely
 
-_VERBS = ("fit", "evaluate", "predict", "export", "recipes", "presets", "runs", "cache")
+_VERBS = ("fit", "tune", "evaluate", "predict", "export", "recipes", "presets", "runs", "cache")
 
 
 class _Verbs(click.Group):

@@ -12,7 +12,7 @@ from kfine.console import format_bytes, format_seconds
 from kfine.errors import ConfigError, KfineError
 
 
-class _SettingsCommand(click.Command):
+class SettingsCommand(click.Command):
     """Lists the settings of a recipe under their headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -33,15 +33,23 @@ class _SettingsCommand(click.Command):
         except click.NoSuchOption as error:
             name = error.option_name
             if name == "--resume":
-                raise _resume_alone() from None
+                raise resume_alone(ctx.command_path) from None
             known = [option for p in self.get_params(ctx) for option in p.opts]
             raise click.UsageError(
                 f"There is no option {name}; {nearest(name, known)}.", ctx
             ) from None
 
 
-class _Recipes(click.Group):
+class RecipeGroup(click.Group):
     """One command per recipe, its options made from the recipe's Config."""
+
+    def own_options(self) -> list[click.Parameter]:
+        """Options of the verb, apart from the settings."""
+        return _own_options()
+
+    def callback_for(self, recipe: str) -> Any:
+        """What runs for a recipe."""
+        return _callback(recipe)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         from kfine.verbs.recipes import recipe_names
@@ -53,10 +61,10 @@ class _Recipes(click.Group):
         from kfine.verbs.recipes import load_recipe, summary_of
 
         module = load_recipe(cmd_name)
-        return _SettingsCommand(
+        return SettingsCommand(
             cmd_name,
-            params=[*click_options(module.Config), *_own_options()],
-            callback=_callback(cmd_name),
+            params=[*click_options(module.Config), *self.own_options()],
+            callback=self.callback_for(cmd_name),
             help=module.__doc__,
             short_help=summary_of(module),
         )
@@ -67,10 +75,19 @@ class _Recipes(click.Group):
         return name, command, args[1:]
 
 
-def _own_options() -> list[click.Parameter]:
+def parameters_of(*decorators: Any) -> list[click.Parameter]:
+    """The parameters that click's decorators declare, in reverse order."""
+
     def carrier() -> None: ...
 
-    for decorate in (
+    for decorate in decorators:
+        decorate(carrier)
+    parameters: list[click.Parameter] = carrier.__click_params__  # type: ignore[attr-defined]
+    return list(reversed(parameters))
+
+
+def _own_options() -> list[click.Parameter]:
+    return parameters_of(
         json_option,
         quiet_option,
         click.option(
@@ -84,10 +101,7 @@ def _own_options() -> list[click.Parameter]:
         click.option(
             "--config", metavar="FILE", help="YAML file with settings; options win over it."
         ),
-    ):
-        decorate(carrier)
-    parameters: list[click.Parameter] = carrier.__click_params__  # type: ignore[attr-defined]
-    return list(reversed(parameters))
+    )
 
 
 def _callback(recipe: str) -> Any:
@@ -119,10 +133,13 @@ def _callback(recipe: str) -> Any:
     return run
 
 
-def _resume_alone() -> KfineError:
+def resume_alone(command_path: str) -> KfineError:
+    """The answer to `--resume` beside a recipe."""
+    verb = command_path.split()[1]
+    what = "run" if verb == "fit" else "search"
     return ConfigError(
-        "--resume takes no recipe and no settings: the run has its own; "
-        "continue it with `kfine fit --resume RUN`."
+        f"--resume takes no recipe and no settings: the {what} has its own; "
+        f"continue it with `kfine {verb} --resume {what.upper()}`."
     )
 
 
@@ -152,7 +169,7 @@ def _print_result(run: Any, quiet: bool, as_json: bool) -> None:
 
 @click.group(
     "fit",
-    cls=_Recipes,
+    cls=RecipeGroup,
     invoke_without_command=True,
     subcommand_metavar="RECIPE [SETTINGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -170,7 +187,7 @@ def command(ctx: click.Context, resume: str | None, quiet: bool, as_json: bool) 
         from kfine.verbs.fit import fit
 
         if ctx.invoked_subcommand is not None:
-            raise _resume_alone()
+            raise resume_alone(ctx.command_path)
         _print_result(fit(resume=resume, console=make_console(quiet)), quiet, as_json)
     elif ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -62,8 +62,8 @@ def free_models() -> None:
     """Forget the models of the last trial, and give their memory back to the system."""
     import keras
 
+    # Collects garbage too, which is quick where everything imported was frozen before.
     keras.backend.clear_session()
-    gc.collect()
     # glibc keeps what was freed in small pieces; elsewhere there is no such function.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time as clock
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -200,6 +201,9 @@ def _run(
         load_backend()
     from kfine.tuning.keeping import keep_best
 
+    # The libraries stay as they are: looking through them after each trial takes a second.
+    gc.collect()
+    gc.freeze()
     bench = make_bench(folder, space, plan, goals, console)
     objective, direction = bench.objective, bench.direction
     continued = plan.oracle == "hyperband"
