@@ -100,7 +100,10 @@ def _callback(recipe: str) -> Any:
 
         before = click.get_current_context().parent
         if before is not None:
+            # `kfine tune --trials 9 RECIPE` means the same as `kfine tune RECIPE --trials 9`.
             quiet, as_json = quiet or before.params["quiet"], as_json or before.params["as_json"]
+            for name in ("trials", "time"):
+                options[name] = options[name] or before.params[name]
         given = {name: value for name, value in options.items() if value not in (None, ())}
         _print(tune(recipe, console=make_console(quiet), **given), as_json)
 

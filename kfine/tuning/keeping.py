@@ -32,13 +32,13 @@ def keep_best(
     return kept
 
 
-def _tidy(
-    folder: SearchFolder, record: TrialRecord, kept: Sequence[str], continued: bool
-) -> None:
+def _tidy(folder: SearchFolder, record: TrialRecord, kept: Sequence[str], continued: bool) -> None:
     run = RunFolder(folder.trial(record.trial))
     if not continued:
         # They serve to resume, and this trial has ended.
         shutil.rmtree(run.checkpoints, ignore_errors=True)
     if record.trial not in kept and run.model_path.is_file():
-        run.update(model=f"removed: not among the best {len(kept)} trials of the search")
+        run.update(
+            model=f"removed, since it is not among the best {len(kept)} trials of its search"
+        )
         run.model_path.unlink()

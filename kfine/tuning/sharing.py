@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import gc
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any

@@ -103,7 +103,9 @@ def _with_absolute_paths(base: Any, resolved: Any) -> Any:
     paths = {
         name: value
         for name, value in pairs.items()
-        if isinstance(getattr(base, name), str) and isinstance(value, str) and Path(value).is_absolute()
+        if isinstance(getattr(base, name), str)
+        and isinstance(value, str)
+        and Path(value).is_absolute()
     }
     return replace(base, **paths)
 
@@ -173,10 +175,11 @@ class Declared:
             return current if chosen is None else chosen
         kind = self._hp.Int if isinstance(range_.low, int) else self._hp.Float
         sampling = "log" if range_.log else "linear"
-        step = range_.step if not range_.log else None
-        chosen = kind(
-            name, range_.low, range_.high, step=step, sampling=sampling, default=default
-        )
+        step, high = None if range_.log else range_.step, range_.high
+        if step and isinstance(high, float):
+            # KerasTuner counts steps rounding down: 0 to 0.5 by 0.1 would end at 0.4.
+            high += 1e-6 * step
+        chosen = kind(name, range_.low, high, step=step, sampling=sampling, default=default)
         # None where the condition of a conditional scope does not hold.
         return current if chosen is None else _readable(chosen)
 

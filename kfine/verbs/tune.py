@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import statistics
 import time as clock
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from kfine.backend import load_backend
 from kfine.config import dump_yaml, make_config
-from kfine.console import Console
+from kfine.console import Console, format_seconds
 from kfine.errors import ConfigError, RunError
 from kfine.runs.folder import new_run, now, removed_on_failure
 from kfine.runs.lock import locked
@@ -87,7 +88,9 @@ def tune(
             raise ConfigError("resume takes no recipe and no settings: the search has its own.")
         return _resume(open_search(resume), trials, seconds, console)
     if recipe is None:
-        raise ConfigError("tune needs a recipe, such as image_classification, or a search to resume.")
+        raise ConfigError(
+            "tune needs a recipe, such as image_classification, or a search to resume."
+        )
     module = load_recipe(recipe)
     held = {**read_fixed(module.Config, fix), **settings}
     given = {name: value for name, value in held.items() if value is not None}
@@ -112,6 +115,8 @@ def tune(
             data = load_data(module, space.resolved, console)
             say_data(data, console)
             goals = _goals(space, data, plan, console)
+            if plan.seconds:
+                _check_time(space, data, plan, console)
             _describe(folder, module, space.base, plan, goals, data)
         return _run(folder, space, plan, goals, console)
 
@@ -141,6 +146,23 @@ def _goals(space: Space, data: Any, plan: Plan, console: Console) -> dict[str, s
     for metric in built.metrics:
         reported[f"val_{metric.name}"] = infer_metric_direction(metric.name) or ""
     return dict(check_objective(name, reported) for name in plan.objectives)
+
+
+def _check_time(space: Space, data: Any, plan: Plan, console: Console) -> None:
+    """Refuse a time in which not even the first trial would end, by measuring its first steps."""
+    from kfine.verbs.dry_run import measure_stages
+
+    assert plan.seconds is not None
+    job = build_job(space.module, space.resolved, data, Console(quiet=True)).job
+    with console.timed("measuring the first steps of a trial"):
+        cost = sum(stage["seconds"] for stage in measure_stages(job))
+    if cost > plan.seconds:
+        raise ConfigError(
+            f"{format_seconds(plan.seconds)} is too short for one trial, which takes about "
+            f"{format_seconds(cost)} by its first steps; allow more time, or hold fewer epochs "
+            f"than {space.resolved.epochs} with --epochs."
+        )
+    console.say(f"one trial takes about {format_seconds(cost)} at most, by its first steps")
 
 
 def _describe(
@@ -209,6 +231,8 @@ def _run(
     continued = plan.oracle == "hyperband"
 
     def finished() -> None:
+        seconds = [one.seconds for one in folder.records() if one.status == "completed"]
+        tuner.oracle.slowest = statistics.median(seconds) if seconds else 0.0
         keep_best(folder, objective, direction, plan.keep, continued=continued)
 
     try:
