@@ -31,6 +31,17 @@ _LIMITS = (
     click.option(
         "--time", metavar="TIME", help="Search so long at most, such as 20m, 90s or 1h30m."
     ),
+    click.option(
+        "--then-fit",
+        is_flag=True,
+        help="Fit the best config and the defaults again and compare them on the test split.",
+    ),
+    click.option(
+        "--seeds",
+        type=click.IntRange(min=1),
+        metavar="SEEDS",
+        help="How many fits of each --then-fit does.  [default: 1]",
+    ),
 )
 _OPTIONS = (
     *_LIMITS,
@@ -102,9 +113,10 @@ def _callback(recipe: str) -> Any:
         if before is not None:
             # `kfine tune --trials 9 RECIPE` means the same as `kfine tune RECIPE --trials 9`.
             quiet, as_json = quiet or before.params["quiet"], as_json or before.params["as_json"]
-            for name in ("trials", "time"):
+            for name in ("trials", "time", "then_fit", "seeds"):
                 options[name] = options[name] or before.params[name]
-        given = {name: value for name, value in options.items() if value not in (None, ())}
+        given = {name: value for name, value in options.items() if value not in (None, (), False)}
+        given["prune"] = options["prune"]
         _print(tune(recipe, console=make_console(quiet), **given), as_json)
 
     return run
@@ -118,6 +130,7 @@ def _print(search: Any, as_json: bool) -> None:
                 "search": str(search.path),
                 "best": vars(best),
                 "trials": [vars(one) for one in search.trials],
+                "answer": search.answer,
             }
         )
         return
@@ -128,6 +141,8 @@ def _print(search: Any, as_json: bool) -> None:
         scores = [f"{record.scores[name]:.4g}" for name in names]
         rows.append([record.trial, *scores, str(record.epochs), *_cells(record.values, varied)])
     print_table(["trial", *names, "epochs", *varied], rows)
+    if search.answer:
+        click.echo(search.answer["sentence"])
     left = len(search.trials) - len(rows)
     if left:
         click.echo(f"and {left} more trials in {search.path / 'trials'}", err=True)
@@ -166,6 +181,8 @@ def command(
     resume: str | None,
     trials: int | None,
     time: str | None,
+    then_fit: bool,
+    seeds: int | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -178,7 +195,14 @@ def command(
 
         if ctx.invoked_subcommand is not None:
             raise resume_alone(ctx.command_path)
-        console = make_console(quiet)
-        _print(tune(resume=resume, trials=trials, time=time, console=console), as_json)
+        found = tune(
+            resume=resume,
+            trials=trials,
+            time=time,
+            then_fit=then_fit,
+            seeds=seeds or 1,
+            console=make_console(quiet),
+        )
+        _print(found, as_json)
     elif ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

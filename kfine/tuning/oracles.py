@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
 from keras_tuner import oracles
+from sklearn.exceptions import ConvergenceWarning
 
 from kfine.runs.files import write_json
 
@@ -64,6 +66,13 @@ class RandomOracle(_Careful, oracles.RandomSearchOracle):
 
 class BayesianOracle(_Careful, oracles.BayesianOptimizationOracle):
     """A Gaussian process on the trials so far."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """As KerasTuner's, without what scikit-learn says of a fit to few points."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found: dict[str, Any] = super().populate_space(trial_id)
+            return found
 
 
 class HyperbandOracle(_Careful, oracles.HyperbandOracle):

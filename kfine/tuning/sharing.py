@@ -24,7 +24,7 @@ def watched(config: Any) -> tuple[Any, set[str]]:
         return object.__getattribute__(self, name)
 
     kind = type(type(config).__name__, (type(config),), {"__getattribute__": look})
-    copy = object.__new__(kind)
+    copy: Any = object.__new__(kind)
     copy.__dict__.update(vars(config))
     return copy, read
 

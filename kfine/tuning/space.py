@@ -160,8 +160,10 @@ class Declared:
             space.only and name not in space.only and name not in space.searched
         )
         if held:
-            # Registered all the same: another hyperparameter may depend on it.
-            return current if current is None else self._hp.Fixed(name, current)
+            if current is not None:
+                # Registered all the same: another hyperparameter may depend on it.
+                self._hp.Fixed(name, current)
+            return current
         self.varied.add(name)
         range_ = space.searched.get(name, range_)
         default = inside(range_, current)

@@ -39,6 +39,8 @@ def tune(
     only: Sequence[str] = (),
     keep: int = 3,
     prune: bool = True,
+    then_fit: bool = False,
+    seeds: int = 1,
     config: str | Path | None = None,
     run_dir: str | Path | None = None,
     resume: str | Path | None = None,
@@ -60,10 +62,13 @@ def tune(
         only: Settings of the recipe's search space that vary; all if omitted.
         keep: How many of the best trials keep their weights on disk.
         prune: End trials early that fall behind the median.
+        then_fit: At the end fit the best config and the defaults again and compare them on the
+            test split, which nothing has seen before.
+        seeds: How many fits of each that takes.
         config: YAML file with settings that trials have where they do not vary.
         run_dir: Where to put the search; `runs/RECIPE-search-DATE-TIME` if omitted.
-        resume: The folder of an interrupted search to continue; takes no settings, and of the
-            limits only `trials` and `time`.
+        resume: The folder of a search to continue; takes no settings, but other `trials`, `time`,
+            `then_fit` and `seeds` than before.
         console: Hears of the progress; standard error if omitted.
         **settings: Fields of the recipe's `Config`; they are held as those in `fix` are.
 
@@ -83,10 +88,12 @@ def tune(
     """
     console = console or Console()
     seconds = read_duration(time)
+    if seeds < 1:
+        raise ConfigError(f"seeds must be at least 1. Received: {seeds}")
     if resume is not None:
         if recipe or settings or config or run_dir or search or fix or only or objective:
             raise ConfigError("resume takes no recipe and no settings: the search has its own.")
-        return _resume(open_search(resume), trials, seconds, console)
+        return _resume(open_search(resume), trials, seconds, seeds * then_fit, console)
     if recipe is None:
         raise ConfigError(
             "tune needs a recipe, such as image_classification, or a search to resume."
@@ -118,7 +125,7 @@ def tune(
             if plan.seconds:
                 _check_time(space, data, plan, console)
             _describe(folder, module, space.base, plan, goals, data)
-        return _run(folder, space, plan, goals, console)
+        return _run(folder, space, plan, goals, seeds * then_fit, console)
 
 
 def make_space(module: ModuleType, base: Any, plan: Plan) -> Space:
@@ -192,7 +199,11 @@ def _describe(
 
 
 def _resume(
-    folder: SearchFolder, trials: int | None, seconds: float | None, console: Console
+    folder: SearchFolder,
+    trials: int | None,
+    seconds: float | None,
+    final_seeds: int,
+    console: Console,
 ) -> Search:
     with locked(folder.path):
         module, note = recipe_of_search(folder)
@@ -207,7 +218,8 @@ def _resume(
         folder.write("search.json", kept)
         base = make_config(module.Config, {}, folder.path / "config.yaml")
         console.say(f"resuming {folder.path}: {len(folder.records())} trials have ended")
-        return _run(folder, make_space(module, base, plan), plan, kept["goals"], console)
+        space = make_space(module, base, plan)
+        return _run(folder, space, plan, kept["goals"], final_seeds, console)
 
 
 def _run(
@@ -215,6 +227,7 @@ def _run(
     space: Space,
     plan: Plan,
     goals: Mapping[str, str],
+    final_seeds: int,
     console: Console,
 ) -> Search:
     from kfine.models.pretrained import pretrained_in_memory
@@ -222,6 +235,7 @@ def _run(
     with console.timed("loading TensorFlow"):
         load_backend()
     from kfine.tuning.keeping import keep_best
+    from kfine.tuning.report import write_report
 
     # The libraries stay as they are: looking through them after each trial takes a second.
     gc.collect()
@@ -243,7 +257,17 @@ def _run(
         console.say(f"interrupted; continue with: kfine tune --resume {folder.path}")
         raise
     kept = keep_best(folder, objective, direction, plan.keep, continued=False)
-    return _answer(folder, kept, console)
+    search = _answer(folder, kept, console)
+    if final_seeds:
+        from kfine.verbs.answer import retrain
+
+        best, default = search.best_run.config, space.resolved
+        found = retrain(folder, space.module, best, default, final_seeds, console)
+        console.say(found["sentence"])
+    with console.timed("drawing the report"):
+        page = write_report(folder, goals, search.answer)
+    console.say(f"report: {page}")
+    return search
 
 
 def make_bench(

@@ -44,7 +44,9 @@ def test_the_rates_of_the_backbone_vary_only_where_it_trains() -> None:
     hp.values["unfreeze"] = "all"
     hp.ensure_active_values()
     assert "backbone_rate" in hp.values
-    assert "backbone_rate" not in space(unfreeze="none").hyperparameters().values
+    held = space(unfreeze="none")
+    assert "backbone_rate" not in held.hyperparameters().values
+    assert held.config({}).backbone_rate == RECIPE.resolve(RECIPE.Config()).backbone_rate
 
 
 def test_what_is_given_is_held_and_what_is_searched_has_the_given_range() -> None:
