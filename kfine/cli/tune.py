@@ -56,8 +56,9 @@ _OPTIONS = (
         "--objective",
         multiple=True,
         metavar="NAME",
-        help="What to optimize, such as val_accuracy or val_loss; with several the first one "
-        "leads.  [default: the primary metric on the validation split]",
+        help="What to optimize, such as val_accuracy or val_loss; of several, which may be size "
+        "and latency too, the first one leads.  [default: the primary metric on the validation "
+        "split]",
     ),
     click.option(
         "--search",
@@ -91,6 +92,24 @@ _OPTIONS = (
         default=True,
         show_default=True,
         help="End trials early that fall behind the median at the same epoch.",
+    ),
+    click.option(
+        "--max-size",
+        metavar="SIZE",
+        help="Refuse a trial whose exported file would be larger, such as 4MB, untrained.",
+    ),
+    click.option(
+        "--max-latency",
+        metavar="TIME",
+        help="Refuse a trial whose exported file would take longer for an image on this "
+        "machine, such as 15ms, untrained.",
+    ),
+    click.option(
+        "--quantize",
+        type=click.Choice(["none", "float16", "dynamic", "int8"]),
+        default="float16",
+        show_default=True,
+        help="How the export is quantized whose size and latency count.",
     ),
     click.option(
         "--config",
@@ -134,13 +153,16 @@ def _print(search: Any, as_json: bool) -> None:
             }
         )
         return
-    names = list(best.scores)
+    names = list(search.settings["goals"])
     varied = [name for name in best.values if not name.startswith("tuner/")]
     rows = []
     for record in search.ranked[:10]:
         scores = [f"{record.scores[name]:.4g}" for name in names]
         rows.append([record.trial, *scores, str(record.epochs), *_cells(record.values, varied)])
     print_table(["trial", *names, "epochs", *varied], rows)
+    if len(names) > 1:
+        front = [one.trial for one in search.pareto]
+        click.echo(f"no trial is better in all of {', '.join(names)} than: {', '.join(front)}")
     if search.answer:
         click.echo(search.answer["sentence"])
     left = len(search.trials) - len(rows)

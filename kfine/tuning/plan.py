@@ -11,6 +11,8 @@ from kfine.errors import ConfigError
 from kfine.tuning.ranges import Range
 
 ORACLES = ("bayesian", "hyperband", "random", "grid")
+QUANTIZE = ("none", "float16", "dynamic", "int8")
+FOOTPRINT = {"size": "min", "latency": "min"}
 USUAL_TRIALS = 12
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -30,6 +32,9 @@ class Plan:
         only: Settings that may vary; empty for all.
         keep: How many trials keep their weights on disk.
         prune: Whether trials behind the median end early.
+        max_size: Largest exported file in MB, or `None`.
+        max_latency: Longest time of an image on this machine in milliseconds, or `None`.
+        quantize: How the export is quantized of which both are measured.
     """
 
     trials: int | None
@@ -41,16 +46,29 @@ class Plan:
     only: tuple[str, ...]
     keep: int
     prune: bool
+    max_size: float | None = None
+    max_latency: float | None = None
+    quantize: str = "float16"
 
     def __post_init__(self) -> None:
         if self.oracle not in ORACLES:
             raise ConfigError(
                 f"oracle must be one of {', '.join(ORACLES)}. Received: {self.oracle!r}"
             )
+        if self.quantize not in QUANTIZE:
+            raise ConfigError(
+                f"quantize must be one of {', '.join(QUANTIZE)}. Received: {self.quantize!r}"
+            )
         if self.trials is not None and self.trials < 1:
             raise ConfigError(f"A search needs one trial or more. Received: {self.trials}")
         if self.keep < 1:
             raise ConfigError(f"keep must be at least 1 trial. Received: {self.keep}")
+
+    @property
+    def measures_footprint(self) -> bool:
+        """Whether trials are converted before they are trained."""
+        limited = self.max_size is not None or self.max_latency is not None
+        return limited or any(one.split(":")[0] in FOOTPRINT for one in self.objectives)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able copy."""
@@ -89,6 +107,30 @@ def read_duration(value: str | float | None) -> float | None:
             f"A time is written like 90s, 20m or 1h30m and is above zero. Received: {value!r}"
         )
     return seconds
+
+
+def read_measure(value: str | float | None, units: Mapping[str, float], what: str) -> float | None:
+    """A number with a unit, such as `4MB`.
+
+    Args:
+        value: The text; a number has the first unit.
+        units: Each unit with its factor, the first one 1.
+        what: Name of the option.
+
+    Raises:
+        ConfigError: It is none, or not above zero.
+    """
+    if value is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(value))
+    known = {unit.lower(): factor for unit, factor in units.items()}
+    unit = match[2].lower() if match else "?"
+    if match is None or (unit and unit not in known) or float(match[1]) <= 0:
+        raise ConfigError(
+            f"{what} is a number above zero in {', '.join(units)}, such as 4{next(iter(units))}. "
+            f"Received: {value!r}"
+        )
+    return float(match[1]) * known.get(unit, 1.0)
 
 
 def check_objective(text: str, reported: Mapping[str, str]) -> tuple[str, str]:

@@ -34,8 +34,10 @@ def behind_median(
         others' best values in place of their running averages, as in Optuna's MedianPruner.
     """
     epochs = len(curve)
+    if not epochs:
+        return None
     known = [best_so_far(one, epochs, direction) for one in others if len(one) >= epochs]
-    if len(known) < FEWEST_OTHERS or not curve:
+    if len(known) < FEWEST_OTHERS:
         return None
     own, median = best_so_far(curve, epochs, direction), statistics.median(known)
     behind = own < median if direction == "max" else own > median
@@ -98,4 +100,5 @@ class Ending:
 
     def curve(self, history: Sequence[Mapping[str, Any]]) -> list[float]:
         """The objective after each epoch."""
-        return [float(entry[self.objective]) for entry in history]
+        # Size and latency stay what they are from the first epoch on: there is no curve.
+        return [float(entry[self.objective]) for entry in history if self.objective in entry]

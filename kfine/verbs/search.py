@@ -7,6 +7,7 @@ from typing import Any
 
 from kfine.config import make_config
 from kfine.errors import RunError
+from kfine.tuning.pareto import pareto_front
 from kfine.tuning.records import SearchFolder, TrialRecord, open_search, ranked
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run
@@ -57,6 +58,11 @@ class Search:
         goals = self.settings["goals"]
         objective = next(iter(goals))
         return ranked(self.trials, objective, goals[objective])
+
+    @property
+    def pareto(self) -> list[TrialRecord]:
+        """The trials that no other one beats in all objectives, the best in the first one first."""
+        return pareto_front(self.trials, self.settings["goals"])
 
     @property
     def best(self) -> TrialRecord:

@@ -91,17 +91,52 @@ def run_one(bench: Bench, trial: str, values: dict[str, Any]) -> TrialRecord:
         if not _begun(run, config):
             _begin(bench, run, config, values.get("tuner/trial_id"))
         free_models()
+        from kfine.tuning.footprint import refusal
+
         console = TrialConsole(run.path / "log.txt", bench.console, f"trial {trial}")
         prepared = build_job(bench.module, config, bench.data(config), console)
+        costs = _footprint(bench, prepared.built, config)
+        broken = refusal(costs, bench.plan.max_size, bench.plan.max_latency) if costs else ""
+        if broken:
+            return TrialRecord(
+                trial, values, "refused", broken, seconds=round(time.monotonic() - start, 3)
+            )
         ending.last_stage = len(prepared.job.stages) - 1
         done = train(run, prepared, console, plots=False, enough=ending)
-    return _record(bench, trial, values, done, ending, time.monotonic() - start)
+    seconds = round(time.monotonic() - start, 3)
+    found = vars(costs) if costs else {}
+    return _record(bench, trial, values, done, ending, seconds, found)
+
+
+def _footprint(bench: Bench, built: Any, config: Any) -> Any:
+    """Size and latency of a trial's model, where somebody wants to know."""
+    if not bench.plan.measures_footprint:
+        return None
+    from kfine.tuning.footprint import footprint
+
+    data = bench.data(config)
+    return footprint(
+        bench.module.export_spec(config, built.model, built.preprocessing, input_kind="any"),
+        built.preprocessing.image_size,
+        data.class_names,
+        bench.folder.path / "footprints.json",
+        quantize=bench.plan.quantize,
+        representative=list(data.train.inputs[range(min(64, len(data.train)))])
+        if bench.plan.quantize == "int8"
+        else [],
+    )
 
 
 def _record(
-    bench: Bench, trial: str, values: dict[str, Any], run: Run, ending: Ending, seconds: float
+    bench: Bench,
+    trial: str,
+    values: dict[str, Any],
+    run: Run,
+    ending: Ending,
+    seconds: float,
+    costs: dict[str, float],
 ) -> TrialRecord:
-    kept = run._folder.info()["validation"]
+    kept = {**run._folder.info()["validation"], **costs}
     finite = ending.status != "failed"
     return TrialRecord(
         trial,
@@ -111,7 +146,7 @@ def _record(
         scores={name: float(kept[name]) for name in bench.goals} if finite else {},
         curve=ending.curve(run.history) if finite else [],
         epochs=len(run.history),
-        seconds=round(seconds, 3),
+        seconds=seconds,
     )
 
 

@@ -17,7 +17,14 @@ from kfine.errors import ConfigError, RunError
 from kfine.runs.folder import new_run, now, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.runs.provenance import environment
-from kfine.tuning.plan import USUAL_TRIALS, Plan, check_objective, read_duration
+from kfine.tuning.plan import (
+    FOOTPRINT,
+    USUAL_TRIALS,
+    Plan,
+    check_objective,
+    read_duration,
+    read_measure,
+)
 from kfine.tuning.ranges import read_fixed, read_searches
 from kfine.tuning.records import SearchFolder, open_search
 from kfine.tuning.space import Space
@@ -39,6 +46,9 @@ def tune(
     only: Sequence[str] = (),
     keep: int = 3,
     prune: bool = True,
+    max_size: str | float | None = None,
+    max_latency: str | float | None = None,
+    quantize: str = "float16",
     then_fit: bool = False,
     seeds: int = 1,
     config: str | Path | None = None,
@@ -54,14 +64,20 @@ def tune(
         trials: How many to run at most; 12 if neither trials nor time are given.
         time: How long to search at most, such as "20m"; the trial under way ends with its epoch.
         oracle: "bayesian", "hyperband", "random" or "grid".
-        objective: What to optimize, such as "val_accuracy"; of several the first one leads. The
-            recipe's primary metric on the validation split if omitted.
+        objective: What to optimize, such as "val_accuracy"; of several, which may be "size" and
+            "latency" too, the first one leads. The recipe's primary metric on the validation
+            split if omitted.
         search: Ranges such as "learning_rate=1e-5..1e-3" or "dropout=0,0.2,0.5", or a mapping from
             settings to such texts or lists; they replace or add to those of the recipe.
         fix: Settings to hold, such as "epochs=4", or a mapping.
         only: Settings of the recipe's search space that vary; all if omitted.
         keep: How many of the best trials keep their weights on disk.
         prune: End trials early that fall behind the median.
+        max_size: Largest exported file, such as "4MB"; a trial that would be larger is refused
+            before it is trained. A number is MB.
+        max_latency: Longest time of one image in the exported file on this machine, such as
+            "15ms"; a number is milliseconds.
+        quantize: How the export is quantized that both are measured on.
         then_fit: At the end fit the best config and the defaults again and compare them on the
             test split, which nothing has seen before.
         seeds: How many fits of each that takes.
@@ -114,6 +130,9 @@ def tune(
         only=tuple(only),
         keep=keep,
         prune=prune,
+        max_size=read_measure(max_size, {"MB": 1, "kB": 1e-3, "GB": 1e3}, "max_size"),
+        max_latency=read_measure(max_latency, {"ms": 1, "s": 1e3}, "max_latency"),
+        quantize=quantize,
     )
     space = make_space(module, base, plan)
     folder = SearchFolder(new_run(f"{recipe_name(module)}-search", run_dir).path)
@@ -149,7 +168,7 @@ def _goals(space: Space, data: Any, plan: Plan, console: Console) -> dict[str, s
         built = space.module.build_model(space.resolved, data)
     from keras_tuner.src.engine.metrics_tracking import infer_metric_direction
 
-    reported = {"val_loss": "min"}
+    reported = {"val_loss": "min", **FOOTPRINT}
     for metric in built.metrics:
         reported[f"val_{metric.name}"] = infer_metric_direction(metric.name) or ""
     return dict(check_objective(name, reported) for name in plan.objectives)

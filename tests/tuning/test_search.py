@@ -261,3 +261,46 @@ def test_the_answer_is_a_settings_file(finished_search: Path) -> None:
     )
     best = kfine.Search(finished_search).best
     assert config.dropout == pytest.approx(best.values["dropout"])
+
+
+def test_a_trial_over_a_limit_is_refused_before_it_is_trained(
+    head_settings: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"oracle": "grid", "search": {"dropout": [0.2, 0.4]}, "only": ["dropout"]}
+    path = tmp_path / "search"
+    with pytest.raises(RunError, match=r"No trial .* was completed \(2 refused, 0 failed\)"):
+        kfine.tune(
+            "image_classification",
+            max_size="10kB",
+            run_dir=path,
+            console=QUIET,
+            **given,
+            **head_settings,
+        )
+    assert "MB is over 0.01 MB" in capsys.readouterr().err
+    for record in kfine.Search(path).trials:
+        folder = path / "trials" / record.trial
+        assert record.status == "refused" and not record.scored
+        assert not (folder / "model.keras").exists() and not (folder / "checkpoints").exists()
+    # Another dropout is the same model for a phone.
+    assert len(json.loads((path / "footprints.json").read_text())) == 1
+
+
+def test_several_objectives_give_a_pareto_table(
+    head_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    search = kfine.tune(
+        "image_classification",
+        oracle="grid",
+        objective=["val_accuracy", "size", "latency"],
+        search={"dropout": [0.2, 0.4]},
+        only=["dropout"],
+        max_latency="10s",
+        run_dir=tmp_path / "search",
+        console=QUIET,
+        **head_settings,
+    )
+    exported = search.best_run.export(console=QUIET, max_drop=1.0)
+    assert exported.size_bytes == pytest.approx(search.best.scores["size"] * 1e6, rel=0.02)
+    assert search.pareto and search.pareto[0].trial == search.best.trial
+    assert "Pareto table" in (search.path / "report.html").read_text()
