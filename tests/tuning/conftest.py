@@ -31,7 +31,7 @@ def finished_search(
         oracle="random",
         keep=2,
         only=("dropout", "weight_decay"),
-        search=["learning_rate=0.003..0.1"],
+        search=["learning_rate=0.02..0.2"],
         run_dir=path,
         console=Console(quiet=True),
         data=str(digit_photos),

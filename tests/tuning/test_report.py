@@ -31,7 +31,7 @@ def trials(count: int = 24) -> list[TrialRecord]:
 
 
 def test_what_decides_the_objective_is_the_most_important() -> None:
-    shares = importance(trials(), "val_accuracy")
+    shares = importance(trials(60), "val_accuracy")
     assert next(iter(shares)) == "rate"
     assert shares["rate"] > 0.7 and shares["noise"] < 0.1
     assert sum(shares.values()) == pytest.approx(1)
