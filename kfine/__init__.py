@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = attach(
         "KfineError": "errors",
         "Run": "verbs.run",
         "Search": "verbs.search",
+        "cross_validate": "verbs.folds",
         "dry_run": "verbs.dry_run",
         "evaluate": "verbs.evaluate",
         "export": "verbs.export",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kfine.cli.options import json_option, make_console, print_json, quiet_option
+from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
 from kfine.console import format_bytes, format_seconds
 from kfine.errors import ConfigError, KfineError
 
@@ -91,6 +91,18 @@ def _own_options() -> list[click.Parameter]:
         json_option,
         quiet_option,
         click.option(
+            "--groups",
+            metavar="COLUMN",
+            help="With --folds: examples that are equal in this column of the manifest, such as "
+            "the patient, are never divided.",
+        ),
+        click.option(
+            "--folds",
+            type=click.IntRange(min=2),
+            metavar="FOLDS",
+            help="Cross-validate: one run per fold, mean and spread, out-of-fold predictions.",
+        ),
+        click.option(
             "--dry-run",
             is_flag=True,
             help="Print the data, the stages and the time a run would take; train nothing.",
@@ -109,6 +121,8 @@ def _callback(recipe: str) -> Any:
         config: str | None,
         run_dir: str | None,
         dry_run: bool,
+        folds: int | None,
+        groups: str | None,
         quiet: bool,
         as_json: bool,
         **settings: Any,
@@ -124,6 +138,22 @@ def _callback(recipe: str) -> Any:
 
             plan = rehearse(recipe, config=config, console=console, **given)
             _print_plan(plan, as_json)
+            return
+        if folds is not None or groups is not None:
+            if folds is None:
+                raise ConfigError("--groups says how folds are made: give --folds too.")
+            from kfine.verbs.folds import cross_validate
+
+            found = cross_validate(
+                recipe,
+                folds=folds,
+                groups=groups,
+                config=config,
+                run_dir=run_dir,
+                console=console,
+                **given,
+            )
+            _print_folds(found, as_json)
             return
         from kfine.verbs.fit import fit
 
@@ -152,6 +182,20 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
         size = f", {format_bytes(stage['cache_bytes'])} of cached features" if cached else ""
         click.echo(f"{stage['sentence']}; about {format_seconds(stage['seconds'])}{size}")
     click.echo(f"about {format_seconds(plan['seconds'])} in all, measured on a few steps")
+
+
+def _print_folds(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [name, f"{one['mean']:.3f}", f"{one['spread']:.3f}"]
+        + [f"{value:.3f}" for value in one["folds"]]
+        for name, one in found["metrics"].items()
+    ]
+    numbers = [f"fold {number}" for number in range(1, found["count"] + 1)]
+    print_table(["", "mean", "spread", *numbers], rows)
+    click.echo(f"out_of_fold.json is in {found['folder']}", err=True)
 
 
 def _print_result(run: Any, quiet: bool, as_json: bool) -> None:
@@ -188,6 +232,11 @@ def command(ctx: click.Context, resume: str | None, quiet: bool, as_json: bool) 
 
         if ctx.invoked_subcommand is not None:
             raise resume_alone(ctx.command_path)
+        if (Path(resume) / "folds.json").is_file():
+            from kfine.verbs.folds import cross_validate
+
+            _print_folds(cross_validate(resume=resume, console=make_console(quiet)), as_json)
+            return
         _print_result(fit(resume=resume, console=make_console(quiet)), quiet, as_json)
     elif ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

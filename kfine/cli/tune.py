@@ -112,6 +112,18 @@ _OPTIONS = (
         help="How the export is quantized whose size and latency count.",
     ),
     click.option(
+        "--folds",
+        type=click.IntRange(min=2),
+        metavar="FOLDS",
+        help="Cross-validate each trial: one run per fold, its score the mean.",
+    ),
+    click.option(
+        "--groups",
+        metavar="COLUMN",
+        help="With --folds: examples that are equal in this column of the manifest are never "
+        "divided.",
+    ),
+    click.option(
         "--config",
         metavar="FILE",
         help="YAML file with settings that trials have where they do not vary.",

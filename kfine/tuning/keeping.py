@@ -33,11 +33,12 @@ def keep_best(
 
 
 def _tidy(folder: SearchFolder, record: TrialRecord, kept: Sequence[str], continued: bool) -> None:
-    run = RunFolder(folder.trial(record.trial))
-    if not continued:
-        # They serve to resume, and this trial has ended.
-        shutil.rmtree(run.checkpoints, ignore_errors=True)
-    if record.trial not in kept and run.model_path.is_file():
+    for run in map(RunFolder, folder.runs(record.trial)):
+        if not continued:
+            # They serve to resume, and this trial has ended.
+            shutil.rmtree(run.checkpoints, ignore_errors=True)
+        if record.trial in kept or not run.model_path.is_file():
+            continue
         run.update(
             model=f"removed, since it is not among the best {len(kept)} trials of its search"
         )

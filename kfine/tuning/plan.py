@@ -35,6 +35,8 @@ class Plan:
         max_size: Largest exported file in MB, or `None`.
         max_latency: Longest time of an image on this machine in milliseconds, or `None`.
         quantize: How the export is quantized of which both are measured.
+        folds: Runs of each trial, whose scores are averaged; 0 for one run on the given split.
+        groups: Column of a manifest whose equal examples are never divided into two folds.
     """
 
     trials: int | None
@@ -49,12 +51,20 @@ class Plan:
     max_size: float | None = None
     max_latency: float | None = None
     quantize: str = "float16"
+    folds: int = 0
+    groups: str | None = None
 
     def __post_init__(self) -> None:
         if self.oracle not in ORACLES:
             raise ConfigError(
                 f"oracle must be one of {', '.join(ORACLES)}. Received: {self.oracle!r}"
             )
+        if self.folds and self.oracle == "hyperband":
+            raise ConfigError(
+                "Hyperband stops and continues single runs, not folds; choose another oracle."
+            )
+        if self.groups and not self.folds:
+            raise ConfigError("groups say how folds are made: give folds too.")
         if self.quantize not in QUANTIZE:
             raise ConfigError(
                 f"quantize must be one of {', '.join(QUANTIZE)}. Received: {self.quantize!r}"
@@ -78,7 +88,7 @@ class Plan:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Plan:
         """Read what `to_dict` wrote."""
-        known = {one.name: values[one.name] for one in fields(cls)}
+        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
         for name in ("objectives", "fixed", "only"):
             known[name] = tuple(known[name])
         searched = known["searched"].items()

@@ -26,8 +26,9 @@ class TrialRecord:
         scores: Objectives and constraints by name, of the weights that were kept.
         curve: The first objective after each epoch.
         epochs: How many were trained, those of a trial that it continues included.
-        seconds: What it cost, over all attempts.
+        seconds: What it cost, since it was last begun or resumed.
         error: Type of the exception, of a failed one.
+        spread: Standard deviation of the scores over the folds, where there are folds.
     """
 
     trial: str
@@ -39,6 +40,7 @@ class TrialRecord:
     epochs: int = 0
     seconds: float = 0.0
     error: str = ""
+    spread: dict[str, float] = field(default_factory=dict)
 
     @property
     def scored(self) -> bool:
@@ -69,6 +71,11 @@ class SearchFolder:
     def trial(self, trial: str) -> Path:
         """The run folder of a trial."""
         return self.trials / trial
+
+    def runs(self, trial: str) -> list[Path]:
+        """The run folders of a trial: itself, or one for each fold."""
+        folds = sorted(file.parent for file in self.trial(trial).glob("fold-*/run.json"))
+        return folds or [self.trial(trial)]
 
     def read(self, name: str) -> Any:
         """Read one of the JSON files."""

@@ -78,8 +78,8 @@ class Search:
 
     @property
     def best_run(self) -> Run:
-        """The run of the best trial."""
-        return Run(self._folder.trial(self.best.trial))
+        """The run of the best trial; of folds the first."""
+        return Run(self._folder.runs(self.best.trial)[0])
 
     @property
     def best_config(self) -> Any:

@@ -29,6 +29,7 @@ from kfine.tuning.ranges import read_fixed, read_searches
 from kfine.tuning.records import SearchFolder, open_search
 from kfine.tuning.space import Space
 from kfine.verbs.fit import build_job, load_data, say_data
+from kfine.verbs.folds import divide
 from kfine.verbs.recipes import load_recipe, recipe_name, source_of
 from kfine.verbs.search import Search, recipe_of_search
 from kfine.verbs.trial import Bench, run_one
@@ -49,6 +50,8 @@ def tune(
     max_size: str | float | None = None,
     max_latency: str | float | None = None,
     quantize: str = "float16",
+    folds: int = 0,
+    groups: str | None = None,
     then_fit: bool = False,
     seeds: int = 1,
     config: str | Path | None = None,
@@ -78,6 +81,9 @@ def tune(
         max_latency: Longest time of one image in the exported file on this machine, such as
             "15ms"; a number is milliseconds.
         quantize: How the export is quantized that both are measured on.
+        folds: Runs of each trial, one for each fold of the training and validation examples; its
+            scores are the means. 0 for one run on the validation split.
+        groups: Column of a manifest whose equal examples are never divided into two folds.
         then_fit: At the end fit the best config and the defaults again and compare them on the
             test split, which nothing has seen before.
         seeds: How many fits of each that takes.
@@ -133,6 +139,8 @@ def tune(
         max_size=read_measure(max_size, {"MB": 1, "kB": 1e-3, "GB": 1e3}, "max_size"),
         max_latency=read_measure(max_latency, {"ms": 1, "s": 1e3}, "max_latency"),
         quantize=quantize,
+        folds=folds,
+        groups=groups,
     )
     space = make_space(module, base, plan)
     folder = SearchFolder(new_run(f"{recipe_name(module)}-search", run_dir).path)
@@ -140,6 +148,8 @@ def tune(
         with removed_on_failure(folder):  # type: ignore[arg-type]
             data = load_data(module, space.resolved, console)
             say_data(data, console)
+            if plan.folds:
+                divide(data, space.resolved, plan.folds, plan.groups)
             goals = _goals(space, data, plan, console)
             if plan.seconds:
                 _check_time(space, data, plan, console)
@@ -181,7 +191,7 @@ def _check_time(space: Space, data: Any, plan: Plan, console: Console) -> None:
     assert plan.seconds is not None
     job = build_job(space.module, space.resolved, data, Console(quiet=True)).job
     with console.timed("measuring the first steps of a trial"):
-        cost = sum(stage["seconds"] for stage in measure_stages(job))
+        cost = sum(stage["seconds"] for stage in measure_stages(job)) * max(1, plan.folds)
     if cost > plan.seconds:
         raise ConfigError(
             f"{format_seconds(plan.seconds)} is too short for one trial, which takes about "

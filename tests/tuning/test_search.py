@@ -221,7 +221,10 @@ def test_hyperband_continues_the_best_trials_from_their_checkpoints(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"objective": "val_f1"}, "does not report 'val_f1'; it reports: val_accuracy, val_loss"),
+        (
+            {"objective": "val_f1"},
+            "does not report 'val_f1'; it reports: latency, size, val_accuracy, val_loss",
+        ),
         ({"only": ["dropout"], "dropout": 0.1}, "Nothing varies"),
         ({"oracle": "best"}, "oracle must be one of bayesian"),
         ({"time": "soon"}, "written like 90s, 20m or 1h30m"),
@@ -307,3 +310,29 @@ def test_several_objectives_give_a_pareto_table(
     assert exported.size_bytes == pytest.approx(search.best.scores["size"] * 1e6, rel=0.02)
     assert search.pareto and search.pareto[0].trial == search.best.trial
     assert "Pareto table" in (search.path / "report.html").read_text()
+
+
+def test_the_score_of_a_trial_with_folds_is_their_mean(
+    head_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    search = kfine.tune(
+        "image_classification",
+        oracle="grid",
+        search={"dropout": [0.2, 0.4]},
+        only=["dropout"],
+        folds=2,
+        keep=1,
+        run_dir=tmp_path / "search",
+        console=QUIET,
+        **head_settings,
+    )
+    for record in search.trials:
+        runs = search._folder.runs(record.trial)
+        assert [run.name for run in runs] == ["fold-1", "fold-2"]
+        found = [kfine.Run(run)._folder.info()["validation"]["val_accuracy"] for run in runs]
+        assert record.scores["val_accuracy"] == pytest.approx(np.mean(found))
+        assert record.spread["val_accuracy"] == pytest.approx(np.std(found, ddof=1))
+    assert len(list(search.path.glob("trials/*/*/model.keras"))) == 2
+    # Two folds of the same 123 examples, in two trials, went through the trunk once.
+    logs = [(search.path / "trials" / one.trial / "log.txt").read_text() for one in search.trials]
+    assert [log.count("to compute once") for log in logs] == [1, 0]
