@@ -9,131 +9,17 @@ import click
 
 from kfine.cli.fit import RecipeGroup, parameters_of, resume_alone
 from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
+from kfine.cli.tune_options import LIMITS, OPTIONS
 
 
 class _Recipes(RecipeGroup):
     """One command per recipe: its settings, which are held, and the options of a search."""
 
     def own_options(self) -> list[click.Parameter]:
-        return parameters_of(*reversed(_OPTIONS))
+        return parameters_of(*reversed(OPTIONS))
 
     def callback_for(self, recipe: str) -> Any:
         return _callback(recipe)
-
-
-_LIMITS = (
-    click.option(
-        "--trials",
-        type=click.IntRange(min=1),
-        metavar="TRIALS",
-        help="Run so many trials at most.  [default: 12 without --time]",
-    ),
-    click.option(
-        "--time", metavar="TIME", help="Search so long at most, such as 20m, 90s or 1h30m."
-    ),
-    click.option(
-        "--then-fit",
-        is_flag=True,
-        help="Fit the best config and the defaults again and compare them on the test split.",
-    ),
-    click.option(
-        "--seeds",
-        type=click.IntRange(min=1),
-        metavar="SEEDS",
-        help="How many fits of each --then-fit does.  [default: 1]",
-    ),
-)
-_OPTIONS = (
-    *_LIMITS,
-    click.option(
-        "--oracle",
-        type=click.Choice(["bayesian", "hyperband", "random", "grid"]),
-        default="bayesian",
-        show_default=True,
-        help="Who chooses the values.",
-    ),
-    click.option(
-        "--objective",
-        multiple=True,
-        metavar="NAME",
-        help="What to optimize, such as val_accuracy or val_loss; of several, which may be size "
-        "and latency too, the first one leads.  [default: the primary metric on the validation "
-        "split]",
-    ),
-    click.option(
-        "--search",
-        multiple=True,
-        metavar="NAME=VALUES",
-        help="Search a setting: learning_rate=1e-5..1e-3 or dropout=0,0.2,0.5 (values that hold "
-        "a comma are separated by |). May be repeated.",
-    ),
-    click.option(
-        "--fix",
-        multiple=True,
-        metavar="NAME[=VALUE]",
-        help="Hold a setting; the same as giving it as an option. May be repeated.",
-    ),
-    click.option(
-        "--only",
-        multiple=True,
-        metavar="NAME",
-        help="Of the recipe's search space vary only this. May be repeated.",
-    ),
-    click.option(
-        "--keep",
-        type=click.IntRange(min=1),
-        default=3,
-        show_default=True,
-        metavar="TRIALS",
-        help="How many of the best trials keep their weights on disk.",
-    ),
-    click.option(
-        "--prune/--no-prune",
-        default=True,
-        show_default=True,
-        help="End trials early that fall behind the median at the same epoch.",
-    ),
-    click.option(
-        "--max-size",
-        metavar="SIZE",
-        help="Refuse a trial whose exported file would be larger, such as 4MB, untrained.",
-    ),
-    click.option(
-        "--max-latency",
-        metavar="TIME",
-        help="Refuse a trial whose exported file would take longer for an image on this "
-        "machine, such as 15ms, untrained.",
-    ),
-    click.option(
-        "--quantize",
-        type=click.Choice(["none", "float16", "dynamic", "int8"]),
-        default="float16",
-        show_default=True,
-        help="How the export is quantized whose size and latency count.",
-    ),
-    click.option(
-        "--folds",
-        type=click.IntRange(min=2),
-        metavar="FOLDS",
-        help="Cross-validate each trial: one run per fold, its score the mean.",
-    ),
-    click.option(
-        "--groups",
-        metavar="COLUMN",
-        help="With --folds: examples that are equal in this column of the manifest are never "
-        "divided.",
-    ),
-    click.option(
-        "--config",
-        metavar="FILE",
-        help="YAML file with settings that trials have where they do not vary.",
-    ),
-    click.option(
-        "--run-dir", metavar="FOLDER", help="Where to put the search.  [default: under runs/]"
-    ),
-    quiet_option,
-    json_option,
-)
 
 
 def _callback(recipe: str) -> Any:
@@ -144,7 +30,7 @@ def _callback(recipe: str) -> Any:
         if before is not None:
             # `kfine tune --trials 9 RECIPE` means the same as `kfine tune RECIPE --trials 9`.
             quiet, as_json = quiet or before.params["quiet"], as_json or before.params["as_json"]
-            for name in ("trials", "time", "then_fit", "seeds"):
+            for name in ("trials", "time", "then_fit", "seeds", "workers", "chief"):
                 options[name] = options[name] or before.params[name]
         given = {name: value for name, value in options.items() if value not in (None, (), False)}
         given["prune"] = options["prune"]
@@ -193,7 +79,7 @@ def _cells(values: dict[str, Any], names: list[str]) -> list[str]:
 
 
 def _limited(function: Any) -> Any:
-    for decorate in reversed(_LIMITS):
+    for decorate in reversed(LIMITS):
         function = decorate(function)
     return function
 
@@ -205,7 +91,13 @@ def _limited(function: Any) -> Any:
     subcommand_metavar="RECIPE [SETTINGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.option("--resume", metavar="SEARCH", help="Continue an interrupted search.")
+@click.option("--resume", metavar="SEARCH", help="Continue a search, or fit its answer.")
+@click.option(
+    "--join",
+    metavar="ADDRESS",
+    help="Run trials of the search at HOST:PORT, whose folder --resume names.",
+)
+@click.option("--as", "name", hidden=True)
 @_limited
 @quiet_option
 @json_option
@@ -213,10 +105,14 @@ def _limited(function: Any) -> Any:
 def command(
     ctx: click.Context,
     resume: str | None,
+    join: str | None,
+    name: str | None,
     trials: int | None,
     time: str | None,
     then_fit: bool,
     seeds: int | None,
+    workers: int | None,
+    chief: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -224,7 +120,16 @@ def command(
 
     `kfine tune RECIPE --help` shows every option. A setting that is given is held.
     """
-    if resume is not None:
+    if join is not None:
+        from kfine.errors import ConfigError
+        from kfine.verbs.reopening import join as join_in
+
+        if resume is None or ctx.invoked_subcommand is not None:
+            raise ConfigError(
+                "--join takes the folder of the search: --join ADDRESS --resume SEARCH"
+            )
+        join_in(join, resume, name=name, console=make_console(quiet))
+    elif resume is not None:
         from kfine.verbs.tune import tune
 
         if ctx.invoked_subcommand is not None:
@@ -235,6 +140,8 @@ def command(
             time=time,
             then_fit=then_fit,
             seeds=seeds or 1,
+            workers=workers or 0,
+            chief=chief,
             console=make_console(quiet),
         )
         _print(found, as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,11 @@ class RunTuner(keras_tuner.engine.base_tuner.BaseTuner):
             return TrialRecord(
                 trial.trial_id, values, "failed", reason[:500], error=type(error).__name__
             )
+
+    def pre_create_trial(self) -> None:
+        """Ask an oracle that has nothing yet a few times a second, not thousands of times."""
+        if self._is_worker():
+            time.sleep(0.2)
 
     def on_trial_end(self, trial: Any) -> None:
         """Tell the oracle, keep what is worth keeping, and stop where nothing works."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import statistics
-import time as clock
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +10,7 @@ from typing import Any
 from kfine.backend import load_backend
 from kfine.config import dump_yaml, make_config
 from kfine.console import Console, format_seconds
-from kfine.errors import ConfigError, RunError
+from kfine.errors import ConfigError
 from kfine.runs.folder import new_run, now, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.runs.provenance import environment
@@ -31,8 +28,9 @@ from kfine.tuning.space import Space
 from kfine.verbs.fit import build_job, load_data, say_data
 from kfine.verbs.folds import divide
 from kfine.verbs.recipes import load_recipe, recipe_name, source_of
-from kfine.verbs.search import Search, recipe_of_search
-from kfine.verbs.trial import Bench, run_one
+from kfine.verbs.reopening import make_space, resume_search
+from kfine.verbs.search import Search
+from kfine.verbs.searching import run_search
 
 
 def tune(
@@ -54,6 +52,8 @@ def tune(
     groups: str | None = None,
     then_fit: bool = False,
     seeds: int = 1,
+    workers: int = 0,
+    chief: str | None = None,
     config: str | Path | None = None,
     run_dir: str | Path | None = None,
     resume: str | Path | None = None,
@@ -87,10 +87,13 @@ def tune(
         then_fit: At the end fit the best config and the defaults again and compare them on the
             test split, which nothing has seen before.
         seeds: How many fits of each that takes.
+        workers: Processes on this machine that run the trials; 0 runs them in this one.
+        chief: Address such as "192.168.1.7:8123" to listen on for workers of other machines, which
+            see the folder of the search too.
         config: YAML file with settings that trials have where they do not vary.
         run_dir: Where to put the search; `runs/RECIPE-search-DATE-TIME` if omitted.
         resume: The folder of a search to continue; takes no settings, but other `trials`, `time`,
-            `then_fit` and `seeds` than before.
+            `then_fit`, `seeds`, `workers` and `chief` than before.
         console: Hears of the progress; standard error if omitted.
         **settings: Fields of the recipe's `Config`; they are held as those in `fix` are.
 
@@ -115,7 +118,15 @@ def tune(
     if resume is not None:
         if recipe or settings or config or run_dir or search or fix or only or objective:
             raise ConfigError("resume takes no recipe and no settings: the search has its own.")
-        return _resume(open_search(resume), trials, seconds, seeds * then_fit, console)
+        return resume_search(
+            open_search(resume),
+            trials,
+            seconds,
+            seeds * then_fit,
+            console,
+            workers=workers,
+            chief=chief,
+        )
     if recipe is None:
         raise ConfigError(
             "tune needs a recipe, such as image_classification, or a search to resume."
@@ -154,12 +165,16 @@ def tune(
             if plan.seconds:
                 _check_time(space, data, plan, console)
             _describe(folder, module, space.base, plan, goals, data)
-        return _run(folder, space, plan, goals, seeds * then_fit, console)
-
-
-def make_space(module: ModuleType, base: Any, plan: Plan) -> Space:
-    """The search space of a plan."""
-    return Space(module, base, plan.searched, set(plan.fixed), set(plan.only))
+        return run_search(
+            folder,
+            space,
+            plan,
+            goals,
+            seeds * then_fit,
+            console,
+            workers=workers,
+            chief=chief,
+        )
 
 
 def _objectives(module: ModuleType, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -225,157 +240,3 @@ def _describe(
             "goals": dict(goals),
         },
     )
-
-
-def _resume(
-    folder: SearchFolder,
-    trials: int | None,
-    seconds: float | None,
-    final_seeds: int,
-    console: Console,
-) -> Search:
-    with locked(folder.path):
-        module, note = recipe_of_search(folder)
-        if note:
-            console.warn(note)
-        kept = folder.read("search.json")
-        if trials is not None:
-            kept["trials"] = trials
-        if seconds is not None:
-            kept["seconds"] = seconds
-        plan = Plan.from_dict(kept)
-        folder.write("search.json", kept)
-        base = make_config(module.Config, {}, folder.path / "config.yaml")
-        console.say(f"resuming {folder.path}: {len(folder.records())} trials have ended")
-        space = make_space(module, base, plan)
-        return _run(folder, space, plan, kept["goals"], final_seeds, console)
-
-
-def _run(
-    folder: SearchFolder,
-    space: Space,
-    plan: Plan,
-    goals: Mapping[str, str],
-    final_seeds: int,
-    console: Console,
-) -> Search:
-    from kfine.models.pretrained import pretrained_in_memory
-
-    with console.timed("loading TensorFlow"):
-        load_backend()
-    from kfine.tuning.keeping import keep_best
-    from kfine.tuning.report import write_report
-
-    # The libraries stay as they are: looking through them after each trial takes a second.
-    gc.collect()
-    gc.freeze()
-    bench = make_bench(folder, space, plan, goals, console)
-    objective, direction = bench.objective, bench.direction
-    continued = plan.oracle == "hyperband"
-
-    def finished() -> None:
-        seconds = [one.seconds for one in folder.records() if one.status == "completed"]
-        tuner.oracle.slowest = statistics.median(seconds) if seconds else 0.0
-        keep_best(folder, objective, direction, plan.keep, continued=continued)
-
-    try:
-        with pretrained_in_memory():
-            tuner = make_tuner(bench, finished)
-            tuner.search()
-    except KeyboardInterrupt:
-        console.say(f"interrupted; continue with: kfine tune --resume {folder.path}")
-        raise
-    kept = keep_best(folder, objective, direction, plan.keep, continued=False)
-    search = _answer(folder, kept, console)
-    if final_seeds:
-        from kfine.verbs.answer import retrain
-
-        best, default = search.best_run.config, space.resolved
-        found = retrain(folder, space.module, best, default, final_seeds, console)
-        console.say(found["sentence"])
-    with console.timed("drawing the report"):
-        page = write_report(folder, goals, search.answer)
-    console.say(f"report: {page}")
-    return search
-
-
-def make_bench(
-    folder: SearchFolder,
-    space: Space,
-    plan: Plan,
-    goals: Mapping[str, str],
-    console: Console,
-) -> Bench:
-    """What the trials of a search work with, its clock started."""
-    from kfine.tuning.sharing import Remembered
-
-    lists = folder.read("splits.json")
-    fingerprint = folder.read("data.json")["fingerprint"]
-
-    def read(config: Any) -> Any:
-        data = load_data(space.module, config, console, split_lists=lists)
-        if data.fingerprint != fingerprint:
-            raise RunError(
-                f"The data of {folder.path} changed since the search began, so its trials cannot "
-                "be compared; restore the data, or start a new search."
-            )
-        return data
-
-    return Bench(
-        folder=folder,
-        module=space.module,
-        plan=plan,
-        space=space,
-        data=Remembered(read, room=1),
-        goals=goals,
-        console=console,
-        deadline=clock.time() + plan.seconds if plan.seconds else None,
-    )
-
-
-def make_tuner(bench: Bench, finished: Any) -> Any:
-    """KerasTuner's tuner of a search, reloaded where there is something to reload."""
-    from kfine.tuning.oracles import make_oracle
-    from kfine.tuning.tuner import RunTuner
-
-    plan, space = bench.plan, bench.space
-    oracle = make_oracle(
-        plan.oracle,
-        hyperparameters=space.hyperparameters(),
-        objective=bench.objective,
-        direction=bench.direction,
-        trials=plan.trials,
-        epochs=space.resolved.epochs,
-        seed=space.resolved.seed,
-    )
-    oracle.deadline = bench.deadline
-    return RunTuner(
-        oracle,
-        bench.folder,
-        lambda trial, values: run_one(bench, trial, values),
-        objective=bench.objective,
-        direction=bench.direction,
-        console=bench.console,
-        finished=finished,
-    )
-
-
-def _answer(folder: SearchFolder, kept: Sequence[str], console: Console) -> Search:
-    """Write the best config, and say what was found."""
-    search = Search(folder)
-    if not search.ranked:
-        refused = sum(one.status == "refused" for one in search.trials)
-        raise RunError(
-            f"No trial of {folder.path} was completed ({refused} refused, "
-            f"{len(search.trials) - refused} failed); see {folder.trials}."
-        )
-    best = search.best
-    config = search.best_run.config
-    folder.write_text("best.yaml", dump_yaml(config))
-    objective = next(iter(best.scores))
-    console.say(
-        f"best: trial {best.trial}, {objective} {best.scores[objective]:.4f}; "
-        f"{len(kept)} of {len(search.trials)} trials keep their weights"
-    )
-    console.say(f"search: {folder.path}")
-    return search
