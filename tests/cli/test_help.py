@@ -12,12 +12,12 @@ import pytest
 from kfine.config import settings_of
 from kfine.verbs.recipes import load_recipe, recipe_names
 
-VERBS = ("fit", "evaluate", "predict", "export", "recipes", "presets", "runs")
+VERBS = ("fit", "tune", "evaluate", "predict", "export", "recipes", "presets", "runs")
 LIGHT = """
 import sys
 {code}
-heavy = {{"tensorflow", "keras", "keras_hub", "sklearn", "matplotlib", "PIL"}} & set(sys.modules)
-assert not heavy, heavy
+heavy = {{"tensorflow", "keras", "keras_hub", "keras_tuner", "sklearn", "matplotlib", "PIL"}}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
 
 
@@ -68,7 +68,10 @@ def test_the_help_of_a_recipe_shows_every_setting_with_default_and_unit(
         "from kfine.cli import cli; "
         "cli.main(['fit', 'image_classification', '--help'], standalone_mode=False)",
         "import kfine.recipes.image_classification",
+        "from kfine.cli import cli; "
+        "cli.main(['tune', 'image_classification', '--help'], standalone_mode=False)",
         "import kfine; kfine.fit, kfine.evaluate, kfine.predict, kfine.export, kfine.Run",
+        "import kfine; kfine.tune, kfine.Search, kfine.cross_validate",
     ],
 )
 def test_nothing_heavy_is_imported(code: str) -> None:
