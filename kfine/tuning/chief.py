@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 from collections.abc import Iterator
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from kfine.errors import ConfigError
@@ -78,9 +79,17 @@ def served(oracle: Any, host: str, port: int) -> Iterator[int]:
         )
     server.start()
     try:
-        yield bound
+        with silent():
+            yield bound
     finally:
         server.stop(grace=1).wait()
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Keep off standard output what KerasTuner prints whenever a condition crosses the wire."""
+    with redirect_stdout(io.StringIO()):
+        yield
 
 
 def worker_environment(host: str, port: int, name: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 import kfine
 from kfine.console import Console, format_seconds
 from kfine.errors import RunError
-from kfine.tuning.chief import check_answers, read_address, served, worker_environment
+from kfine.tuning.chief import check_answers, read_address, served, silent, worker_environment
 from kfine.tuning.records import TrialRecord
 from kfine.verbs.trial import Bench
 
@@ -199,7 +199,8 @@ def join(address: str, name: str, work: Callable[[], None]) -> None:
 
     os.environ.update(worker_environment(host, port, name))
     try:
-        work()
+        with silent():
+            work()
     except grpc.RpcError as error:
         raise RunError(f"The search at {address} went away: {error.code().name.lower()}.") from None
     finally:

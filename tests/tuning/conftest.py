@@ -25,19 +25,22 @@ def finished_search(
     from kfine.console import Console
 
     path = tmp_path_factory.mktemp("searches") / "digits"
-    kfine.tune(
-        "image_classification",
-        trials=5,
-        oracle="random",
-        keep=2,
-        only=("dropout", "weight_decay"),
-        search=["learning_rate=0.02..0.2"],
-        run_dir=path,
-        console=Console(quiet=True),
-        data=str(digit_photos),
-        preset=tiny_preset,
-        image_size=32,
-        batch_size=16,
-        **HEAD,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        # Empty, so that what is computed once shows.
+        patch.setenv("KFINE_CACHE", str(tmp_path_factory.mktemp("empty-cache")))
+        kfine.tune(
+            "image_classification",
+            trials=5,
+            oracle="random",
+            keep=2,
+            only=("dropout", "weight_decay"),
+            search=["learning_rate=0.02..0.2"],
+            run_dir=path,
+            console=Console(quiet=True),
+            data=str(digit_photos),
+            preset=tiny_preset,
+            image_size=32,
+            batch_size=16,
+            **HEAD,
+        )
     return path

@@ -313,8 +313,9 @@ def test_several_objectives_give_a_pareto_table(
 
 
 def test_the_score_of_a_trial_with_folds_is_their_mean(
-    head_settings: dict[str, Any], tmp_path: Path
+    head_settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("KFINE_CACHE", str(tmp_path / "cache"))
     search = kfine.tune(
         "image_classification",
         oracle="grid",

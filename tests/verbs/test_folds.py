@@ -22,8 +22,9 @@ def settings(tiny_settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_example_is_predicted_by_a_fit_that_never_saw_it(
-    settings: dict[str, Any], tmp_path: Path
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("KFINE_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "folds"
     said: list[str] = []
 
