@@ -11,10 +11,13 @@ __getattr__, __dir__, __all__ = attach(
         "KfineError": "errors",
         "Run": "verbs.run",
         "benchmark": "verbs.benchmark",
+        "Search": "verbs.search",
+        "cross_validate": "verbs.folds",
         "dry_run": "verbs.dry_run",
         "evaluate": "verbs.evaluate",
         "export": "verbs.export",
         "fit": "verbs.fit",
         "predict": "verbs.predict",
+        "tune": "verbs.tune",
     },
 )

@@ -109,7 +109,7 @@ def make_config(
         name = str(raw_name).replace("-", "_")
         if name not in known:
             raise ConfigError(f"There is no setting {raw_name!r}; {nearest(name, known)}.")
-        checked[name] = _check(known[name], value)
+        checked[name] = check_value(known[name], value)
     return config_class(**checked)
 
 
@@ -120,7 +120,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"the nearest is {close[0]!r}" if close else "there are: " + ", ".join(known)
 
 
-def _check(one: Setting, value: Any) -> Any:
+def check_value(one: Setting, value: Any) -> Any:
+    """Convert a value to the type of its setting, and check it.
+
+    Raises:
+        ConfigError: It is impossible.
+    """
     if value is None:
         if one.optional or one.default is None:
             return None

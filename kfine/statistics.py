@@ -93,6 +93,44 @@ def paired_difference_interval(
     return difference - math.sqrt(max(0.0, low)), difference + math.sqrt(max(0.0, high))
 
 
+def paired_mean_comparison(
+    a: Any, b: Any, *, level: float = 0.95, resamples: int = 9999
+) -> tuple[float, float, float]:
+    """Whether `mean(a)` is above `mean(b)` for the same examples, and by how much.
+
+    For scores between right and wrong, such as the share of several seeds that are right, where
+    the exact test of counts does not apply.
+
+    Args:
+        a: float `(examples,)`, scores of the first.
+        b: float `(examples,)`, scores of the second on the same examples.
+        level: Coverage of the two-sided interval, between 0 and 1.
+        resamples: Draws of the permutation test and of the bootstrap, from a fixed seed.
+
+    Returns:
+        The one-sided p value of a sign-flip permutation test (1.0 where nothing differs), and the
+        ends of a percentile bootstrap interval of the difference.
+
+    Reference:
+        Efron and Tibshirani 1993, chapters 13 and 15.
+    """
+    difference = np.asarray(a, float) - np.asarray(b, float)
+    if difference.ndim != 1 or not len(difference):
+        raise ValueError(f"both must be (examples,) and not empty; received {difference.shape}")
+    changed = difference[difference != 0]
+    if not len(changed):
+        low, high = paired_difference_interval(np.asarray(a) >= 0.5, np.asarray(b) >= 0.5, level)
+        return 1.0, low, high
+    generator = np.random.default_rng(0)
+    at_least, means = 0, []
+    for _ in range(resamples):
+        flips = generator.integers(0, 2, len(changed)) * 2 - 1
+        at_least += float((changed * flips).sum()) >= float(changed.sum()) - 1e-12
+        means.append(generator.choice(difference, len(difference)).mean())
+    ends = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
+    return (at_least + 1) / (resamples + 1), float(ends[0]), float(ends[1])
+
+
 def _correlation(both: int, only_a: int, only_b: int, count: int) -> float:
     """Newcombe's phi: moved toward zero by half the sample where it is positive."""
     neither = count - both - only_a - only_b

@@ -188,6 +188,32 @@ def build_model(config: Config, data: Data) -> BuiltModel:
     )
 
 
+def search_space(hp: Any, config: Config) -> Config:
+    """What `kfine tune` varies; image size and preset are searched with `--search`."""
+    return replace(
+        config,
+        learning_rate=hp.Float("learning_rate", 1e-3, 0.03, sampling="log"),
+        dropout=hp.Float("dropout", 0.0, 0.5, step=0.1),
+        weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
+        label_smoothing=hp.Float("label_smoothing", 0.0, 0.2, step=0.05),
+        augmentation=hp.Choice("augmentation", ["none", "light", "strong"]),
+        **_unfreezing_space(hp, config),
+    )
+
+
+def _unfreezing_space(hp: Any, config: Config) -> dict[str, Any]:
+    """When and how much to unfreeze; the rates of the backbone only where some of it trains."""
+    early, late = 1 + config.epochs // 6, 1 + config.epochs // 2
+    schedules = ["auto", "none", "all", f"{early}:2", f"{early}:4"]
+    if early < late <= config.epochs:
+        schedules += [f"{late}:4", f"{early}:1,{late}:4"]
+    chosen = {"unfreeze": hp.Choice("unfreeze", schedules)}
+    with hp.conditional_scope("unfreeze", [one for one in schedules if one != "none"]):
+        chosen["backbone_rate"] = hp.Float("backbone_rate", 0.003, 0.3, sampling="log")
+        chosen["layerwise_decay"] = hp.Float("layerwise_decay", 0.7, 1.0, step=0.1)
+    return chosen
+
+
 def evaluate(predictions: np.ndarray, data: Data) -> dict[str, Any]:
     """Metrics of class probabilities `(examples, classes)` on the test split."""
     from kfine.evaluation import classification_metrics

@@ -7,7 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from kfine.statistics import paired_binomial, paired_difference_interval, wilson_interval
+from kfine.statistics import (
+    paired_binomial,
+    paired_difference_interval,
+    paired_mean_comparison,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +92,18 @@ def test_the_difference_of_no_examples_is_unknown() -> None:
 def test_the_difference_wants_the_same_examples() -> None:
     with pytest.raises(ValueError, match="received"):
         paired_difference_interval([True], [True, False])
+
+
+def test_scores_between_right_and_wrong_are_compared_by_permutation() -> None:
+    rng = np.random.default_rng(1)
+    b = rng.integers(0, 4, 200) / 3
+    better = np.minimum(1, b + (rng.random(200) < 0.2) / 3)
+    p_value, low, high = paired_mean_comparison(better, b)
+    assert p_value < 0.001 and 0 < low < (better - b).mean() < high
+    # Swapping the two must not be called an improvement.
+    assert paired_mean_comparison(b, better)[0] > 0.99
+    chance = paired_mean_comparison(rng.permutation(b), b)
+    assert chance[0] > 0.05 and chance[1] < 0 < chance[2]
+    # Nothing differs: no proof that the two are equal.
+    p_value, low, high = paired_mean_comparison(b[:10], b[:10])
+    assert p_value == 1 and low < 0 < high

@@ -13,6 +13,7 @@ from kfine.cli.failures import run_safely
 
 _VERBS = (
     "fit",
+    "tune",
     "evaluate",
     "predict",
     "export",

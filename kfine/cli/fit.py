@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from kfine.cli.options import json_option, make_console, print_json, quiet_option
+from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
 from kfine.console import format_bytes, format_seconds
 from kfine.errors import ConfigError, KfineError
 
 
-class _SettingsCommand(click.Command):
+class SettingsCommand(click.Command):
     """Lists the settings of a recipe under their headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -33,15 +33,23 @@ class _SettingsCommand(click.Command):
         except click.NoSuchOption as error:
             name = error.option_name
             if name == "--resume":
-                raise _resume_alone() from None
+                raise resume_alone(ctx.command_path) from None
             known = [option for p in self.get_params(ctx) for option in p.opts]
             raise click.UsageError(
                 f"There is no option {name}; {nearest(name, known)}.", ctx
             ) from None
 
 
-class _Recipes(click.Group):
+class RecipeGroup(click.Group):
     """One command per recipe, its options made from the recipe's Config."""
+
+    def own_options(self) -> list[click.Parameter]:
+        """Options of the verb, apart from the settings."""
+        return _own_options()
+
+    def callback_for(self, recipe: str) -> Any:
+        """What runs for a recipe."""
+        return _callback(recipe)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         from kfine.verbs.recipes import recipe_names
@@ -53,10 +61,10 @@ class _Recipes(click.Group):
         from kfine.verbs.recipes import load_recipe, summary_of
 
         module = load_recipe(cmd_name)
-        return _SettingsCommand(
+        return SettingsCommand(
             cmd_name,
-            params=[*click_options(module.Config), *_own_options()],
-            callback=_callback(cmd_name),
+            params=[*click_options(module.Config), *self.own_options()],
+            callback=self.callback_for(cmd_name),
             help=module.__doc__,
             short_help=summary_of(module),
         )
@@ -67,12 +75,33 @@ class _Recipes(click.Group):
         return name, command, args[1:]
 
 
-def _own_options() -> list[click.Parameter]:
+def parameters_of(*decorators: Any) -> list[click.Parameter]:
+    """The parameters that click's decorators declare, in reverse order."""
+
     def carrier() -> None: ...
 
-    for decorate in (
+    for decorate in decorators:
+        decorate(carrier)
+    parameters: list[click.Parameter] = carrier.__click_params__  # type: ignore[attr-defined]
+    return list(reversed(parameters))
+
+
+def _own_options() -> list[click.Parameter]:
+    return parameters_of(
         json_option,
         quiet_option,
+        click.option(
+            "--groups",
+            metavar="COLUMN",
+            help="With --folds: examples that are equal in this column of the manifest, such as "
+            "the patient, are never divided.",
+        ),
+        click.option(
+            "--folds",
+            type=click.IntRange(min=2),
+            metavar="FOLDS",
+            help="Cross-validate: one run per fold, mean and spread, out-of-fold predictions.",
+        ),
         click.option(
             "--dry-run",
             is_flag=True,
@@ -84,10 +113,7 @@ def _own_options() -> list[click.Parameter]:
         click.option(
             "--config", metavar="FILE", help="YAML file with settings; options win over it."
         ),
-    ):
-        decorate(carrier)
-    parameters: list[click.Parameter] = carrier.__click_params__  # type: ignore[attr-defined]
-    return list(reversed(parameters))
+    )
 
 
 def _callback(recipe: str) -> Any:
@@ -95,6 +121,8 @@ def _callback(recipe: str) -> Any:
         config: str | None,
         run_dir: str | None,
         dry_run: bool,
+        folds: int | None,
+        groups: str | None,
         quiet: bool,
         as_json: bool,
         **settings: Any,
@@ -111,6 +139,22 @@ def _callback(recipe: str) -> Any:
             plan = rehearse(recipe, config=config, console=console, **given)
             _print_plan(plan, as_json)
             return
+        if folds is not None or groups is not None:
+            if folds is None:
+                raise ConfigError("--groups says how folds are made: give --folds too.")
+            from kfine.verbs.folds import cross_validate
+
+            found = cross_validate(
+                recipe,
+                folds=folds,
+                groups=groups,
+                config=config,
+                run_dir=run_dir,
+                console=console,
+                **given,
+            )
+            _print_folds(found, as_json)
+            return
         from kfine.verbs.fit import fit
 
         result = fit(recipe, config=config, run_dir=run_dir, console=console, **given)
@@ -119,10 +163,13 @@ def _callback(recipe: str) -> Any:
     return run
 
 
-def _resume_alone() -> KfineError:
+def resume_alone(command_path: str) -> KfineError:
+    """The answer to `--resume` beside a recipe."""
+    verb = command_path.split()[1]
+    what = "run" if verb == "fit" else "search"
     return ConfigError(
-        "--resume takes no recipe and no settings: the run has its own; "
-        "continue it with `kfine fit --resume RUN`."
+        f"--resume takes no recipe and no settings: the {what} has its own; "
+        f"continue it with `kfine {verb} --resume {what.upper()}`."
     )
 
 
@@ -135,6 +182,20 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
         size = f", {format_bytes(stage['cache_bytes'])} of cached features" if cached else ""
         click.echo(f"{stage['sentence']}; about {format_seconds(stage['seconds'])}{size}")
     click.echo(f"about {format_seconds(plan['seconds'])} in all, measured on a few steps")
+
+
+def _print_folds(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [name, f"{one['mean']:.3f}", f"{one['spread']:.3f}"]
+        + [f"{value:.3f}" for value in one["folds"]]
+        for name, one in found["metrics"].items()
+    ]
+    numbers = [f"fold {number}" for number in range(1, found["count"] + 1)]
+    print_table(["", "mean", "spread", *numbers], rows)
+    click.echo(f"out_of_fold.json is in {found['folder']}", err=True)
 
 
 def _print_result(run: Any, quiet: bool, as_json: bool) -> None:
@@ -152,7 +213,7 @@ def _print_result(run: Any, quiet: bool, as_json: bool) -> None:
 
 @click.group(
     "fit",
-    cls=_Recipes,
+    cls=RecipeGroup,
     invoke_without_command=True,
     subcommand_metavar="RECIPE [SETTINGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -170,7 +231,12 @@ def command(ctx: click.Context, resume: str | None, quiet: bool, as_json: bool) 
         from kfine.verbs.fit import fit
 
         if ctx.invoked_subcommand is not None:
-            raise _resume_alone()
+            raise resume_alone(ctx.command_path)
+        if (Path(resume) / "folds.json").is_file():
+            from kfine.verbs.folds import cross_validate
+
+            _print_folds(cross_validate(resume=resume, console=make_console(quiet)), as_json)
+            return
         _print_result(fit(resume=resume, console=make_console(quiet)), quiet, as_json)
     elif ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -55,6 +55,27 @@ def read_manifest(path: Path) -> Source:
     return Source("manifest", path.parent, tuple(ordered), tuple(set_aside))
 
 
+def read_column(path: Path, column: str) -> dict[str, str]:
+    """The cells of one column of a manifest, by the names of the examples.
+
+    Raises:
+        DataError: There is no such column, or a row has nothing in it.
+    """
+    text = _text(path)
+    rows = _json_rows(path, text) if path.suffix.lower() in (".jsonl", ".ndjson") else None
+    found = {}
+    for line, row in rows if rows is not None else _csv_rows(path, text):
+        key = next((key for key in row if str(key).lower() == column.strip().lower()), None)
+        if key is None:
+            there = ", ".join(str(one) for one in row)
+            raise DataError(f"{path}, line {line}: no column {column!r}; there are: {there}")
+        record, _ = _read_row(path, line, row)
+        if not _cell(row[key]):
+            raise DataError(f"{path}, line {line}: the column {column!r} is empty")
+        found[record.name] = _cell(row[key])
+    return found
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")

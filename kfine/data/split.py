@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,15 @@ class Rows:
         self.shape = (len(numbers), *store.shape[1:])
         self.dtype = store.dtype
         self.in_memory = store.in_memory
+
+    def take(self, numbers: ArrayLike) -> Rows:
+        """Some of these rows, in this order; nothing is copied."""
+        return Rows(self._store, self._numbers[np.asarray(numbers, np.intp)].tolist())
+
+    def joined(self, other: Rows) -> Rows:
+        """These rows, then others of the same store."""
+        assert other._store is self._store, "rows of two stores"
+        return Rows(self._store, np.concatenate([self._numbers, other._numbers]).tolist())
 
     @property
     def nbytes(self) -> int:
@@ -60,6 +69,29 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def take(self, numbers: ArrayLike, name: str) -> Split:
+        """Some of the examples, as a split of another name."""
+        rows = [int(number) for number in np.asarray(numbers, np.intp)]
+        return Split(
+            name=name,
+            inputs=self.inputs.take(rows),
+            labels=self.labels[rows],
+            names=tuple(self.names[row] for row in rows),
+            digests=tuple(self.digests[row] for row in rows),
+            records=tuple(replace(self.records[row], split=name) for row in rows),
+        )
+
+    def joined(self, other: Split) -> Split:
+        """These examples, then those of another split of the same data."""
+        return Split(
+            name=self.name,
+            inputs=self.inputs.joined(other.inputs),
+            labels=np.concatenate([self.labels, other.labels]),
+            names=self.names + other.names,
+            digests=self.digests + other.digests,
+            records=self.records + other.records,
+        )
 
     def read_raw(self, index: int) -> Image:
         """Decode one example again: uint8 RGB `(height, width, 3)` at its original size.

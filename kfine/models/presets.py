@@ -11,6 +11,7 @@ from typing import Any
 
 from kfine.errors import PresetError
 from kfine.models.preprocessing import Preprocessing
+from kfine.models.pretrained import from_preset
 
 SHIPPED = Path(__file__).parent / "shipped"
 _HOSTS = {"hf://": "huggingface.co", "kaggle://": "www.kaggle.com"}
@@ -194,7 +195,7 @@ def load_task(task_class: Any, preset: Preset, **options: Any) -> Any:
     """
     check_network(preset)
     try:
-        return task_class.from_preset(preset.handle, **options)
+        return from_preset(task_class, preset.handle, **options)
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise PresetError(

@@ -70,6 +70,9 @@ class RunFolder:
             RunError: It never finished; says how to finish it.
         """
         if not self.model_path.is_file():
+            removed = self.info().get("model", "")
+            if removed:
+                raise RunError(f"The run {self.path} has no model.keras any more ({removed}).")
             raise RunError(
                 f"The run {self.path} has not finished: it has no model.keras; "
                 f"finish it with `kfine fit --resume {self.path}`."

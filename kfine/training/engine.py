@@ -109,6 +109,7 @@ def run_stages(
     console: Console,
     features: Features | None = None,
     decided: Callable[[], None] | None = None,
+    enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
 ) -> tuple[list[dict[str, Any]], BestWeights]:
     """Train through all stages, resuming from the newest checkpoint, and restore the best weights.
 
@@ -118,6 +119,7 @@ def run_stages(
         console: Hears of stages, epochs and proofs.
         features: What feeds the stages; made for the job if omitted.
         decided: Called when `features` has decided how a stage is fed.
+        enough: Told the history after each epoch, says whether training may end there.
 
     Returns:
         The history, one entry per epoch, and the callback that holds the best weights.
@@ -136,6 +138,8 @@ def run_stages(
     first = stage_at(job.stages, state.epochs_done - 1).index if state else 0
     state = state or Checkpoint(0, [], {}, best.state())
     for stage in job.stages[first:]:
+        if enough and state.history and enough(state.history):
+            break
         apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
         console.say(stage_sentence(job, stage))
         if state.epochs_done == stage.first_epoch:
@@ -144,7 +148,7 @@ def run_stages(
             feed = features.feed(stage)
             if decided:
                 decided()
-            _fit_stage(job, stage, feed, state, best, checkpoints, console)
+            _fit_stage(job, stage, feed, state, best, checkpoints, console, enough)
         console.say("  " + check_movement(job.groups, stage.depth, state.stage_digests).sentence())
         if best.stopped:
             console.say(
@@ -187,6 +191,7 @@ def _fit_stage(
     best: BestWeights,
     checkpoints: Checkpoints | None,
     console: Console,
+    enough: Callable[[Sequence[dict[str, Any]]], bool] | None,
 ) -> None:
     config = job.config
     averaged: list[keras.callbacks.Callback] = [AveragedWeights()] if config.ema else []
@@ -209,7 +214,7 @@ def _fit_stage(
                 *averaged,
                 *separate,
                 best,
-                _Recorder(_saved(job), state, stage, best, checkpoints),
+                _Recorder(_saved(job), state, stage, best, checkpoints, enough),
                 Progress(console, config.epochs, job.batches.steps),
             ],
             verbose=0,
@@ -218,7 +223,7 @@ def _fit_stage(
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Appends each epoch to the history and saves a checkpoint."""
+    """Appends each epoch to the history, saves a checkpoint, and stops where that is enough."""
 
     def __init__(
         self,
@@ -227,8 +232,10 @@ class _Recorder(keras.callbacks.Callback):
         stage: Stage,
         best: BestWeights,
         checkpoints: Checkpoints | None,
+        enough: Callable[[Sequence[dict[str, Any]]], bool] | None,
     ) -> None:
         super().__init__()
+        self.enough = enough
         self.variables = variables
         self.state = state
         self.stage = stage
@@ -246,6 +253,8 @@ class _Recorder(keras.callbacks.Callback):
         if self.checkpoints:
             assert self.best.weights is not None
             self.checkpoints.save(self.variables, self.state, self.best.weights)
+        if self.enough and self.enough(self.state.history):
+            self.model.stop_training = True
 
 
 def stage_sentence(job: Job, stage: Stage) -> str:

@@ -28,18 +28,26 @@ def dry_run(
     module, resolved = prepare(recipe, config, settings)
     data = load_data(module, resolved, console)
     say_data(data, console)
-    job = build_job(module, resolved, data, console).job
+    stages = measure_stages(build_job(module, resolved, data, console).job)
+    total = sum(stage["seconds"] for stage in stages)
+    return {"data": data.summary(), "stages": stages, "seconds": round(total, 1)}
+
+
+def measure_stages(job: Any) -> list[dict[str, Any]]:
+    """The stages of a compiled job in words, with the seconds that each would take.
+
+    Trains a few steps of each, so the job is of no other use afterwards.
+    """
     from kfine.training.engine import stage_sentence
     from kfine.training.freezing import apply_stage
 
     stages: list[dict[str, Any]] = []
     for stage in job.stages:
-        apply_stage(job.model, job.groups, stage.depth, batch_norm=resolved.batch_norm)
+        apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
         passed = any("frozen_seconds" in earlier for earlier in stages)
         stages.append({**vars(stage), "sentence": stage_sentence(job, stage)})
         stages[-1] |= _measure_stage(job, stage, passed=passed)
-    total = sum(stage["seconds"] for stage in stages)
-    return {"data": data.summary(), "stages": stages, "seconds": round(total, 1)}
+    return stages
 
 
 def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:

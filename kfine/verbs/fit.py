@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -62,10 +63,10 @@ def fit(
     with locked(folder.path):
         with removed_on_failure(folder):
             data = load_data(module, resolved, console)
-            _describe_run(folder, module, resolved, data)
+            describe_run(folder, module, resolved, data)
             say_data(data, console)
             prepared = build_job(module, resolved, data, console)
-        return _train(folder, prepared, console)
+        return train(folder, prepared, console)
 
 
 def prepare(
@@ -107,7 +108,8 @@ def say_data(data: Any, console: Console) -> None:
         console.warn(line)
 
 
-def _describe_run(folder: RunFolder, module: ModuleType, config: Any, data: Any) -> None:
+def describe_run(folder: RunFolder, module: ModuleType, config: Any, data: Any) -> None:
+    """Write what a run begins with; from then on it can be resumed."""
     folder.write_text("config.yaml", dump_yaml(config))
     folder.write_text("recipe.py", source_of(module))
     folder.write("environment.json", environment(config.seed))
@@ -140,7 +142,7 @@ def _resume(folder: RunFolder, console: Console) -> Run:
                 "to the same result; restore the data, or start a new run."
             )
         console.say(f"resuming {folder.path}")
-        return _train(folder, build_job(module, config, data, console), console)
+        return train(folder, build_job(module, config, data, console), console)
 
 
 @dataclass
@@ -198,7 +200,23 @@ def build_job(module: ModuleType, config: Any, data: Any, console: Console) -> P
     return Prepared(job, built)
 
 
-def _train(folder: RunFolder, prepared: Prepared, console: Console) -> Run:
+def train(
+    folder: RunFolder,
+    prepared: Prepared,
+    console: Console,
+    *,
+    plots: bool = True,
+    enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
+) -> Run:
+    """Train a described run to its end, from its newest checkpoint if it has one.
+
+    Args:
+        folder: Its folder, locked.
+        prepared: From `build_job`.
+        console: Hears of the progress.
+        plots: Draw the learning curves.
+        enough: Told the history after each epoch, says whether training may end there.
+    """
     from kfine.evaluation.plots import learning_curves_png
     from kfine.training.checkpoints import Checkpoints
     from kfine.training.engine import run_stages, stage_span
@@ -219,6 +237,7 @@ def _train(folder: RunFolder, prepared: Prepared, console: Console) -> Run:
             console=console,
             features=features,
             decided=lambda: folder.update(features=decisions_to_json(features.decisions)),
+            enough=enough,
         )
     except KeyboardInterrupt:
         folder.update(status="interrupted")
@@ -230,11 +249,12 @@ def _train(folder: RunFolder, prepared: Prepared, console: Console) -> Run:
     release(job.model)
     _save_model(folder, job.model)
     folder.write("history.json", history)
-    learning_curves_png(
-        folder.path / "plots" / "learning_curves.png",
-        history,
-        [(stage.first_epoch + 1, stage_span(job.groups, stage)) for stage in job.stages],
-    )
+    if plots:
+        learning_curves_png(
+            folder.path / "plots" / "learning_curves.png",
+            history,
+            [(stage.first_epoch + 1, stage_span(job.groups, stage)) for stage in job.stages],
+        )
     kept = history[best.epoch]
     folder.update(status="finished", finished=now(), best_epoch=best.epoch + 1, validation=kept)
     console.say(

@@ -14,6 +14,7 @@ from kfine.verbs.recipes import load_recipe, recipe_names
 
 VERBS = (
     "fit",
+    "tune",
     "evaluate",
     "predict",
     "export",
@@ -25,8 +26,8 @@ VERBS = (
 LIGHT = """
 import sys
 {code}
-heavy = {{"tensorflow", "keras", "keras_hub", "sklearn", "matplotlib", "PIL"}} & set(sys.modules)
-assert not heavy, heavy
+heavy = {{"tensorflow", "keras", "keras_hub", "keras_tuner", "sklearn", "matplotlib", "PIL"}}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
 
 
@@ -77,8 +78,11 @@ def test_the_help_of_a_recipe_shows_every_setting_with_default_and_unit(
         "from kfine.cli import cli; "
         "cli.main(['fit', 'image_classification', '--help'], standalone_mode=False)",
         "import kfine.recipes.image_classification",
+        "from kfine.cli import cli; "
+        "cli.main(['tune', 'image_classification', '--help'], standalone_mode=False)",
         "import kfine; kfine.fit, kfine.evaluate, kfine.predict, kfine.export, kfine.Run",
         "import kfine; kfine.benchmark; import kfine.cli.benchmark",
+        "import kfine; kfine.tune, kfine.Search, kfine.cross_validate",
     ],
 )
 def test_nothing_heavy_is_imported(code: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 FIT = ("fit", "image_classification")
+TUNE = ("tune", "image_classification")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,17 @@ FIT = ("fit", "image_classification")
         ((*FIT, "more"), "(more)"),
         ((*FIT, "--resume", "runs/x"), "kfine fit --resume RUN"),
         (("fit", "--resum", "runs/x"), "--resume"),
+        ((*FIT, "--groups", "patient"), "--folds"),
+        (("tune", "image_clasification"), "'image_classification'"),
+        ((*TUNE, "--trails", "3"), "'--trials'"),
+        ((*TUNE, "--search", "learning_rte=1..2"), "'learning_rate'"),
+        ((*TUNE, "--search", "learning_rate=1e-3..1e-5"), "smaller to the larger"),
+        ((*TUNE, "--fix", "epohcs=3"), "'epochs'"),
+        ((*TUNE, "--time", "soon"), "20m"),
+        ((*TUNE, "--max-size", "4 miles"), "MB, kB, GB"),
+        ((*TUNE, "--max-latency", "0"), "above zero"),
+        ((*TUNE, "--resume", "runs/x"), "kfine tune --resume SEARCH"),
+        (("tune", "--resume", "runs/x"), "does not exist"),
         (("evaluate", "x", "--dta", "y"), "--data"),
         (("evaluate",), "RUN"),
         (("predict", "x"), "IMAGE"),

@@ -1,0 +1,116 @@
+"""Cross-validation: the training examples in K parts, each of them the validation once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kfine.data.dataset import Data
+from kfine.data.manifest import SUFFIXES, read_column
+from kfine.data.split import Split
+from kfine.errors import ConfigError, DataError
+
+
+def read_groups(data: str, column: str) -> dict[str, str]:
+    """What a column of a manifest says of each example, such as the patient.
+
+    Args:
+        data: The source; a CSV, TSV or JSONL file.
+        column: Its column, or key.
+
+    Returns:
+        Names of examples with their group.
+
+    Raises:
+        DataError: The source has no columns, not this one, or it is empty somewhere.
+    """
+    path = Path(data).expanduser()
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        raise DataError(
+            f"Groups are a column of a manifest (.csv, .tsv or .jsonl), and {data} is none."
+        )
+    return read_column(path, column)
+
+
+def fold_data(
+    data: Data, count: int, seed: int, groups: Mapping[str, str] | None = None
+) -> list[Data]:
+    """Divide training and validation examples anew into K folds; the test split stays apart.
+
+    Stratified: each fold has about the same share of each class. Examples of one group, and
+    those with equal content, are never in training and validation at once.
+
+    Args:
+        data: With a training split.
+        count: K, the number of folds.
+        seed: Another seed, other folds.
+        groups: Names of examples with their group.
+
+    Returns:
+        K data sets over the same rows; every example is in the validation of exactly one.
+
+    Raises:
+        ConfigError: There are not enough examples or groups for so many folds.
+        DataError: An example has no group.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    pool = _joined(data)
+    smallest = int(np.bincount(pool.labels).min())
+    together = _together(pool, groups)
+    if not 2 <= count <= min(smallest, len(set(together))):
+        most = min(smallest, len(set(together)))
+        raise ConfigError(
+            f"There can be 2 to {most} folds: the smallest class has {smallest} examples to train "
+            f"and validate on, in {len(set(together))} groups in all. Received: {count}"
+        )
+    divide = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    order = np.arange(len(pool))
+    found = []
+    for train, validation in divide.split(order, pool.labels, together):
+        for rows in (train, validation):
+            missing = set(range(len(data.class_names))) - set(pool.labels[rows].tolist())
+            if missing:
+                names = ", ".join(data.class_names[one] for one in sorted(missing))
+                raise ConfigError(
+                    f"A fold has no example of {names}: its groups are too few for {count} folds."
+                )
+        splits = {"train": pool.take(train, "train")}
+        splits["validation"] = pool.take(validation, "validation")
+        if data.test is not None:
+            splits["test"] = data.test
+        found.append(replace(data, splits=splits))
+    return found
+
+
+def _joined(data: Data) -> Split:
+    """Training and validation together, in the order of their names."""
+    if data.validation is None:
+        return data.train
+    both = data.train.joined(data.validation)
+    return both.take(sorted(range(len(both)), key=lambda i: both.names[i]), "train")
+
+
+def _together(pool: Split, groups: Mapping[str, str] | None) -> list[int]:
+    """A number for each example, equal where examples must not be divided."""
+    parent: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while parent.setdefault(key, key) != key:
+            key = parent[key]
+        return key
+
+    lacking = [name for name in pool.names if groups is not None and name not in groups]
+    if lacking:
+        raise DataError(
+            f"{len(lacking)} examples have no group, such as {lacking[0]}; fill in the column."
+        )
+    for name, digest in zip(pool.names, pool.digests, strict=True):
+        if groups is not None:
+            parent[root(f"group {groups[name]}")] = root(f"content {digest}")
+    roots: Sequence[str] = [root(f"content {digest}") for digest in pool.digests]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(roots))}
+    return [numbers[key] for key in roots]

@@ -1,0 +1,208 @@
+"""Cross-validation of a recipe: one run per fold, and a prediction for every example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kfine.config import dump_yaml, make_config
+from kfine.console import Console
+from kfine.errors import ConfigError, RunError
+from kfine.runs.files import read_json, write_json, write_text
+from kfine.runs.folder import RunFolder, new_run, removed_on_failure
+from kfine.runs.lock import locked
+from kfine.verbs.fit import build_job, describe_run, load_data, prepare, say_data, train
+from kfine.verbs.recipes import load_recipe, recipe_name
+from kfine.verbs.run import Run
+
+SETTINGS = "folds.json"
+
+
+def cross_validate(
+    recipe: str | Path | None = None,
+    *,
+    folds: int = 5,
+    groups: str | None = None,
+    config: str | Path | None = None,
+    run_dir: str | Path | None = None,
+    resume: str | Path | None = None,
+    console: Console | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Fit a recipe once per fold and score each example by the fit that did not train on it.
+
+    Training and validation examples are divided into folds; the test split is left alone. All
+    folds share the feature cache, so the frozen layers run once per example.
+
+    Args:
+        recipe: Name of a recipe, or path of a recipe file.
+        folds: How many.
+        groups: Column of a manifest; examples that are equal in it are never divided.
+        config: YAML file with settings; keyword arguments win over it.
+        run_dir: Where to put the runs; `runs/RECIPE-folds-DATE-TIME` if omitted.
+        resume: The folder of an interrupted cross-validation to continue instead.
+        console: Hears of the progress; standard error if omitted.
+        **settings: Fields of the recipe's `Config`.
+
+    Returns:
+        What `folds.json` holds: `folder`; `metrics`, name -> `mean`, `spread` (standard deviation
+        over the folds) and `folds`; `out_of_fold`, the recipe's metrics of all examples together.
+
+    Raises:
+        KfineError: The settings, the data, the groups or the folder cannot be used.
+    """
+    console = console or Console()
+    if resume is not None:
+        if recipe or settings or config or run_dir or groups:
+            raise ConfigError("resume takes no recipe and no settings: the folds have their own.")
+        folder = Path(resume).resolve()
+        kept = read_json(folder / SETTINGS)
+        module = load_recipe(kept["recipe"])
+        resolved = make_config(module.Config, {}, folder / "config.yaml")
+        with locked(folder):
+            data = _data(module, resolved, console, read_json(folder / "splits.json"))
+            return _run(folder, module, resolved, data, kept, console)
+    module, resolved = prepare(recipe, config, settings)
+    folder = new_run(f"{recipe_name(module)}-folds", run_dir).path
+    kept = {"recipe": str(module.__file__), "count": folds, "groups": groups}
+    with locked(folder):
+        with removed_on_failure(RunFolder(folder)):
+            data = _data(module, resolved, console, None)
+            say_data(data, console)
+            divide(data, resolved, folds, groups)
+            write_text(folder / "config.yaml", dump_yaml(resolved))
+            write_json(folder / "splits.json", data.split_lists())
+            write_json(folder / SETTINGS, kept)
+        return _run(folder, module, resolved, data, kept, console)
+
+
+def _data(module: Any, config: Any, console: Console, lists: Any) -> Any:
+    return load_data(module, config, console, split_lists=lists)
+
+
+def divide(data: Any, config: Any, count: int, groups: str | None) -> list[Any]:
+    """The data sets of the folds of a config.
+
+    Raises:
+        KfineError: There are not enough examples or groups, or no such column.
+    """
+    from kfine.data.folds import fold_data, read_groups
+
+    known = read_groups(config.data, groups) if groups else None
+    return fold_data(data, count, config.seed, known)
+
+
+def _run(
+    folder: Path, module: Any, config: Any, data: Any, kept: dict[str, Any], console: Console
+) -> dict[str, Any]:
+    from kfine.models.pretrained import pretrained_in_memory
+
+    parts = divide(data, config, kept["count"], kept["groups"])
+    rows, scores, everything = [], [], []
+    with pretrained_in_memory():
+        for number, part in enumerate(parts, start=1):
+            console.say(f"fold {number} of {len(parts)}")
+            run = fit_fold(folder / f"fold-{number}", module, config, part, console)
+            probabilities = validation_probabilities(run, part)
+            everything.append(probabilities)
+            scores.append(_scores(module, probabilities, part.validation, data))
+            rows += _predictions(part.validation, probabilities, data.class_names, number)
+    joined = parts[0].validation
+    for part in parts[1:]:
+        joined = joined.joined(part.validation)
+    whole = module.evaluate(np.concatenate(everything), _as_test(data, joined))
+    result = {
+        **kept,
+        "folder": str(folder),
+        "metrics": mean_and_spread([_numbers(one) for one in scores]),
+        "out_of_fold": whole,
+    }
+    write_json(folder / "out_of_fold.json", sorted(rows, key=lambda row: row["name"]))
+    write_json(folder / SETTINGS, result)
+    primary = whole["primary"]
+    found = result["metrics"][primary]
+    console.say(
+        f"{primary} {found['mean']:.3f} ± {found['spread']:.3f} over {len(parts)} folds "
+        f"({', '.join(f'{value:.3f}' for value in found['folds'])})"
+    )
+    console.say(f"folds: {folder}")
+    return result
+
+
+def fit_fold(path: Path, module: Any, config: Any, data: Any, console: Console) -> Run:
+    """The run of a fold: found finished, continued, or begun."""
+    run = RunFolder(path)
+    if run.model_path.is_file() and run.info()["status"] == "finished":
+        return Run(run)
+    from kfine.backend import load_backend
+
+    load_backend()
+    from kfine.tuning.sharing import free_models
+
+    free_models()
+    path.mkdir(parents=True, exist_ok=True)
+    with locked(path):
+        if (path / "run.json").is_file():
+            before = run.read("data.json")["fingerprint"]
+            if before != data.fingerprint:
+                raise RunError(f"The data of {path} changed since its run began; start anew.")
+        else:
+            describe_run(run, module, config, data)
+        return train(run, build_job(module, config, data, console), console, plots=False)
+
+
+def validation_probabilities(run: Run, data: Any) -> np.ndarray:
+    """Class probabilities `(examples, classes)` of the validation split of a fold."""
+    from kfine.verbs.evaluate import predict_split
+
+    return predict_split(run, run.model, data.validation)
+
+
+def _as_test(data: Any, split: Any) -> Any:
+    """Data whose test split is what a recipe's `evaluate` is to score."""
+    return replace(data, splits={**data.splits, "test": split})
+
+
+def _scores(module: Any, probabilities: np.ndarray, split: Any, data: Any) -> dict[str, Any]:
+    found: dict[str, Any] = module.evaluate(probabilities, _as_test(data, split))
+    return found
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and name != "count"
+    }
+
+
+def mean_and_spread(folds: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+    """Mean and standard deviation of each number over the folds, and the numbers."""
+    found = {}
+    for name in folds[0]:
+        values = [fold[name] for fold in folds]
+        found[name] = {
+            "mean": float(np.mean(values)),
+            "spread": float(np.std(values, ddof=1)),
+            "folds": values,
+        }
+    return found
+
+
+def _predictions(
+    split: Any, probabilities: np.ndarray, names: Sequence[str], fold: int
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "label": names[label],
+            "prediction": names[int(row.argmax())],
+            "fold": fold,
+            "probabilities": [round(float(one), 6) for one in row],
+        }
+        for name, label, row in zip(split.names, split.labels, probabilities, strict=True)
+    ]
