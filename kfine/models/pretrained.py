@@ -1,21 +1,46 @@
-"""Pretrained weights that are read once and then come from memory, for many models in a row."""
+"""Pretrained backbones that are read once and then come from memory, for many models in a row."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-_kept: dict[tuple[str, str], list[np.ndarray]] | None = None
+_kept: dict[tuple[str, str], _Kept] | None = None
+
+
+@dataclass
+class _Kept:
+    """A backbone with the weights that it came with.
+
+    Attributes:
+        backbone: Its layers, which the models that follow share; one at a time is in use.
+        weights: Pretrained, a copy.
+        head: Class, settings and preprocessor of the task around it.
+        before: State of Python's random numbers before the backbone was built.
+        after: The same afterwards, when the head begins to draw.
+        calls: Each layer with the numbers of its calls and of those that follow on them, before
+            any model was built around it.
+    """
+
+    backbone: Any
+    weights: list[np.ndarray]
+    head: tuple[Any, dict[str, Any], Any]
+    before: Any
+    after: Any
+    calls: list[tuple[Any, int, int]]
 
 
 @contextmanager
 def pretrained_in_memory() -> Iterator[None]:
-    """Within it, `from_preset` reads the weights of each preset once.
+    """Within it, `from_preset` reads and builds the backbone of each preset once.
 
-    Later models are built anew and get a copy of them, so that none trains through another.
+    Each model that follows gets it with its pretrained weights restored and a new head, equal to
+    the ones that it would get from the file. The model before is not to be used any more.
     """
     global _kept
     before, _kept = _kept, {} if _kept is None else _kept
@@ -33,13 +58,54 @@ def from_preset(task_class: Any, handle: str, **options: Any) -> Any:
         handle: What its `from_preset` takes.
         **options: For `from_preset`, such as `num_classes`.
     """
+    if _kept is None:
+        return task_class.from_preset(handle, **options)
     key = (task_class.__name__, handle)
-    if _kept is not None and key in _kept:
-        # The random draws are the same with and without the file: so is the new head.
-        task = task_class.from_preset(handle, load_weights=False, **options)
-        task.backbone.set_weights(_kept[key])
-        return task
+    kept = _kept.get(key)
+    before = random.getstate()
+    if kept is not None and _fits(kept):
+        try:
+            return _around(kept, options)
+        except (TypeError, ValueError):  # a task that is not made from its own settings
+            random.setstate(before)
     task = task_class.from_preset(handle, **options)
-    if _kept is not None and getattr(task, "backbone", None) is not None:
-        _kept[key] = task.backbone.get_weights()
+    if getattr(task, "backbone", None) is not None:
+        _kept[key] = _keep(task, handle, before)
     return task
+
+
+def _fits(kept: _Kept) -> bool:
+    """Whether the seed is the one that the backbone was built with, and nobody added to it."""
+    shapes = [tuple(weight.shape) for weight in kept.backbone.weights]
+    return kept.before == random.getstate() and shapes == [one.shape for one in kept.weights]
+
+
+def _keep(task: Any, handle: str, before: Any) -> _Kept:
+    end = random.getstate()
+    # Built once more, only to see how far the random numbers are when the head begins.
+    random.setstate(before)
+    type(task.backbone).from_preset(handle, load_weights=False)
+    after = random.getstate()
+    random.setstate(end)
+    settings = task.get_config()
+    names = set(settings) - {"backbone", "preprocessor", "name", "trainable", "dtype"}
+    head = (type(task), {name: settings[name] for name in names}, task.preprocessor)
+    weights = task.backbone.get_weights()
+    return _Kept(task.backbone, weights, head, before, after, _calls(task.backbone))
+
+
+def _around(kept: _Kept, options: dict[str, Any]) -> Any:
+    """A new task around a backbone that is as it was loaded."""
+    random.setstate(kept.after)
+    kept.backbone.set_weights(kept.weights)
+    for layer, inbound, outbound in kept.calls:
+        # Otherwise the models that are gone would be held by the layers that they shared.
+        del layer._inbound_nodes[inbound:]
+        del layer._outbound_nodes[outbound:]
+    kind, settings, preprocessor = kept.head
+    return kind(**{**settings, **options}, backbone=kept.backbone, preprocessor=preprocessor)
+
+
+def _calls(backbone: Any) -> list[tuple[Any, int, int]]:
+    layers = backbone._flatten_layers()
+    return [(one, len(one._inbound_nodes), len(one._outbound_nodes)) for one in layers]

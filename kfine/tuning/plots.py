@@ -26,6 +26,8 @@ def objective_png(
         objective: Name of the objective.
         direction: `"min"` or `"max"`.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(8.5, 3.6)
     axes = figure.subplots()
     best, line = None, []
@@ -44,6 +46,7 @@ def objective_png(
     lost = [i for i, record in enumerate(records) if not record.scored]
     if lost:
         axes.plot(lost, [low] * len(lost), "x", color=WRONG, label="failed or refused")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial", color=INK)
     axes.set_ylabel(objective, color=INK)
     axes.spines[["top", "right"]].set_visible(False)

@@ -23,7 +23,7 @@ def behind_median(
 
     Args:
         curve: The objective after each epoch so far.
-        others: The same of trials that ended; those with fewer epochs do not count.
+        others: The same of trials that ended; one that ended earlier counts with its best.
         direction: `"min"` or `"max"`.
 
     Returns:
@@ -36,7 +36,8 @@ def behind_median(
     epochs = len(curve)
     if not epochs:
         return None
-    known = [best_so_far(one, epochs, direction) for one in others if len(one) >= epochs]
+    # Without those that were pruned before, half of the survivors would be behind their median.
+    known = [best_so_far(one, epochs, direction) for one in others if one]
     if len(known) < FEWEST_OTHERS:
         return None
     own, median = best_so_far(curve, epochs, direction), statistics.median(known)
@@ -89,8 +90,10 @@ class Ending:
         if len(history) >= self.budget:
             return True
         # As with early stopping, a trial is not judged before its last stage has begun: what it
-        # unfreezes there may be what makes it good.
-        if self.others is not None and history[-1]["stage"] > self.last_stage:
+        # unfreezes there may be what makes it good. Nor in its first quarter, where the warm-up
+        # and the chance of the start decide.
+        late = history[-1]["stage"] > self.last_stage and 4 * len(history) >= self.budget
+        if self.others is not None and late:
             reason = behind_median(self.curve(history), self.others, self.direction)
             if reason:
                 self.status, self.reason = "pruned", reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import gc
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -58,11 +59,12 @@ class Remembered:
 
 
 def free_models() -> None:
-    """Forget the models of the last trial, and give their memory back to the system."""
-    import keras
+    """Collect the models of the last trial, and give their memory back to the system.
 
-    # Collects garbage too, which is quick where everything imported was frozen before.
-    keras.backend.clear_session()
+    Not `keras.backend.clear_session`, which would give a new head names that the layers of a
+    backbone in memory have already.
+    """
+    gc.collect()
     # glibc keeps what was freed in small pieces; elsewhere there is no such function.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:

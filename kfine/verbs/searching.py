@@ -48,6 +48,10 @@ def run_search(
     """
     with console.timed("loading TensorFlow"):
         load_backend()
+    import tensorflow as tf
+
+    # It warns of a model in each trial as if it were a mistake.
+    tf.get_logger().setLevel("ERROR")
     from kfine.tuning.keeping import keep_best
     from kfine.tuning.report import write_report
 

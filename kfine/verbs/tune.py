@@ -11,6 +11,7 @@ from kfine.backend import load_backend
 from kfine.config import dump_yaml, make_config
 from kfine.console import Console, format_seconds
 from kfine.errors import ConfigError
+from kfine.models.pretrained import pretrained_in_memory
 from kfine.runs.folder import new_run, now, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.runs.provenance import environment
@@ -155,7 +156,7 @@ def tune(
     )
     space = make_space(module, base, plan)
     folder = SearchFolder(new_run(f"{recipe_name(module)}-search", run_dir).path)
-    with locked(folder.path):
+    with locked(folder.path), pretrained_in_memory():
         with removed_on_failure(folder):  # type: ignore[arg-type]
             data = load_data(module, space.resolved, console)
             say_data(data, console)
@@ -188,8 +189,12 @@ def _goals(space: Space, data: Any, plan: Plan, console: Console) -> dict[str, s
     """Objectives with their directions, checked against what the model reports."""
     with console.timed("loading TensorFlow and the preset"):
         load_backend()
+        from kfine.seeds import seed_everything
+
         # Also finds out whether anything varies, and whether the recipe's ranges are possible.
         space.hyperparameters()
+        # As a trial does, so that the first one finds the backbone in memory.
+        seed_everything(space.resolved.seed)
         built = space.module.build_model(space.resolved, data)
     from keras_tuner.src.engine.metrics_tracking import infer_metric_direction
 

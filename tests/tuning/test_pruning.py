@@ -28,9 +28,21 @@ def test_worse_than_the_median_at_the_same_epoch_is_behind() -> None:
     assert behind_median([0.7, 0.65], OTHERS, "min") is not None
 
 
-def test_too_few_or_too_short_trials_condemn_nobody() -> None:
+def test_too_few_trials_condemn_nobody() -> None:
     assert behind_median([0.1, 0.1], OTHERS[:2], "max") is None
-    assert behind_median([0.1, 0.1], [*OTHERS[:2], [0.9]], "max") is None
+    assert behind_median([0.1, 0.1], [*OTHERS[:2], []], "max") is None
+
+
+def test_a_trial_that_was_pruned_counts_with_its_best() -> None:
+    # Of the survivors 0.65 would be the last, of all it is in the middle.
+    assert behind_median([0.5, 0.65], [*OTHERS, [0.2], [0.1]], "max") is None
+    assert behind_median([0.5, 0.55], [*OTHERS, [0.2]], "max") is not None
+
+
+def test_a_trial_is_not_judged_in_its_first_quarter() -> None:
+    one = ending(budget=12)
+    assert not one(history(0.1, 0.1))
+    assert one(history(0.1, 0.1, 0.1))
 
 
 def test_a_trial_is_not_judged_before_its_last_stage() -> None:

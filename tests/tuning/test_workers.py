@@ -59,6 +59,8 @@ def test_two_workers_lose_no_trial_when_one_is_killed(
         only=["dropout", "weight_decay"],
         search=["learning_rate=0.02..0.2"],
         workers=2,
+        # Whether a trial is behind the median depends on which others have ended meanwhile.
+        prune=False,
         run_dir=path,
         console=QUIET,
         **{key: value for key, value in head_settings.items() if key != "learning_rate"},
