@@ -203,29 +203,41 @@ def test_a_long_word_of_bytes_is_joined_in_time(
     assert "".join(names[token.id] for token in ours.tokenize(word)) == word
 
 
-@pytest.mark.parametrize("truncate", ["round_robin", "waterfall"])
-@pytest.mark.parametrize("length", [8, 11, 40])
+def packed_by_kerashub(layer: Any, firsts: list[str], seconds: list[str]) -> dict[str, Any]:
+    data = tf.data.Dataset.from_tensors((tf.constant(firsts), tf.constant(seconds)))
+    # By name: given in place, a pair is taken for texts and labels.
+    packed: dict[str, Any] = next(iter(data.map(lambda a, b: layer(x=(a, b)))))
+    return packed
+
+
+@pytest.mark.parametrize(
+    ("kind", "length", "truncate"),
+    [
+        ("bert", 8, "round_robin"),
+        ("bert", 11, "waterfall"),
+        ("bert", 40, "round_robin"),
+        ("roberta", 11, "round_robin"),
+    ],
+)
 def test_packed_pairs_are_kerashubs(
-    byte_pairs: tuple[dict[str, int], list[str]], truncate: str, length: int
+    byte_pairs: tuple[dict[str, int], list[str]], kind: str, length: int, truncate: str
 ) -> None:
-    vocabulary = [*SPECIALS, *WORDS]
+    hub, vocabulary = keras_hub.models, [*SPECIALS, *WORDS]
+    theirs: Any
+    ours: WordPiece | BytePair
+    if kind == "bert":
+        theirs = hub.BertTextClassifierPreprocessor(hub.BertTokenizer(vocabulary))
+        ours = word_piece(vocabulary)
+    else:
+        theirs = hub.RobertaTextClassifierPreprocessor(hub.RobertaTokenizer(*byte_pairs))
+        ours = byte_pair(*byte_pairs)
+    theirs.sequence_length, theirs.truncate = length, truncate
+    ours.sequence_length, ours.description["truncate"] = length, truncate
     firsts = ["The film.", "the films , the films , fine", "", "o"]
     seconds = ["fine fine fine fine fine", "o", "2.", ""]
-    hub = keras_hub.models
-    for theirs, ours in [
-        (hub.BertTextClassifierPreprocessor(hub.BertTokenizer(vocabulary)), word_piece(vocabulary)),
-        (
-            hub.RobertaTextClassifierPreprocessor(hub.RobertaTokenizer(*byte_pairs)),
-            byte_pair(*byte_pairs),
-        ),
-    ]:
-        theirs.sequence_length, theirs.truncate = length, truncate
-        ours.sequence_length, ours.description["truncate"] = length, truncate
-        data = tf.data.Dataset.from_tensors((tf.constant(firsts), tf.constant(seconds)))
-        expected = next(iter(data.map(lambda a, b, layer=theirs: layer(x=(a, b)))))
-        pairs = [ours.encode_pair(a, b) for a, b in zip(firsts, seconds, strict=True)]
-        for name, values in expected.items():
-            assert np.array_equal([getattr(pair, name) for pair in pairs], values), name
+    pairs = [ours.encode_pair(a, b) for a, b in zip(firsts, seconds, strict=True)]
+    for name, values in packed_by_kerashub(theirs, firsts, seconds).items():
+        assert np.array_equal([getattr(pair, name) for pair in pairs], values), name
 
 
 def test_offsets_name_the_text_of_each_token() -> None:

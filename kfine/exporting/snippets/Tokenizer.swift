@@ -1,0 +1,323 @@
+// Text to token ids on iOS, as tokenizer.json says: the rules of kfine's docs/tokenizers.md.
+// Needs Foundation only. Prove it in your app with the bundle's golden texts. Example:
+//
+//     let tokenizer = try Tokenizer(folder: bundleURL)
+//     let encoding = try tokenizer.encode([tokenizer.tokenize("A fine film.")])
+
+import Foundation
+
+enum TokenizerError: Error { case unusable(String) }
+
+/// An id, and the span of the text that it stands for, in Unicode scalars.
+struct Token { let id: Int; let start: Int; let end: Int }
+
+struct Encoding {
+    var tokenIds: [Int] = [], paddingMask: [Int] = [], segmentIds: [Int] = []
+    /// Nil where the model sees a special token or padding.
+    var tokens: [Token?] = []
+}
+
+final class Tokenizer {
+    private struct Letter { let scalar: Unicode.Scalar; let start: Int; let end: Int }
+
+    private let rules: [String: Any]
+    private let isWordPiece: Bool
+    // By bytes: as keys, Swift takes "é" and "e\u{301}" for the same text.
+    private var vocabulary: [[UInt8]: Int] = [:]
+    private var ranks: [String: Int] = [:]
+    private var categories: [UInt32: String] = [:]
+    private var folds: [UInt32: String] = [:]
+    private let specials: [String]
+    private let byteLetters: [String]
+
+    init(folder: URL) throws {
+        func json(_ name: String) throws -> [String: Any] {
+            let data = try Data(contentsOf: folder.appendingPathComponent(name))
+            return try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
+        }
+        func lines(_ name: String) throws -> [String] {
+            let text = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+            var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
+            if lines.last == "" { lines.removeLast() }
+            return lines.map { $0.replacingOccurrences(of: "\\s+$", with: "", options: .regularExpression) }
+        }
+        rules = try json("tokenizer.json")
+        let kind = rules["kind"] as? String ?? ""
+        guard rules["format"] as? String == "kfine-tokenizer-1", ["wordpiece", "bpe"].contains(kind) else {
+            throw TokenizerError.unusable("This file does not read a \(kind) tokenizer.")
+        }
+        isWordPiece = kind == "wordpiece"
+        specials = (rules["special_tokens_in_text"] as? [String] ?? []).sorted { $0.count > $1.count }
+        let printable = Array(33...126) + Array(161...172) + Array(174...255)
+        let others = (0...255).filter { !printable.contains($0) }
+        byteLetters = (0...255).map { byte in
+            String(Unicode.Scalar(UInt32(others.firstIndex(of: byte).map { 256 + $0 } ?? byte))!)
+        }
+        let file = rules["vocabulary"] as? String ?? ""
+        if isWordPiece {
+            for (id, line) in try lines(file).enumerated() { vocabulary[Array(line.utf8)] = id }
+        } else {
+            for (token, id) in try json(file) { vocabulary[Array(token.utf8)] = id as? Int }
+            let merges = try lines(rules["merges"] as? String ?? "").filter { !$0.isEmpty && !$0.contains("#version:") }
+            for (rank, line) in merges.enumerated() { ranks[line] = rank }
+        }
+        let unicode = rules["unicode"] as? [String: [String: String]] ?? [:]
+        for (category, ranges) in unicode["categories"] ?? [:] {
+            for range in ranges.split(separator: " ") {
+                let ends = range.split(separator: "-").compactMap { UInt32($0, radix: 16) }
+                for code in ends.first!...ends.last! { categories[code] = category }
+            }
+        }
+        for (code, to) in unicode["fold"] ?? [:] { folds[UInt32(code, radix: 16)!] = to }
+    }
+
+    /// The tokens of a text, without special tokens and padding.
+    func tokenize(_ text: String) -> [Token] {
+        if isWordPiece { return words(letters(text)).flatMap(wordPieces) }
+        let shift = flag("add_prefix_space") ? 1 : 0
+        return bytePairWords(letters(String(repeating: " ", count: shift) + text)).flatMap(bytePairs)
+            .map { Token(id: $0.id, start: max($0.start - shift, 0), end: $0.end - shift) }
+    }
+
+    /// Special tokens, truncation and padding around the tokens of one text or two.
+    func encode(_ segments: [[Token]]) throws -> Encoding {
+        let start = ids("start"), separator = ids("separator"), end = ids("end")
+        let length = rules["sequence_length"] as? Int ?? 0
+        let budget = length - start.count - end.count - separator.count * (segments.count - 1)
+        guard budget >= 0 else { throw TokenizerError.unusable("A sequence length of \(length) is too short.") }
+        var kept = segments.map { _ in 0 }
+        if rules["truncate"] as? String == "waterfall" {
+            for n in segments.indices { kept[n] = min(segments[n].count, budget - kept.reduce(0, +)) }
+        } else {
+            let wanted = min(budget, segments.reduce(0) { $0 + $1.count })
+            while kept.reduce(0, +) < wanted {
+                for n in segments.indices where kept[n] < segments[n].count && kept.reduce(0, +) < budget { kept[n] += 1 }
+            }
+        }
+        let padding = lookUp(rules["padding"] as? String ?? "") ?? 0
+        var encoding = Encoding()
+        func add(_ id: Int, _ segment: Int, _ token: Token?) {
+            encoding.tokenIds.append(id)
+            encoding.paddingMask.append(id == padding ? 0 : 1)
+            encoding.segmentIds.append(segment)
+            encoding.tokens.append(token)
+        }
+        for id in start { add(id, 0, nil) }
+        for (n, segment) in segments.enumerated() {
+            for token in segment.prefix(kept[n]) { add(token.id, n, token) }
+            for id in n == segments.count - 1 ? end : separator { add(id, n, nil) }
+        }
+        while encoding.tokenIds.count < length { add(padding, 0, nil) }
+        return encoding
+    }
+
+    private func flag(_ name: String) -> Bool { rules[name] as? Bool ?? false }
+    private func ids(_ name: String) -> [Int] { (rules[name] as? [String] ?? []).compactMap(lookUp) }
+
+    private func letters(_ text: String) -> [Letter] {
+        text.unicodeScalars.enumerated().map { Letter(scalar: $1, start: $0, end: $0 + 1) }
+    }
+
+    private func join<Letters: Sequence>(_ word: Letters) -> String where Letters.Element == Letter {
+        var scalars = String.UnicodeScalarView()
+        scalars.append(contentsOf: word.map { $0.scalar })
+        return String(scalars)
+    }
+
+    private func category(_ scalar: Unicode.Scalar) -> String {
+        if let category = categories[scalar.value] { return category }
+        switch scalar.properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return "L"
+        case .decimalNumber, .letterNumber, .otherNumber: return "N"
+        case .nonspacingMark: return "Mn"
+        case .control: return "Cc"
+        case .format: return "Cf"
+        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+            .finalPunctuation, .otherPunctuation: return "P"
+        default: return ""
+        }
+    }
+
+    private func same(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
+
+    private func special(_ word: [Letter]) -> Int? {
+        let text = join(word)
+        return specials.contains { same($0, text) } ? lookUp(text) : nil
+    }
+
+    private func specialLength(_ letters: [Letter], _ place: Int) -> Int? {
+        specials.map { Array($0.unicodeScalars) }.first { special in
+            place + special.count <= letters.count
+                && special.indices.allSatisfy { letters[place + $0].scalar == special[$0] }
+        }?.count
+    }
+
+    // MARK: WordPiece
+
+    private func words(_ text: [Letter]) -> [[Letter]] {
+        var letters = text
+        if flag("strip_accents") {
+            letters = normalized(letters) { $0.decomposedStringWithCanonicalMapping }
+                .filter { category($0.scalar) != "Mn" }
+        }
+        var words: [[Letter]] = [[]]
+        var place = 0
+        while place < letters.count {
+            if let length = specialLength(letters, place) {
+                words += [Array(letters[place..<place + length]), []]
+                place += length
+                continue
+            }
+            let letter = letters[place], code = letter.scalar.value, category = category(letter.scalar)
+            let isSymbol = code < 128 && code > 32 && category != "L" && category != "N"
+            if code == 32 || category == "Cc" || category == "Cf" {
+                words.append([])
+            } else if category == "P" || isSymbol || flag("split_cjk") && isCjk(code) {
+                words += [[letter], []]
+            } else {
+                words[words.count - 1].append(letter)
+            }
+            place += 1
+        }
+        return words.filter { !$0.isEmpty }
+    }
+
+    private func isCjk(_ code: UInt32) -> Bool {
+        [0x4E00...0x9FFF, 0x3400...0x4DBF, 0xF900...0xFAFF, 0x20000...0x2A6DF, 0x2A700...0x2CEAF, 0x2F800...0x2FA1F]
+            .contains { $0.contains(code) }
+    }
+
+    /// Normalises letter by letter with the marks behind it, so that each keeps its span.
+    private func normalized(_ word: [Letter], _ form: (String) -> String) -> [Letter] {
+        var parts: [[Letter]] = []
+        for letter in word {
+            let apart = String(letter.scalar).decomposedStringWithCanonicalMapping.unicodeScalars.first!
+            let joined = parts.last.map { form(join($0 + [letter])) }
+            let beside = parts.last.map { form(join($0)) + form(String(letter.scalar)) }
+            let stands = joined == nil || same(joined!, beside!) && apart.properties.canonicalCombiningClass == .notReordered
+            if stands { parts.append([letter]) } else { parts[parts.count - 1].append(letter) }
+        }
+        return parts.flatMap { part in
+            form(join(part)).unicodeScalars.map { Letter(scalar: $0, start: part[0].start, end: part[part.count - 1].end) }
+        }
+    }
+
+    private func fold(_ word: [Letter]) -> [Letter] {
+        let mapped = word.flatMap { letter -> [Letter] in
+            let scalar = letter.scalar
+            var text = String(scalar)
+            if categories[scalar.value] != nil {
+                text = folds[scalar.value] ?? text
+            } else {
+                text = text.precomposedStringWithCompatibilityMapping.folding(options: .caseInsensitive, locale: nil)
+                    .precomposedStringWithCompatibilityMapping
+                text.unicodeScalars.removeAll { $0.properties.isDefaultIgnorableCodePoint }
+            }
+            return text.unicodeScalars.map { Letter(scalar: $0, start: letter.start, end: letter.end) }
+        }
+        return normalized(mapped) { $0.precomposedStringWithCanonicalMapping }
+    }
+
+    private func wordPieces(_ original: [Letter]) -> [Token] {
+        if let id = special(original) { return [token(id, original[...])] }
+        let word = flag("lowercase") ? fold(original) : original
+        guard !word.isEmpty else { return [] }
+        let unknown = [token(lookUp(rules["unknown_token"] as? String ?? "") ?? 0, word[...])]
+        if join(word).utf8.count > rules["max_word_bytes"] as? Int ?? 100 { return unknown }
+        var tokens: [Token] = []
+        var start = 0
+        while start < word.count {
+            let prefix = start == 0 ? "" : rules["suffix_indicator"] as? String ?? "##"
+            var end = word.count
+            while end > start, lookUp(prefix + join(word[start..<end])) == nil { end -= 1 }
+            guard end > start, let id = lookUp(prefix + join(word[start..<end])) else { return unknown }
+            tokens.append(token(id, word[start..<end]))
+            start = end
+        }
+        return tokens
+    }
+
+    private func lookUp(_ piece: String) -> Int? { vocabulary[Array(piece.utf8)] }
+
+    private func token(_ id: Int, _ letters: ArraySlice<Letter>) -> Token {
+        Token(id: id, start: letters.first!.start, end: letters.last!.end)
+    }
+
+    // MARK: Byte-level BPE
+
+    private static let mark: Unicode.Scalar = "\u{96C}"
+    private static let spaces = "\u{A0}\u{2009}\u{202F}\u{3000}"
+    private static let white = "\t\n\u{C}\r " + spaces
+    private static let expression = try! NSRegularExpression(
+        pattern: "'s|'t|'re|'ve|'m|'ll|'d|[\(white)]+[\n\r\t\u{C}\u{96C}\(spaces)]| ?[A-Za-z]+| ?[0-9\u{96C}]+|"
+            + " ?[^\(white)A-Za-z0-9\u{96C}]+")
+
+    private func contains(_ set: String, _ scalar: Unicode.Scalar) -> Bool { set.unicodeScalars.contains(scalar) }
+
+    private func bytePairWords(_ text: [Letter]) -> [[Letter]] {
+        var marked: [Letter] = []
+        for (place, letter) in text.enumerated() {
+            if letter.scalar == " ", place + 1 < text.count, !contains(Self.white, text[place + 1].scalar) {
+                marked.append(Letter(scalar: Self.mark, start: letter.start, end: letter.start))
+            }
+            marked.append(letter)
+        }
+        let tail = text.suffix(5)
+        if tail.count == 5, contains("\t\n\u{C}\r ", tail.first!.scalar), same(join(tail.dropFirst()), Self.spaces) {
+            marked.append(Letter(scalar: Self.mark, start: text.count, end: text.count))
+        }
+        var words: [[Letter]] = [], from = 0, place = 0
+        while place < marked.count {
+            guard let length = specialLength(marked, place) else { place += 1; continue }
+            words += cut(Array(marked[from..<place])) + [Array(marked[place..<place + length])]
+            place += length
+            from = place
+        }
+        words += cut(Array(marked[from...]))
+        return words.filter { !$0.isEmpty && ($0.count > 1 || $0[0].scalar != Self.mark) }
+    }
+
+    private func cut(_ part: [Letter]) -> [[Letter]] {
+        // Every letter of the shape is one UTF-16 unit, so that the expression's places are ours.
+        let shape = part.map { letter -> String in
+            if letter.scalar.isASCII || letter.scalar == Self.mark || contains(Self.spaces, letter.scalar) {
+                return String(letter.scalar)
+            }
+            return ["L": "z", "N": "0"][category(letter.scalar)] ?? "."
+        }.reduce(into: "") { $0.unicodeScalars.append(contentsOf: $1.unicodeScalars) }
+        var words: [[Letter]] = [], place = 0
+        func add(_ range: Range<Int>) {
+            guard let last = part[range].last?.scalar else { return }
+            let ends = last == Self.mark || contains(" \t\r\u{C}\u{B}" + Self.spaces, last)
+            let middle = ends ? range.upperBound - 1 : range.upperBound
+            words += [Array(part[range.lowerBound..<middle]), Array(part[middle..<range.upperBound])]
+        }
+        for match in Self.expression.matches(in: shape, range: NSRange(location: 0, length: part.count)) {
+            add(place..<match.range.location)
+            place = match.range.location + match.range.length
+            add(match.range.location..<place)
+        }
+        add(place..<part.count)
+        return words
+    }
+
+    private func bytePairs(_ word: [Letter]) -> [Token] {
+        if let id = special(word) { return [token(id, word[...])] }
+        let source = word.flatMap { letter in String(letter.scalar).utf8.map { (letter, byteLetters[Int($0)]) } }
+        var symbols = source.map { $0.1 }
+        while true {
+            let pairs = symbols.indices.dropLast().compactMap { n in
+                ranks[symbols[n] + " " + symbols[n + 1]].map { (rank: $0, left: n) }
+            }
+            guard let best = pairs.min(by: { ($0.rank, $0.left) < ($1.rank, $1.left) }) else { break }
+            symbols.replaceSubrange(best.left...best.left + 1, with: [symbols[best.left] + symbols[best.left + 1]])
+        }
+        var place = 0
+        return symbols.compactMap { symbol in
+            let first = source[place].0, last = source[place + symbol.unicodeScalars.count - 1].0
+            place += symbol.unicodeScalars.count
+            let start = first.scalar == " " && first.start != last.start ? first.end : first.start
+            return lookUp(symbol).map { Token(id: $0, start: start, end: last.end) }
+        }
+    }
+}
