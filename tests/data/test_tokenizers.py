@@ -1,0 +1,343 @@
+"""The plain-Python tokenizer gives the ids of KerasHub in a TensorFlow graph."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras_hub
+import numpy as np
+import pytest
+import tensorflow as tf
+from tokenizers import Tokenizer as FastTokenizer
+from tokenizers import models, pre_tokenizers, trainers
+
+from kfine.data.tokenizers import TokenizerFiles, load_tokenizer, read_tokenizer, write_tokenizer
+from kfine.data.tokenizers import from_preset as module
+from kfine.data.tokenizers.standalone import BytePair, WordPiece, load
+from kfine.errors import PresetError
+from kfine.models.presets import find_preset
+
+UNICODE = json.loads(Path(module.__file__).with_name("unicode.json").read_text("utf-8"))
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS = [
+    "the",
+    "film",
+    "##s",
+    "fine",
+    "fi",
+    "##ne",
+    "o",
+    "##ö",
+    "zürich",
+    "ångström",
+    "2",
+    ",",
+    ".",
+]
+# What ICU composes and Python does not know of; see docs/tokenizers.md.
+COMPOSED = "105C9 105E4 11383 11385 1138E 11391 113C5 113C7 113C8"
+COMPOSED += " 16121 16122 16123 16124 16125 16126 16127 16128 16D68 16D69 16D6A"
+
+
+def in_graph(layer: Callable[[Any], Any], texts: Sequence[str]) -> list[list[int]]:
+    """Ids as a `tf.data` pipeline and a SavedModel give them; the eager path is another code."""
+    data = tf.data.Dataset.from_tensors(tf.constant(list(texts))).map(layer)
+    ragged: list[list[int]] = next(iter(data)).to_list()
+    return ragged
+
+
+def newer_than_unicode_14() -> list[str]:
+    ranges = " ".join(UNICODE["categories"].values()).split()
+    ends = [one.split("-") for one in ranges]
+    codes = [code for end in ends for code in range(int(end[0], 16), int(end[-1], 16) + 1)]
+    return [chr(code) for code in codes if f"{code:04X}" not in COMPOSED.split()]
+
+
+def fuzzed_texts(count: int, seed: int) -> list[str]:
+    """Texts of neighbouring characters from many scripts; no NUL, at which TensorFlow cuts."""
+    assigned = [
+        char
+        for char in map(chr, range(1, 0x110000))
+        if unicodedata.category(char) not in ("Cn", "Cs", "Co")
+    ]
+    pools: list[Sequence[str]] = [
+        list(map(chr, range(32, 127))),
+        list(map(chr, range(1, 33))),
+        assigned,
+        [char for char in assigned if unicodedata.category(char).startswith("M")],
+        newer_than_unicode_14(),
+        list("\u200b\u200c\u200d\u2060\ufeff\u034f\xad\ufe0f\xa0\u3000\u202f\u2009\u0345६०'"),
+    ]
+    blocks = [(0xC0, 0x24F), (0x590, 0x6FF), (0x1100, 0x11FF), (0x1E00, 0x1FFF), (0x3040, 0x30FF)]
+    blocks += [(0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0x1F300, 0x1FAFF)]
+    pools += [[chr(code) for code in range(*block)] for block in blocks]
+    choose = random.Random(seed)
+    extras = [" ", "  ", "'s", "'LL", " 12345", "\n\n", "<s>", "</s> ", "[MASK]", "e\u0301"]
+    texts = []
+    for _ in range(count):
+        parts = []
+        for _ in range(choose.randint(1, 12)):
+            parts += choose.choices(choose.choice(pools), k=choose.randint(1, 4))
+            parts += choose.choices(extras, k=1) if choose.random() < 0.3 else []
+        texts.append("".join(parts))
+    return [
+        *texts,
+        "",
+        " ",
+        "a" * 100,
+        "a" * 101,
+        "é" * 50,
+        "é" * 51,
+        "a\u034f\u0301b",
+        "६ ६",
+        "१६",
+    ]
+
+
+def word_piece(vocabulary: Sequence[str], **rules: Any) -> WordPiece:
+    common = {"sequence_length": None, "truncate": "round_robin", "unicode": UNICODE}
+    # The rules that the module writes for a preset of such a class.
+    description = {**common, **module._word_piece_rules(rules)}
+    return WordPiece(description, {token: number for number, token in enumerate(vocabulary)})
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    return fuzzed_texts(2000, seed=5)
+
+
+@pytest.fixture(scope="module")
+def characters(texts: list[str]) -> list[str]:
+    """A vocabulary in which almost every character is a piece, so that few words are unknown."""
+    forms = {unicodedata.normalize(form, "".join(texts)) for form in ("NFD", "NFKC")}
+    found = {char for form in forms for char in form + form.casefold() if char.strip()}
+    return [*SPECIALS, *sorted(found), *(f"##{char}" for char in sorted(found))]
+
+
+@pytest.fixture(scope="module")
+def byte_pairs() -> tuple[dict[str, int], list[str]]:
+    """A byte-level BPE vocabulary trained on the package's own texts."""
+    tokenizer = FastTokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=1500,
+        special_tokens=["<s>", "<pad>", "</s>", "<mask>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(Path(module.__file__).read_text("utf-8").splitlines(), trainer)
+    trained = json.loads(tokenizer.to_str())["model"]
+    return trained["vocab"], [" ".join(pair) for pair in trained["merges"]]
+
+
+def byte_pair(vocabulary: dict[str, int], merges: list[str], **rules: Any) -> BytePair:
+    common = {"sequence_length": None, "truncate": "round_robin", "unicode": UNICODE}
+    rules = module._byte_pair_rules("RobertaTokenizer", rules)
+    return BytePair({**common, **rules}, vocabulary, merges)
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+@pytest.mark.parametrize("strip_accents", [True, False])
+def test_word_pieces_are_kerashubs_on_fuzzed_unicode(
+    texts: list[str], characters: list[str], lowercase: bool, strip_accents: bool
+) -> None:
+    rules = {"lowercase": lowercase, "strip_accents": strip_accents}
+    theirs = keras_hub.tokenizers.BertTokenizer(vocabulary=characters, **rules)
+    ours = word_piece(characters, **rules)
+    ids = [[token.id for token in ours.tokenize(text)] for text in texts]
+    assert ids == in_graph(theirs, texts)
+    assert np.mean(np.concatenate(ids) == 1) < 0.1
+
+
+def test_special_tokens_in_texts_are_kerashubs(texts: list[str], characters: list[str]) -> None:
+    rules = {"lowercase": True, "special_tokens_in_strings": True}
+    theirs = keras_hub.tokenizers.BertTokenizer(vocabulary=characters, **rules)
+    ours = word_piece(characters, **rules)
+    assert [[t.id for t in ours.tokenize(text)] for text in texts] == in_graph(theirs, texts)
+
+
+def test_every_character_splits_and_folds_as_in_kerashub() -> None:
+    skipped = {int(code, 16) for code in COMPOSED.split()}
+    codes = [code for code in (*range(1, 0x3400), *range(0xA000, 0xAC00)) if code not in skipped]
+    codes += [code for code in (*range(0xF900, 0x20100), *range(0xE0000, 0xE0200))]
+    codes = [code for code in codes if code not in skipped]
+    letters = [chr(code) for code in range(33, 0x250)]
+    vocabulary = [*SPECIALS, *letters, *(f"##{letter}" for letter in letters)]
+    theirs = keras_hub.tokenizers.BertTokenizer(vocabulary=vocabulary, lowercase=True)
+    ours = word_piece(vocabulary, lowercase=True)
+    texts = [f"a{chr(code)}b" for code in codes]
+    expected = in_graph(theirs, texts)
+    ids = [[token.id for token in ours.tokenize(text)] for text in texts]
+    assert [hex(code) for code, a, b in zip(codes, ids, expected, strict=True) if a != b] == []
+
+
+def test_a_word_of_ten_thousand_characters_is_one_unknown_word() -> None:
+    tokenizer = word_piece([*SPECIALS, *WORDS])
+    assert tokenizer.tokenize("the " + "o" * 10_000) == [(5, 0, 3), (1, 4, 10_004)]
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+def test_byte_pairs_are_kerashubs_on_fuzzed_unicode(
+    texts: list[str], byte_pairs: tuple[dict[str, int], list[str]], prefix: bool
+) -> None:
+    texts = [*texts, "the " * 60, "x" * 300, " \xa0\u2009\u202f\u3000", *WORDS]
+    theirs = keras_hub.tokenizers.RobertaTokenizer(*byte_pairs, add_prefix_space=prefix)
+    ours = byte_pair(*byte_pairs, add_prefix_space=prefix)
+    assert [[t.id for t in ours.tokenize(text)] for text in texts] == in_graph(theirs, texts)
+
+
+def test_a_long_word_of_bytes_is_joined_in_time(
+    byte_pairs: tuple[dict[str, int], list[str]],
+) -> None:
+    ours = byte_pair(*byte_pairs)
+    word = "token" * 2_000
+    names = {number: token for token, number in ours.vocabulary.items()}
+    assert "".join(names[token.id] for token in ours.tokenize(word)) == word
+
+
+def packed_by_kerashub(layer: Any, firsts: list[str], seconds: list[str]) -> dict[str, Any]:
+    data = tf.data.Dataset.from_tensors((tf.constant(firsts), tf.constant(seconds)))
+    # By name: given in place, a pair is taken for texts and labels.
+    packed: dict[str, Any] = next(iter(data.map(lambda a, b: layer(x=(a, b)))))
+    return packed
+
+
+@pytest.mark.parametrize(
+    ("kind", "length", "truncate"),
+    [
+        ("bert", 8, "round_robin"),
+        ("bert", 11, "waterfall"),
+        ("bert", 40, "round_robin"),
+        ("roberta", 11, "round_robin"),
+    ],
+)
+def test_packed_pairs_are_kerashubs(
+    byte_pairs: tuple[dict[str, int], list[str]], kind: str, length: int, truncate: str
+) -> None:
+    hub, vocabulary = keras_hub.models, [*SPECIALS, *WORDS]
+    theirs: Any
+    ours: WordPiece | BytePair
+    if kind == "bert":
+        theirs = hub.BertTextClassifierPreprocessor(hub.BertTokenizer(vocabulary))
+        ours = word_piece(vocabulary)
+    else:
+        theirs = hub.RobertaTextClassifierPreprocessor(hub.RobertaTokenizer(*byte_pairs))
+        ours = byte_pair(*byte_pairs)
+    theirs.sequence_length, theirs.truncate = length, truncate
+    ours.sequence_length, ours.description["truncate"] = length, truncate
+    firsts = ["The film.", "the films , the films , fine", "", "o"]
+    seconds = ["fine fine fine fine fine", "o", "2.", ""]
+    pairs = [ours.encode_pair(a, b) for a, b in zip(firsts, seconds, strict=True)]
+    for name, values in packed_by_kerashub(theirs, firsts, seconds).items():
+        assert np.array_equal([getattr(pair, name) for pair in pairs], values), name
+
+
+def test_offsets_name_the_text_of_each_token() -> None:
+    tokenizer = word_piece([*SPECIALS, *WORDS], lowercase=True)
+    text = "The\tA\u030angstro\u0308m films\u200b, ﬁne Zürich² ."
+    encoding = tokenizer.encode(text, sequence_length=14)
+    spans = [span and text[slice(*span)] for span in encoding.offsets]
+    assert spans == [
+        *(None, "The", "A\u030angstro\u0308m", "film", "s", ",", "ﬁne", "Zürich²", "."),
+        *[None] * 5,
+    ]
+    assert encoding.padding_mask == [1] * 10 + [0] * 4
+    assert tokenizer.encode(text, sequence_length=6).tokens_cut == 4
+
+
+def test_offsets_of_byte_pairs_leave_out_the_space(
+    byte_pairs: tuple[dict[str, int], list[str]],
+) -> None:
+    text = " the wörld's 😀"
+    for prefix in (True, False):
+        tokens = byte_pair(*byte_pairs, add_prefix_space=prefix).tokenize(text)
+        words = [text[token.start : token.end] for token in tokens]
+        assert {"the", "ö", "😀"} <= set(words)
+        assert all(0 <= token.start < token.end <= len(text) for token in tokens[prefix:])
+
+
+@pytest.fixture(scope="module")
+def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bert")
+    vocabulary = [*SPECIALS, *WORDS]
+    keras_hub.models.BertTokenizer(vocabulary, lowercase=True).save_to_preset(folder)
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    return folder
+
+
+def test_a_preset_folder_is_read_without_tensorflow_and_keras(bert_folder: Path) -> None:
+    program = (
+        "import sys; from kfine.models.presets import find_preset;"
+        "from kfine.data.tokenizers import load_tokenizer;"
+        f"print(load_tokenizer(find_preset({str(bert_folder)!r})).encode('Fine films').token_ids);"
+        "assert not {'tensorflow', 'keras', 'keras_hub', 'numpy'} & set(sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (answer.stderr, answer.stdout) == ("", "[2, 8, 6, 7, 3]\n")
+
+
+def test_the_file_alone_encodes_from_a_bundle(bert_folder: Path, tmp_path: Path) -> None:
+    write_tokenizer(read_tokenizer(find_preset(str(bert_folder)), 6), tmp_path / "bundle")
+    script = tmp_path / "tokenizer.py"
+    shutil.copy(Path(module.__file__).with_name("standalone.py"), script)
+    command = [sys.executable, "-I", "-S", str(script), str(tmp_path / "bundle"), "Fine films"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(answer.stdout)["token_ids"] == [2, 8, 6, 7, 3, 0]
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_a_hugging_face_folder_is_read(tmp_path: Path, lowercase: bool) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    settings = json.dumps({"do_lower_case": lowercase})
+    (tmp_path / "tokenizer_config.json").write_text(settings, encoding="utf-8")
+    (tmp_path / "vocab.txt").write_text("\n".join([*SPECIALS, *WORDS]), encoding="utf-8")
+    tokenizer = load_tokenizer(find_preset(str(tmp_path)))
+    assert tokenizer.encode("The").token_ids == [2, 5 if lowercase else 1, 3]
+
+
+def folder_of(tmp_path: Path, kind: str, *files: str) -> str:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"class_name": kind, "config": {}}))
+    (tmp_path / "assets" / "tokenizer").mkdir(parents=True)
+    for name in files:
+        (tmp_path / "assets" / "tokenizer" / name).write_bytes(b"the")
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "words"),
+    [
+        ("AlbertTokenizer", ["vocabulary.spm"], "SentencePiece"),
+        ("LlamaTokenizer", [], "LlamaTokenizer"),
+        ("BertTokenizer", [], "vocabulary.txt"),
+        ("BertTokenizer", ["vocabulary.txt"], r"\[CLS\]"),
+        ("RobertaTokenizer", ["vocabulary.json", "merges.txt"], "cannot be used"),
+    ],
+)
+def test_tokenizers_that_cannot_be_used_are_named(
+    tmp_path: Path, kind: str, files: list[str], words: str
+) -> None:
+    preset = find_preset(folder_of(tmp_path, kind, *files))
+    with pytest.raises(PresetError, match=words):
+        load_tokenizer(preset)
+
+
+def test_sentencepiece_presets_name_their_model_file(tmp_path: Path) -> None:
+    files = read_tokenizer(find_preset(folder_of(tmp_path, "AlbertTokenizer", "vocabulary.spm")))
+    assert (files.description["kind"], files.files) == ("sentencepiece", {"vocabulary.spm": b"the"})
+
+
+def test_unusable_descriptions_and_lengths_are_refused(tmp_path: Path) -> None:
+    write_tokenizer(TokenizerFiles({"model": {}}, {}), tmp_path)
+    with pytest.raises(ValueError, match="kfine-tokenizer-1"):
+        load(tmp_path)
+    with pytest.raises(ValueError, match="cannot hold"):
+        word_piece([*SPECIALS, *WORDS]).encode("the", sequence_length=1)
