@@ -84,15 +84,16 @@ def _measure(
 ) -> Footprint:
     with tempfile.TemporaryDirectory(prefix="kfine-") as folder:
         graph, path = Path(folder, "graph"), Path(folder, "model.tflite")
+        facts = {"preprocessing": {"image_size": list(image_size)}}
         write_tflite(
-            write_saved_model(inference, graph, labels, {}, batch=1),
+            write_saved_model(inference, graph, labels, facts, batch=1),
             path,
             labels,
-            {},
+            facts,
             quantize=quantize,
             representative=representative,
         )
-        predictor = load_exported(path)
+        predictor = load_exported(path, trusted=True)
         image = np.zeros((*image_size, 3), np.uint8)
         seconds = []
         for _ in range(_WARM_UP + _RUNS):
