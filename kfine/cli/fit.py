@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
+from kfine.cli.options import (
+    json_option,
+    make_console,
+    near,
+    print_json,
+    print_table,
+    quiet_option,
+)
 from kfine.console import format_bytes, format_seconds
 from kfine.errors import ConfigError, KfineError
 
@@ -203,9 +210,7 @@ def _print_result(run: Any, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(run.path), **info})
         return
-    shown = run.path
-    if run.path.is_relative_to(Path.cwd()):
-        shown = run.path.relative_to(Path.cwd())
+    shown = near(run.path)
     click.echo(f"{shown}")
     if not quiet:
         click.echo(f"next: kfine evaluate {shown}", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -30,6 +31,11 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def make_console(quiet: bool) -> Console:
     """The console of a verb."""
     return Console(quiet=quiet)
+
+
+def near(path: Path) -> Path:
+    """A path as one would type it here: relative where it lies below the present folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def print_json(value: Any) -> None:

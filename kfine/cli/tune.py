@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from kfine.cli.fit import RecipeGroup, parameters_of, resume_alone
-from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
+from kfine.cli.options import (
+    json_option,
+    make_console,
+    near,
+    print_json,
+    print_table,
+    quiet_option,
+)
 from kfine.cli.tune_options import LIMITS, OPTIONS
 
 
@@ -66,11 +72,8 @@ def _print(search: Any, as_json: bool) -> None:
     left = len(search.trials) - len(rows)
     if left:
         click.echo(f"and {left} more trials in {search.path / 'trials'}", err=True)
-    shown = search.path
-    if shown.is_relative_to(Path.cwd()):
-        shown = shown.relative_to(Path.cwd())
-    recipe = search.settings["recipe"]
-    click.echo(f"next: kfine fit {recipe} --config {shown / 'best.yaml'}", err=True)
+    recipe, best_config = search.settings["recipe"], near(search.path) / "best.yaml"
+    click.echo(f"next: kfine fit {recipe} --config {best_config}", err=True)
 
 
 def _cells(values: dict[str, Any], names: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kfine.cli.options import json_option, quiet_option
+from kfine.tuning.plan import ORACLES, QUANTIZE
 
 # What may be given anew when a search is continued.
 LIMITS = (
@@ -44,7 +45,7 @@ OPTIONS = (
     *LIMITS,
     click.option(
         "--oracle",
-        type=click.Choice(["bayesian", "hyperband", "random", "grid"]),
+        type=click.Choice(ORACLES),
         default="bayesian",
         show_default=True,
         help="Who chooses the values.",
@@ -103,7 +104,7 @@ OPTIONS = (
     ),
     click.option(
         "--quantize",
-        type=click.Choice(["none", "float16", "dynamic", "int8"]),
+        type=click.Choice(QUANTIZE),
         default="float16",
         show_default=True,
         help="How the export is quantized whose size and latency count.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def clear_cache() -> int:
     return size
 
 
-def make_room(needed: int, keep: Iterator[Path] | list[Path]) -> bool:
+def make_room(needed: int, keep: Sequence[Path]) -> bool:
     """Remove the least recently used feature caches until `needed` more bytes may be written.
 
     Args:

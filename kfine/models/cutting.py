@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ def cut_model(model: keras.Model, groups: Sequence[LayerGroup], depth: int) -> C
     structure = graph._inputs_struct
     flat = keras.Model(structure, _opened(graph, graph.inputs, grouped))
     frozen = {id(layer) for group in groups[:first] for layer in group.layers}
-    order = _nodes(flat)
+    order = calls_in_order(flat)
     below, last_weights = _below(order, flat.inputs, frozen)
     if not last_weights:
         raise CannotCut("no frozen layer with weights lies below the first that trains")
@@ -91,19 +91,34 @@ def joined_trunk(cuts: Sequence[Cut]) -> keras.Model:
 def _opened(graph: Any, inputs: Sequence[Any], grouped: set[int]) -> Any:
     """The outputs of a graph as tensors in which no container of groups is left."""
     if all(given is own for given, own in zip(inputs, graph.inputs, strict=True)) and not any(
-        _is_container(node.operation, grouped) for node in _nodes(graph)
+        _is_container(node.operation, grouped) for node in calls_in_order(graph)
     ):
         return graph._outputs_struct
     known = {id(own): given for own, given in zip(graph.inputs, inputs, strict=True)}
-    for node in _nodes(graph):
-        arguments, options = node.arguments.fill_in(known)
-        operation = node.operation
-        if _is_container(operation, grouped):
-            inner = getattr(operation, "_functional", None) or operation
-            given = arguments[0] if arguments else options["inputs"]
-            outputs = _opened(inner, keras.tree.flatten(given), grouped)
-        else:
-            outputs = operation(*arguments, **options)
+
+    def call(operation: Any, arguments: Any, options: Any) -> Any:
+        if not _is_container(operation, grouped):
+            return operation(*arguments, **options)
+        inner = getattr(operation, "_functional", None) or operation
+        given = arguments[0] if arguments else options["inputs"]
+        return _opened(inner, keras.tree.flatten(given), grouped)
+
+    return _replayed(graph, calls_in_order(graph), known, call)
+
+
+def _replayed(
+    graph: Any, nodes: Sequence[Any], known: dict[int, Any], call: Callable[..., Any]
+) -> Any:
+    """The outputs of a graph whose calls are made again on other tensors.
+
+    Args:
+        graph: The graph.
+        nodes: The calls to make, in order.
+        known: Tensors of the graph by identity, with what takes their place; added to.
+        call: Makes one, from the operation, its arguments and its options.
+    """
+    for node in nodes:
+        outputs = call(node.operation, *node.arguments.fill_in(known))
         for own, made in zip(node.outputs, keras.tree.flatten(outputs), strict=True):
             known[id(own)] = made
     return keras.tree.map_structure(lambda tensor: known[id(tensor)], graph._outputs_struct)
@@ -115,7 +130,7 @@ def _is_container(operation: Any, grouped: set[int]) -> bool:
     return id(operation) not in grouped and hasattr(inner, "_nodes_by_depth")
 
 
-def _nodes(graph: Any) -> list[Any]:
+def calls_in_order(graph: Any) -> list[Any]:
     """The calls of a graph in an order in which they can be executed."""
     depths = sorted(graph._nodes_by_depth, reverse=True)
     return [node for depth in depths for node in graph._nodes_by_depth[depth] if not node.is_input]
@@ -172,14 +187,12 @@ def _suffix(
     inputs = [keras.Input(batch_shape=one.shape, dtype=one.dtype) for one in live]
     known = {id(own): given for own, given in zip(live, inputs, strict=True)}
     done = {id(node) for node in below}
-    for node in order:
-        if id(node) in done:
-            continue
-        arguments, options = node.arguments.fill_in(known)
-        outputs = node.operation(*arguments, **options)
-        for own, made in zip(node.outputs, keras.tree.flatten(outputs), strict=True):
-            known[id(own)] = made
-    ends = keras.tree.map_structure(lambda tensor: known[id(tensor)], flat._outputs_struct)
+    ends = _replayed(
+        flat,
+        [node for node in order if id(node) not in done],
+        known,
+        lambda operation, arguments, options: operation(*arguments, **options),
+    )
     return keras.Model(_as_structure(inputs), ends, name="suffix")
 
 

@@ -17,14 +17,36 @@ from kfine.runs.files import read_json, write_json, write_text
 
 
 @dataclass(frozen=True)
-class RunFolder:
-    """Paths and small files of one run.
+class Folder:
+    """A folder with small files, that of a run or of a search.
 
     Attributes:
         path: The folder.
     """
 
     path: Path
+
+    @property
+    def recipe_path(self) -> Path:
+        """The source of the recipe, as it was at the beginning."""
+        return self.path / "recipe.py"
+
+    def read(self, name: str) -> Any:
+        """Read one of the JSON files."""
+        return read_json(self.path / name)
+
+    def write(self, name: str, value: Any) -> None:
+        """Write one of the JSON files, whole or not at all."""
+        write_json(self.path / name, value)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file, whole or not at all."""
+        write_text(self.path / name, text)
+
+
+@dataclass(frozen=True)
+class RunFolder(Folder):
+    """Paths and small files of one run."""
 
     @property
     def model_path(self) -> Path:
@@ -35,23 +57,6 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Where checkpoints are."""
         return self.path / "checkpoints"
-
-    @property
-    def recipe_path(self) -> Path:
-        """The source of the recipe, as it was when the run began."""
-        return self.path / "recipe.py"
-
-    def read(self, name: str) -> Any:
-        """Read one of the run's JSON files."""
-        return read_json(self.path / name)
-
-    def write(self, name: str, value: Any) -> None:
-        """Write one of the run's JSON files, whole or not at all."""
-        write_json(self.path / name, value)
-
-    def write_text(self, name: str, text: str) -> None:
-        """Write one of the run's text files, whole or not at all."""
-        write_text(self.path / name, text)
 
     def info(self) -> dict[str, Any]:
         """What `run.json` says: recipe, status, times, decisions."""
@@ -129,8 +134,8 @@ def new_run(recipe: str, run_dir: str | Path | None) -> RunFolder:
 
 
 @contextmanager
-def removed_on_failure(folder: RunFolder) -> Iterator[None]:
-    """Take a new run folder away again when the run in it could not begin."""
+def removed_on_failure(folder: Folder) -> Iterator[None]:
+    """Take a new folder away again when the run or search in it could not begin."""
     try:
         yield
     except BaseException:

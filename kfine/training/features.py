@@ -113,8 +113,11 @@ class Features:
         self.decisions[stage.index] = decision
         if decision.features != "cached":
             return Feed(job.model, job.batches, validator=(cut.suffix, in_order))
-        request, trunk = self._training_request(stage, decision.views)
-        fill([trunk], [request], self._what([stage], decision.views), self.console)
+        augmented = job.batches.augment is not None
+        trunk = self._trunk(stage, augmented=augmented)
+        request = self._request(job.batches, views=decision.views if augmented else 0)
+        if augmented:
+            fill([trunk], [request], self._what([stage], decision.views), self.console)
         decision = replace(decision, dtype=trunk.floats)
         self.decisions[stage.index] = decision
         batches = replace(
@@ -194,11 +197,6 @@ class Features:
                 {"preset": getattr(job.config, "preset", ""), "cut": cut.name, "views": augmented},
             )
         return self._trunks[key]
-
-    def _training_request(self, stage: Stage, views: int) -> tuple[Request, Trunk]:
-        augmented = self.job.batches.augment is not None
-        request = self._request(self.job.batches, views=views if augmented else 0)
-        return request, self._trunk(stage, augmented=augmented)
 
     def _request(self, batches: Batches, *, views: int) -> Request:
         """The examples as they are (no views), or several augmented views of each."""

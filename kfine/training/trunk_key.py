@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kfine.models.cutting import Cut
+from kfine.models.cutting import Cut, calls_in_order
 
 # Names are counters of the process, and whether a layer trains is the stage's business.
 _WITHOUT_MEANING = ("name", "trainable", "build_config")
@@ -31,7 +31,7 @@ def trunk_key(cut: Cut, inputs: Any) -> str:
     numbers: dict[int, int] = {}
     for tensor in cut.trunk.inputs:
         numbers[id(tensor)] = len(numbers)
-    for node in _nodes(cut.trunk):
+    for node in calls_in_order(cut.trunk):
         described = _plain((node.arguments.args, node.arguments.kwargs), numbers)
         hasher.update(json.dumps([_operation(node.operation), described], sort_keys=True).encode())
         for variable in getattr(node.operation, "weights", []):
@@ -41,11 +41,6 @@ def trunk_key(cut: Cut, inputs: Any) -> str:
     outputs = [numbers[id(tensor)] for tensor in cut.trunk.outputs]
     hasher.update(json.dumps(outputs).encode())
     return hasher.hexdigest()[:24]
-
-
-def _nodes(model: keras.Model) -> list[Any]:
-    depths = sorted(model._nodes_by_depth, reverse=True)
-    return [one for depth in depths for one in model._nodes_by_depth[depth] if not one.is_input]
 
 
 def _versions() -> list[str]:

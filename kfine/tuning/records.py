@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kfine.errors import RunError
-from kfine.runs.files import read_json, write_json, write_text
+from kfine.runs.files import read_json, write_json
+from kfine.runs.folder import Folder
 
 SETTINGS = "search.json"
 
@@ -49,14 +50,8 @@ class TrialRecord:
 
 
 @dataclass(frozen=True)
-class SearchFolder:
-    """Paths and small files of one search.
-
-    Attributes:
-        path: The folder.
-    """
-
-    path: Path
+class SearchFolder(Folder):
+    """Paths and small files of one search."""
 
     @property
     def trials(self) -> Path:
@@ -77,17 +72,10 @@ class SearchFolder:
         folds = sorted(file.parent for file in self.trial(trial).glob("fold-*/run.json"))
         return folds or [self.trial(trial)]
 
-    def read(self, name: str) -> Any:
-        """Read one of the JSON files."""
-        return read_json(self.path / name)
-
-    def write(self, name: str, value: Any) -> None:
-        """Write one of the JSON files, whole or not at all."""
-        write_json(self.path / name, value)
-
-    def write_text(self, name: str, text: str) -> None:
-        """Write a text file, whole or not at all."""
-        write_text(self.path / name, text)
+    def info(self) -> dict[str, Any]:
+        """What `search.json` says: recipe, ranges, limits, goals."""
+        info: dict[str, Any] = self.read(SETTINGS)
+        return info
 
     def record(self, record: TrialRecord) -> None:
         """Write how a trial ended."""

@@ -58,6 +58,8 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
         stage: The stage.
         passed: Whether an earlier stage's pass fills the cache of this one too.
     """
+    import keras
+
     from kfine.models.cutting import CannotCut, cut_model
     from kfine.training.features import views_for
 
@@ -79,7 +81,7 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     examples = len(job.validation) + views * len(job.batches)
     once = 0.0 if passed and not augmented else pace * examples
     seconds = once + _measure_fit(job, cut.suffix, features, targets, epochs)
-    row = sum(tensor[0].size * 2 for tensor in _flat(features))
+    row = sum(tensor[0].size * 2 for tensor in keras.tree.flatten(features))
     return {
         "features": "cached",
         "cache_bytes": int(row * examples),
@@ -108,7 +110,3 @@ def _measure_fit(job: Any, model: Any, inputs: Any, targets: Any, epochs: int) -
     per_validation_step = (time.perf_counter() - validating) / 2
     epoch = per_step * job.batches.steps + per_validation_step * job.validation.steps
     return (traced - start) + epochs * epoch
-
-
-def _flat(features: Any) -> list[Any]:
-    return list(features) if isinstance(features, (tuple, list)) else [features]

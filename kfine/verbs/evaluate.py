@@ -12,7 +12,7 @@ from kfine.errors import DataError
 from kfine.exporting.kinds import find_model
 from kfine.runs.files import write_json
 from kfine.verbs.files import is_run
-from kfine.verbs.fit import load_data_of_run
+from kfine.verbs.fit import load_data_of_run, warn_set_aside
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run, as_run
 
@@ -56,8 +56,7 @@ def evaluate(
     scored = own
     if data is not None:
         scored = module.load_other_data(run.config, data, run.class_names)
-        for one in scored.set_aside[:20]:
-            console.warn(f"set aside {one.name}: {one.reason}")
+        warn_set_aside(scored, console)
     if scored.test is None:
         raise DataError(f"The data of {run.path} has no test split; give other data with --data.")
     with console.timed("loading TensorFlow and the model"):

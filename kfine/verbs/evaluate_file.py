@@ -14,8 +14,8 @@ from kfine.console import Console
 from kfine.errors import DataError, RunError
 from kfine.exporting.kinds import BUNDLED, kind_of
 from kfine.verbs.evaluate import evaluation_name, write_evaluation
-from kfine.verbs.files import run_around
-from kfine.verbs.fit import load_data_of_run
+from kfine.verbs.files import run_around, warn_if_refused
+from kfine.verbs.fit import load_data_of_run, warn_set_aside
 from kfine.verbs.recipes import load_recipe, recipe_names, recipe_of_run
 from kfine.verbs.run import Run
 
@@ -48,8 +48,7 @@ def evaluate_file(
     around = run_around(path)
     if data is None and around is None:
         raise DataError(f"{path} has no data of its own: give labelled images with --data.")
-    if ".refused" in path.name:
-        console.warn(f"{path} was refused by the export gate: it is worse than its model.")
+    warn_if_refused(path, console)
     with console.timed("loading the model"):
         from kfine.exporting import load_exported
 
@@ -59,8 +58,7 @@ def evaluate_file(
         module, scored = _data_of_run(Run(around), predictor.labels, path, console)
     else:
         module, scored = _other_data(data, predictor, console)
-    for one in scored.set_aside[:20]:
-        console.warn(f"set aside {one.name}: {one.reason}")
+    warn_set_aside(scored, console)
     if scored.test is None:
         raise DataError(f"The data of {around} has no test split; give other data with --data.")
     probabilities, milliseconds = _predict(predictor, scored.test, console)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kfine.console import Console
 from kfine.verbs.run import Run
 
 # An export lies in RUN/exports/, a bundle's file in RUN/exports/BUNDLE/.
@@ -13,6 +14,12 @@ _LEVELS = 3
 def is_run(model: Run | str | Path) -> bool:
     """Whether this is a run or the folder of one."""
     return isinstance(model, Run) or (Path(model) / "run.json").is_file()
+
+
+def warn_if_refused(path: Path, console: Console) -> None:
+    """Say that a file did not pass the gate, which its name tells."""
+    if ".refused" in path.name:
+        console.warn(f"{path} was refused by the export gate: it is worse than its model.")
 
 
 def run_around(path: Path) -> Path | None:

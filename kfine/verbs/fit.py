@@ -13,11 +13,19 @@ from kfine.config import dump_yaml, make_config
 from kfine.console import Console
 from kfine.errors import ConfigError, RunError
 from kfine.runs.files import whole_file
-from kfine.runs.folder import RunFolder, new_run, now, open_run, removed_on_failure
+from kfine.runs.folder import Folder, RunFolder, new_run, now, open_run, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.runs.provenance import environment
-from kfine.verbs.recipes import load_recipe, recipe_name, recipe_of_run, source_of
+from kfine.verbs.recipes import (
+    load_recipe,
+    recipe_name,
+    recipe_of_run,
+    recipe_reference,
+    source_of,
+)
 from kfine.verbs.run import Run
+
+MOST_NAMED = 20
 
 
 def fit(
@@ -100,26 +108,35 @@ def say_data(data: Any, console: Console) -> None:
         console.say(f"{name}: {split['used']} examples of {len(split['per_class'])} classes{aside}")
     for line in data.notes:
         console.say(line)
-    for one in data.set_aside[:20]:
-        console.warn(f"set aside {one.name}: {one.reason}")
-    if len(data.set_aside) > 20:
-        console.warn(f"set aside {len(data.set_aside) - 20} more files, all named in data.json")
+    warn_set_aside(data, console)
+    if len(data.set_aside) > MOST_NAMED:
+        more = len(data.set_aside) - MOST_NAMED
+        console.warn(f"set aside {more} more files, all named in data.json")
     for line in data.warnings:
         console.warn(line)
 
 
-def describe_run(folder: RunFolder, module: ModuleType, config: Any, data: Any) -> None:
-    """Write what a run begins with; from then on it can be resumed."""
+def warn_set_aside(data: Any, console: Console) -> None:
+    """Name the first examples that could not be used, each with its reason."""
+    for one in data.set_aside[:MOST_NAMED]:
+        console.warn(f"set aside {one.name}: {one.reason}")
+
+
+def describe_beginning(folder: Folder, module: ModuleType, config: Any, data: Any) -> None:
+    """Write what a run or a search is made of: settings, recipe, environment, data and splits."""
     folder.write_text("config.yaml", dump_yaml(config))
     folder.write_text("recipe.py", source_of(module))
     folder.write("environment.json", environment(config.seed))
     folder.write("data.json", data.summary())
     folder.write("splits.json", data.split_lists())
+
+
+def describe_run(folder: RunFolder, module: ModuleType, config: Any, data: Any) -> None:
+    """Write what a run begins with; from then on it can be resumed."""
+    describe_beginning(folder, module, config, data)
     # Written last: with it the folder counts as a run that can be resumed.
-    name = recipe_name(module)
-    builtin = module.__name__.startswith("kfine.recipes.")
     folder.update(
-        recipe=name if builtin else str(module.__file__),
+        recipe=recipe_reference(module),
         status="running",
         started=now(),
         class_names=list(data.class_names),

@@ -64,24 +64,21 @@ def cross_validate(
         module = load_recipe(kept["recipe"])
         resolved = make_config(module.Config, {}, folder / "config.yaml")
         with locked(folder):
-            data = _data(module, resolved, console, read_json(folder / "splits.json"))
+            lists = read_json(folder / "splits.json")
+            data = load_data(module, resolved, console, split_lists=lists)
             return _run(folder, module, resolved, data, kept, console)
     module, resolved = prepare(recipe, config, settings)
     folder = new_run(f"{recipe_name(module)}-folds", run_dir).path
     kept = {"recipe": str(module.__file__), "count": folds, "groups": groups}
     with locked(folder):
         with removed_on_failure(RunFolder(folder)):
-            data = _data(module, resolved, console, None)
+            data = load_data(module, resolved, console)
             say_data(data, console)
             divide(data, resolved, folds, groups)
             write_text(folder / "config.yaml", dump_yaml(resolved))
             write_json(folder / "splits.json", data.split_lists())
             write_json(folder / SETTINGS, kept)
         return _run(folder, module, resolved, data, kept, console)
-
-
-def _data(module: Any, config: Any, console: Console, lists: Any) -> Any:
-    return load_data(module, config, console, split_lists=lists)
 
 
 def divide(data: Any, config: Any, count: int, groups: str | None) -> list[Any]:

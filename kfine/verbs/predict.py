@@ -14,7 +14,7 @@ from kfine.backend import load_backend
 from kfine.console import Console
 from kfine.errors import DataError
 from kfine.exporting.kinds import find_model, kind_of
-from kfine.verbs.files import is_run
+from kfine.verbs.files import is_run, warn_if_refused
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run
 
@@ -140,8 +140,7 @@ def _classifier(
 def _exported_classifier(
     path: Path, console: Console
 ) -> tuple[Callable[[list[np.ndarray]], np.ndarray], Callable[[np.ndarray], Classes]]:
-    if ".refused" in path.name:
-        console.warn(f"{path} was refused by the export gate: it is worse than its model.")
+    warn_if_refused(path, console)
     if kind_of(path) == "saved_model":
         load_backend()
     from kfine.evaluation import ranked_classes

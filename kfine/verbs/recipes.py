@@ -102,6 +102,12 @@ def recipe_name(module: ModuleType) -> str:
     return Path(str(module.__file__)).stem
 
 
+def recipe_reference(module: ModuleType) -> str:
+    """What `load_recipe` finds a loaded recipe by again: its name, or the path of its file."""
+    builtin = module.__name__.startswith("kfine.recipes.")
+    return recipe_name(module) if builtin else str(module.__file__)
+
+
 def source_of(module: ModuleType) -> str:
     """The text of a loaded recipe, as it was when it was loaded."""
     return _SOURCES[module.__name__]

@@ -12,7 +12,8 @@ from kfine.runs.lock import locked
 from kfine.tuning.plan import Plan
 from kfine.tuning.records import SearchFolder, open_search
 from kfine.tuning.space import Space
-from kfine.verbs.search import Search, recipe_of_search
+from kfine.verbs.recipes import recipe_of_run
+from kfine.verbs.search import Search
 from kfine.verbs.searching import join_search, run_search
 
 
@@ -53,7 +54,7 @@ def resume_search(
 
 def reopen(folder: SearchFolder, console: Console) -> tuple[Space, Plan]:
     """The search space and the plan of a search that was described before."""
-    module, note = recipe_of_search(folder)
+    module, note = recipe_of_run(folder)
     if note:
         console.warn(note)
     plan = Plan.from_dict(folder.read("search.json"))

@@ -44,8 +44,7 @@ class Search:
     @property
     def settings(self) -> dict[str, Any]:
         """What was asked for: oracle, objectives, ranges and limits."""
-        found: dict[str, Any] = self._folder.read("search.json")
-        return found
+        return self._folder.info()
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -93,21 +92,4 @@ class Search:
         return self._folder.read("answer.json") if path.is_file() else None
 
     def _module(self) -> Any:
-        return recipe_of_run(_RecipeOf(self._folder))[0]
-
-
-class _RecipeOf:
-    """A search folder where a run folder is wanted for its recipe."""
-
-    def __init__(self, folder: SearchFolder) -> None:
-        self.recipe_path = folder.path / "recipe.py"
-        self._folder = folder
-
-    def info(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._folder.read("search.json")
-        return found
-
-
-def recipe_of_search(folder: SearchFolder) -> tuple[Any, str | None]:
-    """The recipe of a search, as `recipe_of_run` finds that of a run."""
-    return recipe_of_run(_RecipeOf(folder))
+        return recipe_of_run(self._folder)[0]

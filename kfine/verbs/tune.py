@@ -8,13 +8,12 @@ from types import ModuleType
 from typing import Any
 
 from kfine.backend import load_backend
-from kfine.config import dump_yaml, make_config
+from kfine.config import make_config
 from kfine.console import Console, format_seconds
 from kfine.errors import ConfigError
 from kfine.models.pretrained import pretrained_in_memory
 from kfine.runs.folder import new_run, now, removed_on_failure
 from kfine.runs.lock import locked
-from kfine.runs.provenance import environment
 from kfine.tuning.plan import (
     FOOTPRINT,
     USUAL_TRIALS,
@@ -26,9 +25,9 @@ from kfine.tuning.plan import (
 from kfine.tuning.ranges import read_fixed, read_searches
 from kfine.tuning.records import SearchFolder, open_search
 from kfine.tuning.space import Space
-from kfine.verbs.fit import build_job, load_data, say_data
+from kfine.verbs.fit import build_job, describe_beginning, load_data, say_data
 from kfine.verbs.folds import divide
-from kfine.verbs.recipes import load_recipe, recipe_name, source_of
+from kfine.verbs.recipes import load_recipe, recipe_name, recipe_reference
 from kfine.verbs.reopening import make_space, resume_search
 from kfine.verbs.search import Search
 from kfine.verbs.searching import run_search
@@ -157,7 +156,7 @@ def tune(
     space = make_space(module, base, plan)
     folder = SearchFolder(new_run(f"{recipe_name(module)}-search", run_dir).path)
     with locked(folder.path), pretrained_in_memory():
-        with removed_on_failure(folder):  # type: ignore[arg-type]
+        with removed_on_failure(folder):
             data = load_data(module, space.resolved, console)
             say_data(data, console)
             if plan.folds:
@@ -229,17 +228,12 @@ def _describe(
     goals: Mapping[str, str],
     data: Any,
 ) -> None:
-    folder.write_text("config.yaml", dump_yaml(base))
-    folder.write_text("recipe.py", source_of(module))
-    folder.write("environment.json", environment(base.seed))
-    folder.write("data.json", data.summary())
-    folder.write("splits.json", data.split_lists())
-    builtin = module.__name__.startswith("kfine.recipes.")
+    describe_beginning(folder, module, base, data)
     # Written last: with it the folder counts as a search that can be resumed.
     folder.write(
         "search.json",
         {
-            "recipe": recipe_name(module) if builtin else str(module.__file__),
+            "recipe": recipe_reference(module),
             "started": now(),
             **plan.to_dict(),
             "goals": dict(goals),
