@@ -1,0 +1,1 @@
+"""Texts: sources, splits and what is learned from them besides a class."""
