@@ -1,0 +1,84 @@
+"""What the entities that a tagger finds are worth against the true ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from kfine.data.text.bio import find_entities
+from kfine.errors import DataError
+
+
+def entity_metrics(
+    predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
+) -> dict[str, Any]:
+    """Score the tags of sentences by the entities that they mark.
+
+    An entity counts as found where a predicted one has the same first and last token and the same
+    type. This is the measure of conlleval (Tjong Kim Sang and De Meulder, 2003,
+    https://aclanthology.org/W03-0419) and the default one of seqeval
+    (https://github.com/chakki-works/seqeval): an I that continues nothing begins an entity, a
+    figure is 0 where it is undefined, and the macro figures are plain means over the types that
+    occur in the references or the predictions.
+
+    Args:
+        predictions: The tags of each sentence, in BIO or as `kfine.data.text.bio.to_bio` takes
+            them.
+        references: The true ones.
+
+    Returns:
+        A JSON-able dict: `count` (sentences); `token_count`; `precision`, `recall`, `f1` over the
+        entities of all types (micro) and `support` (true entities); `macro_precision`,
+        `macro_recall`, `macro_f1`; `token_accuracy` (fraction of tokens with the true tag as it is
+        written, O included); `per_type`, name -> `precision`, `recall`, `f1`, `support`.
+
+    Raises:
+        DataError: There are no tokens to measure.
+        ValueError: The sentences or their lengths do not belong together, or a word is no tag.
+    """
+    _check(predictions, references)
+    true, found, hits = Counter[str](), Counter[str](), Counter[str]()
+    tokens = agreeing = 0
+    for predicted, reference in zip(predictions, references, strict=True):
+        wanted, given = set(find_entities(reference)), set(find_entities(predicted))
+        true.update(entity.type for entity in wanted)
+        found.update(entity.type for entity in given)
+        hits.update(entity.type for entity in wanted & given)
+        tokens += len(reference)
+        agreeing += sum(one == other for one, other in zip(predicted, reference, strict=True))
+    per_type = {
+        kind: _figures(hits[kind], found[kind], true[kind]) for kind in sorted(true | found)
+    }
+    return {
+        "count": len(references),
+        "token_count": tokens,
+        **_figures(hits.total(), found.total(), true.total()),
+        **{f"macro_{key}": _mean(per_type, key) for key in ("precision", "recall", "f1")},
+        "token_accuracy": agreeing / tokens,
+        "per_type": per_type,
+    }
+
+
+def _figures(hits: int, found: int, true: int) -> dict[str, float]:
+    return {
+        "precision": hits / max(found, 1),
+        "recall": hits / max(true, 1),
+        "f1": 2 * hits / max(found + true, 1),
+        "support": true,
+    }
+
+
+def _mean(per_type: dict[str, dict[str, float]], key: str) -> float:
+    return sum(figures[key] for figures in per_type.values()) / max(len(per_type), 1)
+
+
+def _check(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> None:
+    lengths, wanted = [len(one) for one in predictions], [len(one) for one in references]
+    if lengths != wanted:
+        raise ValueError(
+            f"predictions must have as many sentences and tags as the references, {wanted[:8]}. "
+            f"Received: {lengths[:8]}"
+        )
+    if not sum(wanted):
+        raise DataError("There are no tokens to measure: the split is empty.")
