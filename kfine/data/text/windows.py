@@ -90,7 +90,7 @@ def make_windows(
     Raises:
         ConfigError: A row has no room for the context, or the stride is less than one piece.
     """
-    extra = len(tokenizer.pack([[], []], None).token_ids)
+    extra = sum(len(tokenizer.description[name]) for name in ("start", "separator", "end"))
     if stride < 1 or longest_question < 1 or sequence_length <= extra + longest_question:
         raise ConfigError(
             "windows need a stride of 1 or more, a question of 1 or more, and a row of more than "

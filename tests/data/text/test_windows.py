@@ -93,6 +93,14 @@ def test_roberta_has_two_separators_and_no_segments(tmp_path: Path) -> None:
     assert (answer.text, answer.start, answer.end) == ("b c", 2, 5)
 
 
+def test_the_length_that_a_preset_prefers_does_not_count(tokenizer: Tokenizer) -> None:
+    questions = [asked(LETTERS, "d e")]
+    plain = make_windows(tokenizer, questions, 11, stride=2, longest_question=4)
+    tokenizer.sequence_length = 512
+    windows = make_windows(tokenizer, questions, 11, stride=2, longest_question=4)
+    assert np.array_equal(windows.token_ids, plain.token_ids)
+
+
 def test_long_questions_are_cut_and_counted(tokenizer: Tokenizer) -> None:
     questions = [asked(LETTERS, "a"), asked(LETTERS, "b", question="Where?")]
     windows = make_windows(tokenizer, questions, 16, longest_question=3)
