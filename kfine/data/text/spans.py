@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kfine.data.text.squad import Question
 from kfine.data.text.windows import Windows
-from kfine.errors import RunError
+from kfine.errors import ConfigError, RunError
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,17 @@ def best_answers(
         longest_answer: Pieces.
 
     Raises:
+        ConfigError: The longest answer has no piece.
         RunError: The scores hold NaN or infinity.
         ValueError: The shapes do not belong together.
     """
+    if longest_answer < 1:
+        raise ConfigError(
+            f"an answer has 1 piece or more; received longest_answer {longest_answer}"
+        )
+    start_scores, end_scores = (
+        np.asarray(scores, np.float32) for scores in (start_scores, end_scores)
+    )
     _check(windows, questions, start_scores, end_scores)
     scores, firsts, lengths = _best_spans(windows, start_scores, end_scores, longest_answer)
     nulls = start_scores[:, 0] + end_scores[:, 0]

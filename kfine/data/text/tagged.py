@@ -117,6 +117,7 @@ def _choose(folder: Path) -> tuple[dict[str | None, Path], list[str]]:
     """The file of each split, and sentences on what is passed over."""
     found, ignored = split_files(folder, CONLL_SUFFIXES[:1] + JSON_SUFFIXES + CONLL_SUFFIXES[1:])
     chosen: dict[str | None, Path] = {}
+    passed: list[Path] = []
     warnings = ignored_warnings(ignored)
     for split, paths in found.items():
         preferred = [path for path in paths if _is_json(path)] or paths
@@ -124,10 +125,10 @@ def _choose(folder: Path) -> tuple[dict[str | None, Path], list[str]]:
             names = " and ".join(printable(path.name) for path in preferred)
             raise DataError(f"{folder} holds several files of {split}, {names}: keep one of them")
         chosen[split] = preferred[0]
-        others = [printable(path.name) for path in paths if path not in preferred]
-        if others:
-            name = printable(preferred[0].name)
-            warnings.append(f"{name} is read, and {', '.join(others)} of the same split is not")
+        passed += [path for path in paths if path not in preferred]
+    if passed:
+        names = ", ".join(printable(path.name) for path in passed)
+        warnings.append(f"not read, since there is a JSONL file of the same split: {names}")
     return chosen, warnings
 
 

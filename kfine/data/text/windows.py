@@ -135,7 +135,9 @@ def answer_pieces(answer: tuple[int, str], spans: Spans) -> tuple[int, int] | No
 class _Row(NamedTuple):
     """A window: its pieces, and what `Windows` says of it."""
 
-    encoding: Encoding
+    token_ids: NDArray[np.int32]
+    padding_mask: NDArray[np.bool_]
+    segment_ids: NDArray[np.int32]
     start: int
     end: int
     example: int
@@ -145,14 +147,20 @@ class _Row(NamedTuple):
 
 
 def _row(
-    encoding: Encoding, example: int, first: int, count: int, answer: tuple[int, int] | None
+    encoding: Encoding, example: int, first: int, size: int, answer: tuple[int, int] | None
 ) -> _Row:
     # The first segment holds the separators too, so the second begins with the context.
     column = encoding.segment_ids.index(1)
     start = end = 0
-    if answer and first <= answer[0] and answer[1] < first + count:
+    if answer and first <= answer[0] and answer[1] < first + size:
         start, end = (column + piece - first for piece in answer)
-    return _Row(encoding, start, end, example, column, count, first)
+    return _Row(
+        # Arrays at once: as lists, the windows of SQuAD take ten times the memory.
+        np.array(encoding.token_ids, np.int32),
+        np.array(encoding.padding_mask, bool),
+        np.array(encoding.segment_ids, np.int32),
+        *(start, end, example, column, size, first),
+    )
 
 
 def _pieces(tokenizer: Tokenizer, context: str) -> tuple[list[Token], Spans]:
@@ -178,18 +186,14 @@ def _assemble(
     cut: int,
     unlabelled: int,
 ) -> Windows:
-    def table(lists: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-        return np.array(lists, np.int32).reshape(len(rows), sequence_length)
-
-    numbers = np.array([row[1:] for row in rows], np.int32).reshape(len(rows), 6)
+    shape = (len(rows), sequence_length)
+    numbers = np.array([row[3:] for row in rows], np.int32).reshape(len(rows), 6)
     starts, ends, examples, columns, counts, firsts = np.ascontiguousarray(numbers.T)
-    segments = None
-    if tokenizer.description["segment_ids"]:
-        segments = table([row.encoding.segment_ids for row in rows])
+    segments = np.array([row.segment_ids for row in rows], np.int32).reshape(shape)
     return Windows(
-        token_ids=table([row.encoding.token_ids for row in rows]),
-        padding_mask=table([row.encoding.padding_mask for row in rows]).astype(bool),
-        segment_ids=segments,
+        token_ids=np.array([row.token_ids for row in rows], np.int32).reshape(shape),
+        padding_mask=np.array([row.padding_mask for row in rows], bool).reshape(shape),
+        segment_ids=segments if tokenizer.description["segment_ids"] else None,
         starts=starts,
         ends=ends,
         examples=examples,

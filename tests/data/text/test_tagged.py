@@ -110,7 +110,7 @@ def test_a_folder_gives_splits_and_prefers_jsonl(tmp_path: Path) -> None:
     assert source.kind == "conll and jsonl"
     assert source.warnings == (
         "ignored, since their names say no split or several: more.conll",
-        "train.jsonl is read, and wnut.train.conll of the same split is not",
+        "not read, since there is a JSONL file of the same split: wnut.train.conll",
         "no training sentence has an entity of the type 'y'",
     )
 
