@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfine.data.text.bio import find_entities
+from kfine.data.text.tagged import TaggedText
 from kfine.errors import DataError
 
 
@@ -58,6 +59,54 @@ def entity_metrics(
         "token_accuracy": agreeing / tokens,
         "per_type": per_type,
     }
+
+
+def entity_baseline(train: Sequence[TaggedText], sentences: Sequence[TaggedText]) -> dict[str, Any]:
+    """Score the answer that knows the entities of the training split by heart.
+
+    The baseline of CoNLL-2003 (Tjong Kim Sang and De Meulder, section 4): words that were an
+    entity of one type only are one again wherever they stand, of several the longest. It never
+    finds a new entity.
+
+    Args:
+        train: What is known.
+        sentences: What is scored.
+
+    Returns:
+        What `entity_metrics` returns.
+
+    Raises:
+        DataError: There are no tokens to measure.
+    """
+    known = known_entities(train)
+    tags = [tag_known(sentence.tokens, known) for sentence in sentences]
+    return entity_metrics(tags, [sentence.tags for sentence in sentences])
+
+
+def known_entities(sentences: Sequence[TaggedText]) -> dict[tuple[str, ...], str]:
+    """The type of all words that are entities of one type only."""
+    types: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for sentence in sentences:
+        for entity in find_entities(sentence.tags):
+            types[sentence.tokens[entity.start : entity.end]].add(entity.type)
+    return {words: min(kinds) for words, kinds in types.items() if len(kinds) == 1}
+
+
+def tag_known(tokens: Sequence[str], known: Mapping[tuple[str, ...], str]) -> list[str]:
+    """Tags of a sentence by what is known, from the left, the longest first."""
+    longest = max(map(len, known), default=0)
+    tags = ["O"] * len(tokens)
+    place = 0
+    while place < len(tokens):
+        for end in range(min(place + longest, len(tokens)), place, -1):
+            kind = known.get(tuple(tokens[place:end]))
+            if kind is not None:
+                tags[place:end] = [f"B-{kind}", *[f"I-{kind}"] * (end - place - 1)]
+                break
+        else:
+            end = place + 1
+        place = end
+    return tags
 
 
 def _figures(hits: int, found: int, true: int) -> dict[str, float]:

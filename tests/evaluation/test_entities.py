@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from kfine.data.text.tagged import TaggedText
 from kfine.errors import DataError
-from kfine.evaluation.entities import entity_metrics
+from kfine.evaluation.entities import entity_baseline, entity_metrics
 
 # The example of seqeval's README: f1_score 0.50, accuracy_score 0.80, and the report below.
 TRUE = [["O", "O", "O", "B-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]]
@@ -81,6 +82,28 @@ def test_micro_counts_entities_and_macro_counts_types() -> None:
 def test_an_entity_does_not_reach_into_the_next_sentence() -> None:
     measured = entity_metrics([["B-x"], ["I-x"]], [["B-x"], ["B-x"]])
     assert (measured["f1"], measured["support"], measured["token_accuracy"]) == (1, 2, 0.5)
+
+
+def test_the_baseline_knows_what_it_has_seen_with_one_type() -> None:
+    def sentence(words: str, tags: str) -> TaggedText:
+        return TaggedText("a", None, tuple(words.split()), tuple(tags.split()))
+
+    train = [
+        sentence("New York met Ada", "B-place I-place O B-person"),
+        sentence("York Times and Paris", "B-place I-place O B-place"),
+        sentence("York with Paris", "B-place O B-person"),
+    ]
+    # The longest first, from the left; Paris was two things, and Bob is new.
+    scored = sentence("New York Times York Ada Paris Bob", "B-x I-x O B-place B-person O B-person")
+    measured = entity_baseline(train, [scored])
+    assert measured["per_type"]["place"]["precision"] == 1 / 2
+    assert measured["per_type"]["person"] == {
+        "precision": 1,
+        "recall": 0.5,
+        "f1": 2 / 3,
+        "support": 2,
+    }
+    assert entity_baseline([sentence("a", "O")], [scored])["f1"] == 0
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
