@@ -10,10 +10,55 @@ import numpy as np
 
 from kfine.seeds import derive_seed
 
+# Lengths that batches are trimmed to are multiples of this, so that there are few of them.
+_LENGTH_STEP = 8
+# Batches whose examples are sorted by length together; more save less than they order.
+_POOL = 16
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How far each example of padded sequences reaches.
+
+    Attributes:
+        used: `(examples,)` int, positions in use; those behind them are padding.
+        sequences: For each tensor of the rows, in flat order, whether its second axis is
+            positions.
+        targets: Whether the second axis of the targets is positions.
+    """
+
+    used: np.ndarray
+    sequences: tuple[bool, ...]
+    targets: bool = False
+
+    def trim(self, tensors: Any, rows: Any) -> Any:
+        """Drop the positions that none of some rows uses; `tensors` are those rows."""
+        import tensorflow as tf
+
+        length = self._longest(rows)
+        flat = [
+            tensor[:, :length] if sequence else tensor
+            for tensor, sequence in zip(tf.nest.flatten(tensors), self.sequences, strict=True)
+        ]
+        return tf.nest.pack_sequence_as(tensors, flat)
+
+    def trim_targets(self, targets: Any, rows: Any) -> Any:
+        """The same of the targets of some rows, if those have positions."""
+        return targets[:, : self._longest(rows)] if self.targets else targets
+
+    def _longest(self, rows: Any) -> Any:
+        import tensorflow as tf
+
+        longest = tf.reduce_max(tf.gather(tf.constant(self.used, tf.int32), rows))
+        return -(-longest // _LENGTH_STEP) * _LENGTH_STEP
+
 
 @dataclass
 class Batches:
     """The training examples as batches, in an order that follows from the seed and the epoch.
+
+    Where the examples have lengths, those of a batch are of similar length, and the batch is
+    trimmed to the longest of them.
 
     Attributes:
         inputs: Rows that can be indexed with an integer array, or a structure (tuple, dict) of
@@ -25,6 +70,8 @@ class Batches:
         prepare: From a batch to what the model takes (normalisation); `None` changes nothing.
         augment: From a float32 batch and an int32 `(2,)` seed to an augmented batch.
         views: Rows that the inputs hold of each example; the epochs take turns with them.
+        lengths: How far each row reaches, where the inputs are padded sequences.
+        min_steps: Least batches of an epoch; it passes over few examples several times.
         epoch: The epoch that the next iteration belongs to; set by whoever trains.
     """
 
@@ -36,6 +83,8 @@ class Batches:
     sample_weights: np.ndarray | None = None
     augment: Callable[[Any, Any], Any] | None = None
     views: int = 1
+    lengths: Lengths | None = None
+    min_steps: int = 1
     epoch: int = field(default=0)
 
     def __len__(self) -> int:
@@ -44,20 +93,44 @@ class Batches:
     @property
     def steps(self) -> int:
         """Batches per epoch."""
+        return self.passes * self._steps_of_pass
+
+    @property
+    def passes(self) -> int:
+        """How often an epoch goes over the examples."""
+        return -(-self.min_steps // self._steps_of_pass)
+
+    @property
+    def _steps_of_pass(self) -> int:
         return -(-len(self.targets) // self.batch_size)
 
     def order(self, epoch: int) -> np.ndarray:
-        """Permutation of all examples for an epoch, int64."""
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.targets))
+        """Numbers of all examples in the order of an epoch, int64; each pass is a permutation."""
+        return np.concatenate(self.batches(epoch))
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Numbers of the examples of each batch of an epoch, int64."""
+        generator = np.random.default_rng([self.seed, epoch])
+        return [rows for _ in range(self.passes) for rows in self._pass(generator)]
+
+    def _pass(self, generator: np.random.Generator) -> list[np.ndarray]:
+        order, size = generator.permutation(len(self.targets)), self.batch_size
+        if self.lengths is None:
+            return [order[start : start + size] for start in range(0, len(order), size)]
+        batches = []
+        for start in range(0, len(order), _POOL * size):
+            pool = order[start : start + _POOL * size]
+            pool = pool[np.argsort(self.lengths.used[pool], kind="stable")]
+            batches += [pool[first : first + size] for first in range(0, len(pool), size)]
+        return [batches[number] for number in generator.permutation(len(batches))]
 
     def dataset(self) -> Any:
         """A `tf.data.Dataset` that starts the current epoch anew at each iteration."""
         import tensorflow as tf
 
         def indices() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-            epoch, order = self.epoch, self.order(self.epoch)
-            for step in range(self.steps):
-                rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+            epoch = self.epoch
+            for step, rows in enumerate(self.batches(epoch)):
                 # Neighbours see different views, so that an epoch mixes all of them.
                 views = (epoch + rows) % self.views
                 seed = np.array([derive_seed(self.seed, epoch, step), 0], np.int32)
@@ -72,16 +145,31 @@ class Batches:
 
     def in_order(self) -> Any:
         """A `tf.data.Dataset` in stored order, of the first view, without augmentation."""
-        return evaluation_dataset(self.inputs, self.prepare, self.batch_size, self.targets)
+        return evaluation_dataset(
+            self.inputs, self.prepare, self.batch_size, self.targets, self.lengths
+        )
 
     def _load(self, rows: Any, input_rows: Any, seed: Any) -> tuple[Any, ...]:
-        inputs = gather(self.inputs, input_rows)
+        inputs = load(self.inputs, input_rows, self.lengths)
         if self.augment is not None:
             inputs = self.augment(inputs, seed)
-        parts = [self.prepare(inputs) if self.prepare else inputs, gather(self.targets, rows)]
+        targets = load_targets(self.targets, rows, self.lengths)
+        parts = [self.prepare(inputs) if self.prepare else inputs, targets]
         if self.sample_weights is not None:
             parts.append(gather(self.sample_weights, rows))
         return tuple(parts)
+
+
+def load(rows: Any, indices: Any, lengths: Lengths | None) -> Any:
+    """Rows as tensors, as `gather` gives them, without positions that are padding in all."""
+    found = gather(rows, indices)
+    return found if lengths is None else lengths.trim(found, indices)
+
+
+def load_targets(targets: np.ndarray, indices: Any, lengths: Lengths | None) -> Any:
+    """Targets of some rows as tensors, trimmed as their inputs are."""
+    found = gather(targets, indices)
+    return found if lengths is None else lengths.trim_targets(found, indices)
 
 
 def gather(rows: Any, indices: Any) -> Any:
@@ -113,19 +201,74 @@ def evaluation_dataset(
     prepare: Callable[[Any], Any] | None,
     batch_size: int,
     targets: np.ndarray | None = None,
+    lengths: Lengths | None = None,
 ) -> Any:
-    """Batches in stored order, without augmentation, as a `tf.data.Dataset`."""
+    """Batches in stored order, without augmentation, as a `tf.data.Dataset`.
+
+    Examples with lengths come in the order of those, see `by_length`.
+    """
     import tensorflow as tf
 
     count = len(targets) if targets is not None else tf.nest.flatten(inputs)[0].shape[0]
-    dataset = tf.data.Dataset.range(count).batch(batch_size)
+    dataset = tf.data.Dataset.range(count)
+    if lengths is not None:
+        dataset = tf.data.Dataset.from_tensor_slices(by_length(lengths))
 
-    def load(rows: Any) -> Any:
-        found = gather(inputs, rows)
+    def read(rows: Any) -> Any:
+        found = load(inputs, rows, lengths)
         prepared = prepare(found) if prepare else found
-        return (prepared,) if targets is None else (prepared, gather(targets, rows))
+        if targets is None:
+            return (prepared,)
+        return prepared, load_targets(targets, rows, lengths)
 
-    return dataset.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
+    dataset = dataset.batch(batch_size)
+    return dataset.map(read, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+def predict_rows(
+    model: Any,
+    inputs: Any,
+    prepare: Callable[[Any], Any] | None,
+    batch_size: int,
+    lengths: Lengths | None = None,
+) -> Any:
+    """What a model gives for rows, in their order.
+
+    Args:
+        model: A Keras model.
+        inputs: Rows, or a structure of them.
+        prepare: From a batch of them to the model's input.
+        batch_size: Examples at a time.
+        lengths: How far the rows reach; what was trimmed is zero in the answer.
+
+    Returns:
+        `(examples, ...)`, or a structure of such arrays.
+    """
+    if lengths is None:
+        return model.predict(evaluation_dataset(inputs, prepare, batch_size), verbose=0)
+    import tensorflow as tf
+
+    order, whole = by_length(lengths), tf.nest.flatten(inputs)[0].shape[1]
+    along = [len(one.shape) > 1 and one.shape[1] is None for one in model.outputs]
+    parts: list[list[np.ndarray]] = [[] for _ in along]
+    structure = None
+    for (batch,) in evaluation_dataset(inputs, prepare, batch_size, lengths=lengths):
+        structure = model.predict_on_batch(batch)
+        for part, found, positions in zip(parts, tf.nest.flatten(structure), along, strict=True):
+            part.append(padded(np.asarray(found), whole) if positions else np.asarray(found))
+    back = np.argsort(order, kind="stable")
+    return tf.nest.pack_sequence_as(structure, [np.concatenate(part)[back] for part in parts])
+
+
+def padded(values: np.ndarray, length: int) -> np.ndarray:
+    """Zeros behind `(examples, positions, ...)` up to a number of positions."""
+    missing = length - values.shape[1]
+    return np.pad(values, [(0, 0), (0, missing), *[(0, 0)] * (values.ndim - 2)])
+
+
+def by_length(lengths: Lengths) -> np.ndarray:
+    """Numbers of the examples from the shortest to the longest, int64."""
+    return np.argsort(lengths.used, kind="stable").astype(np.int64)
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -13,6 +13,8 @@ _BLOCK = re.compile(
     r"^(.*?(?:block|layer|stage|stack)_?\d+[a-z]?(?:_(?:block|layer)_?\d+)?)(?:_|$)"
 )
 HEAD = "head"
+# The nested model that a functional model has its pretrained layers in.
+BACKBONE = "backbone"
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ class LayerGroup:
 def layer_groups(model: keras.Model) -> list[LayerGroup]:
     """Divide a model into layer groups, named from the input side; the last one is the head.
 
-    A KerasHub task is divided along the blocks of its backbone. In any other model every layer
-    with weights begins a group, and the last of them is the head.
+    A KerasHub task, and a functional model around a nested one of the name `BACKBONE`, is divided
+    along the blocks of its backbone. In any other model every layer with weights begins a group,
+    and the last of them is the head.
 
     Args:
         model: A built functional or sequential model, or a KerasHub task.
@@ -60,7 +63,7 @@ def layer_groups(model: keras.Model) -> list[LayerGroup]:
     Returns:
         At least one group; together they hold every layer of the model once.
     """
-    backbone = getattr(model, "backbone", None)
+    backbone = getattr(model, "backbone", None) or _backbone_inside(model)
     if backbone is None:
         return _plain_groups(model)
     inside = {id(layer) for layer in (backbone, *backbone.layers)}
@@ -71,6 +74,13 @@ def layer_groups(model: keras.Model) -> list[LayerGroup]:
         *rest, top, empty = groups
         return [*rest, LayerGroup(HEAD, top.layers + empty.layers)]
     return groups
+
+
+def _backbone_inside(model: Any) -> Any:
+    """The nested model of the name `BACKBONE`, if there is one."""
+    return next(
+        (one for one in model.layers if one.name == BACKBONE and hasattr(one, "layers")), None
+    )
 
 
 def _is_input(layer: Any) -> bool:

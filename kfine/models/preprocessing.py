@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -20,9 +22,26 @@ class Preprocessing:
         offset: One summand, or one per RGB channel.
     """
 
+    medium = "image"
+
     image_size: tuple[int, int]
     scale: tuple[float, ...] = (1 / 255,)
     offset: tuple[float, ...] = (0.0,)
+
+    @property
+    def prepare(self) -> Callable[[Any], Any]:
+        """From a batch of stored images to the model's input."""
+        return self.normalize
+
+    def rows(self, images: Any) -> Any:
+        """What is stored of some examples: images are, as they were decoded."""
+        return images
+
+    def lengths(self, rows: Any) -> None:
+        """How far each row reaches; images have no padding."""
+
+    def save(self, run: Path) -> None:
+        """Write files into a run folder: there are none beside the description."""
 
     def resize(self, images: Any) -> Any:
         """Resize `(batch, height, width, 3)` images of any dtype to float32 of `image_size`."""
@@ -46,3 +65,17 @@ class Preprocessing:
         """Read what `to_dict` wrote."""
         height, width = values["image_size"]
         return cls((height, width), tuple(values["scale"]), tuple(values["offset"]))
+
+
+def read_preprocessing(values: dict[str, Any], folder: Path) -> Any:
+    """The preprocessing of a run, of the medium that it is for.
+
+    Args:
+        values: What `to_dict` gave.
+        folder: Where its files are, if it has any.
+    """
+    if values.get("medium") == "text":
+        from kfine.models.text_preprocessing import TextPreprocessing
+
+        return TextPreprocessing.read(values, folder)
+    return Preprocessing.from_dict(values)

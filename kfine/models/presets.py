@@ -135,6 +135,30 @@ def check_image_preset(preset: Preset, image_size: int | None) -> None:
         )
 
 
+def check_text_preset(preset: Preset, sequence_length: int | None) -> None:
+    """Check what a local preset says of itself against a text task.
+
+    Raises:
+        PresetError: It is made for another kind of input, or for shorter texts.
+    """
+    config = preset.read_json("config.json")
+    if not config:
+        return
+    kind = str(config.get("class_name") or config.get("model_type") or "unknown")
+    settings = {**config, **config.get("config", {})}
+    if "vocabulary_size" not in settings and "vocab_size" not in settings:
+        raise PresetError(
+            f"The preset {preset.name!r} holds a {kind}, which does not take texts; use a text "
+            "encoder, such as hf://sentence-transformers/all-MiniLM-L6-v2."
+        )
+    most = settings.get("max_sequence_length") or settings.get("max_position_embeddings")
+    if sequence_length is not None and most and sequence_length > most:
+        raise PresetError(
+            f"The preset {preset.name!r} takes {most} tokens at most. "
+            f"Received: sequence_length {sequence_length}"
+        )
+
+
 def fixed_image_size(preset: Preset) -> int | None:
     """The only size in pixels that a local preset takes, if its backbone is built for one."""
     shape = _input_shape(preset.read_json("config.json"))

@@ -12,9 +12,9 @@ import numpy as np
 from kfine.console import Console, format_seconds
 from kfine.data.augmentation import describe_layers
 from kfine.data.pipeline import Batches, evaluation_dataset
-from kfine.models.cutting import CannotCut, Cut, cut_model
+from kfine.models.cutting import CannotCut, Cut
 from kfine.seeds import derive_seed
-from kfine.training.frozen import open_rows_of, request_for
+from kfine.training.frozen import lengths_of, open_rows_of, request_for, worthwhile_cut
 from kfine.training.settings import TrainingConfig
 from kfine.training.trunk import Trunk
 from kfine.training.trunk_key import trunk_key
@@ -105,9 +105,14 @@ class Features:
         except NoRoom:
             self._fill([stage])
         plain = self._trunk(stage, augmented=False)
-        validation = self._open(plain, self._request(job.validation, views=0), 0)
+        held = self._request(job.validation, views=0)
+        validation = self._open(plain, held, 0)
         in_order = evaluation_dataset(
-            validation, None, job.batches.batch_size, job.validation.targets
+            validation,
+            None,
+            job.batches.batch_size,
+            job.validation.targets,
+            lengths_of(plain, held),
         )
         decision = decision or self._decide(stage, plain)
         self.decisions[stage.index] = decision
@@ -126,6 +131,7 @@ class Features:
             prepare=None,
             augment=None,
             views=max(1, decision.views),
+            lengths=lengths_of(trunk, request),
         )
         return Feed(cut.suffix, batches, in_order)
 
@@ -171,7 +177,7 @@ class Features:
             raise CannotCut("feature_cache is none")
         if stage.index not in self._cuts:
             try:
-                cut = cut_model(self.job.model, self.job.groups, stage.depth)
+                cut = worthwhile_cut(self.job.model, self.job.groups, stage.depth)
             except CannotCut as reason:
                 self._cuts[stage.index] = str(reason)
             else:
@@ -201,7 +207,9 @@ class Features:
     def _request(self, batches: Batches, *, views: int) -> Request:
         """The examples as they are (no views), or several augmented views of each."""
         if id(batches) not in self._requests:
-            self._requests[id(batches)] = request_for(batches.inputs, batches.prepare)
+            self._requests[id(batches)] = request_for(
+                batches.inputs, batches.prepare, batches.lengths
+            )
         plain = self._requests[id(batches)]
         if not views:
             return plain

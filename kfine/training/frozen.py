@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from kfine.console import Console
+from kfine.data.pipeline import Lengths
 from kfine.data.row_cache import DamagedRows, row_identities
-from kfine.models.cutting import CannotCut, cut_model
+from kfine.models.cutting import CannotCut, Cut, cut_model
 from kfine.models.groups import LayerGroup
 from kfine.training.trunk import Trunk
 from kfine.training.trunk_key import trunk_key
-from kfine.training.trunk_pass import NoRoom, Request, fill
+from kfine.training.trunk_pass import NoRoom, Request, fill, has_positions
 
 
-def request_for(inputs: Any, prepare: Callable[[Any], Any] | None) -> Request:
+def request_for(
+    inputs: Any, prepare: Callable[[Any], Any] | None, lengths: Lengths | None = None
+) -> Request:
     """All examples of some rows, as they are.
 
     Args:
         inputs: Rows of raw inputs, or a structure of them.
         prepare: From a batch of them to the model's input.
+        lengths: How far the rows reach, where they are padded sequences.
     """
     flat = keras.tree.flatten(inputs)
-    return Request(inputs, np.arange(flat[0].shape[0]), row_identities(flat), prepare)
+    rows = np.arange(flat[0].shape[0])
+    return Request(inputs, rows, row_identities(flat), prepare, lengths=lengths)
+
+
+def worthwhile_cut(model: keras.Model, groups: Sequence[LayerGroup], depth: int) -> Cut:
+    """As `cut_model`, for a trunk whose features are worth keeping.
+
+    Raises:
+        CannotCut: There is none, or it only looks up embeddings: reading those is no faster.
+    """
+    cut = cut_model(model, groups, depth)
+    names = [variable.name for layer in cut.layers for variable in layer.weights]
+    if not any("kernel" in name for name in names):
+        raise CannotCut("the frozen layers only look up embeddings")
+    return cut
+
+
+def lengths_of(trunk: Trunk, request: Request) -> Lengths | None:
+    """How far the features of a request reach, where its rows have lengths."""
+    if request.lengths is None:
+        return None
+    sequences = tuple(has_positions(tensor) for tensor in trunk.cut.trunk.outputs)
+    return replace(request.lengths, sequences=sequences)
 
 
 def open_rows_of(trunk: Trunk, request: Request, memory_budget: int, console: Console) -> Any:
@@ -58,7 +85,7 @@ def frozen_features(
     precision: str,
     memory_budget: int,
     console: Console,
-) -> tuple[keras.Model, list[Any]] | None:
+) -> tuple[keras.Model, list[tuple[Any, Lengths | None]]] | None:
     """The suffix of a model, and the features of several sets of examples that it takes.
 
     Args:
@@ -72,16 +99,19 @@ def frozen_features(
         console: Hears of the pass.
 
     Returns:
-        The suffix and, for each request, its features; `None` where there is no trunk to cut
-        off, no room for the features, or the cache is not wanted.
+        The suffix and, for each request, its features and how far they reach; `None` where there
+        is no trunk to cut off, no room for the features, or the cache is not wanted.
     """
     if precision == "none":
         return None
     try:
-        cut = cut_model(model, groups, depth)
+        cut = worthwhile_cut(model, groups, depth)
         key = trunk_key(cut, {"preprocessing": preprocessing})
         trunk = Trunk(cut, key, precision, {"cut": cut.name})
         fill([trunk], requests, f"features before {cut.name}", console)
     except (CannotCut, NoRoom):
         return None
-    return cut.suffix, [open_rows_of(trunk, one, memory_budget, console) for one in requests]
+    return cut.suffix, [
+        (open_rows_of(trunk, one, memory_budget, console), lengths_of(trunk, one))
+        for one in requests
+    ]

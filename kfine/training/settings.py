@@ -28,6 +28,15 @@ class TrainingConfig:
         minimum=1,
         maximum=4096,
     )
+    min_steps: int = setting(
+        1,
+        "Least optimizer steps of an epoch: a small data set is passed over as often as that "
+        "takes.",
+        group="Training",
+        unit="steps",
+        minimum=1,
+        maximum=100_000,
+    )
     learning_rate: float = setting(
         0.01,
         "Peak learning rate of the head.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -13,7 +13,7 @@ import numpy as np
 
 from kfine.console import Console, format_bytes, format_seconds
 from kfine.data.cache import cache_folder, make_room
-from kfine.data.pipeline import gather
+from kfine.data.pipeline import Lengths, by_length, load, padded
 from kfine.errors import RunError
 from kfine.models.cutting import joined_trunk
 from kfine.training.trunk import TooCoarse, Trunk, TrunkWriter, float16_is_enough
@@ -38,6 +38,8 @@ class Request:
         prepare: From a batch of raw inputs to the trunk's.
         augment: From a float32 batch and an int32 `(2,)` seed to an augmented batch, or `None`.
         seeds: `(count, 2)` int32, a seed for each; only with `augment`.
+        lengths: How far all rows of `inputs` reach, where they are padded sequences; not with
+            `augment`.
     """
 
     inputs: Any
@@ -46,13 +48,16 @@ class Request:
     prepare: Callable[[Any], Any] | None
     augment: Callable[[Any, Any], Any] | None = None
     seeds: np.ndarray | None = None
+    lengths: Lengths | None = None
 
-    def blocks(self) -> list[range]:
-        """Positions of the rows that go through the trunk together."""
-        count = len(self.rows)
-        return [range(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
+    def blocks(self) -> list[list[int]]:
+        """Positions of the rows that go through the trunk together, those of like length."""
+        order = range(len(self.rows))
+        if self.lengths is not None:
+            order = by_length(replace(self.lengths, used=self.lengths.used[self.rows])).tolist()
+        return [list(order[start : start + BLOCK]) for start in range(0, len(order), BLOCK)]
 
-    def batches(self, blocks: Sequence[range]) -> Iterator[Any]:
+    def batches(self, blocks: Sequence[Sequence[int]]) -> Iterator[Any]:
         """The trunk's input for each block."""
         import tensorflow as tf
 
@@ -73,13 +78,13 @@ class Request:
         yield from dataset.prefetch(2)
 
     def _load(self, rows: Any) -> Any:
-        found = gather(self.inputs, rows)
+        found = load(self.inputs, rows, self.lengths)
         return self.prepare(found) if self.prepare else found
 
     def _view(self, row: Any, seed: Any) -> Any:
         """One example, augmented with its own seed: a view depends on nothing but that."""
         assert self.augment is not None
-        found = self.augment(gather(self.inputs, row[None]), seed)
+        found = self.augment(load(self.inputs, row[None], None), seed)
         prepared = self.prepare(found) if self.prepare else found
         return keras.tree.map_structure(lambda tensor: tensor[0], prepared)
 
@@ -124,7 +129,7 @@ def fill(
 
 def _compute(
     trunks: Sequence[Trunk],
-    missing: Sequence[tuple[Request, range]],
+    missing: Sequence[tuple[Request, Sequence[int]]],
     what: str,
     console: Console,
 ) -> float:
@@ -135,7 +140,7 @@ def _compute(
     start, pace, done = time.monotonic(), 0.0, 0
     try:
         for number, (request, block, batch) in enumerate(_batches(missing)):
-            features = _divided(model.predict_on_batch(batch), trunks)
+            features = _divided(model.predict_on_batch(batch), trunks, request)
             seconds = time.monotonic() - start
             if number == 0:
                 # Mostly tracing; the pace shows from the second block on.
@@ -171,7 +176,9 @@ def _announcement(trunks: Sequence[Trunk], what: str, total: int, pace: float) -
     return f"{what}: {size} in {floats}, {format_seconds(pace * total)} to compute once"
 
 
-def _batches(missing: Sequence[tuple[Request, range]]) -> Iterator[tuple[Request, range, Any]]:
+def _batches(
+    missing: Sequence[tuple[Request, Sequence[int]]],
+) -> Iterator[tuple[Request, Sequence[int], Any]]:
     for request in dict.fromkeys(id(request) for request, _ in missing):
         mine = [(owner, block) for owner, block in missing if id(owner) == request]
         blocks = [block for _, block in mine]
@@ -179,10 +186,24 @@ def _batches(missing: Sequence[tuple[Request, range]]) -> Iterator[tuple[Request
             yield mine[0][0], block, batch
 
 
-def _divided(features: Any, trunks: Sequence[Trunk]) -> list[list[np.ndarray]]:
-    """Each trunk's features."""
+def _divided(features: Any, trunks: Sequence[Trunk], request: Request) -> list[list[np.ndarray]]:
+    """Each trunk's features, of the length that all rows are stored with."""
     flat = iter(keras.tree.flatten(features))
-    return [[next(flat) for _ in trunk.cut.trunk.outputs] for trunk in trunks]
+    return [
+        [_stored(next(flat), tensor, request) for tensor in trunk.cut.trunk.outputs]
+        for trunk in trunks
+    ]
+
+
+def _stored(feature: np.ndarray, tensor: Any, request: Request) -> np.ndarray:
+    if request.lengths is None or not has_positions(tensor):
+        return feature
+    return padded(feature, keras.tree.flatten(request.inputs)[0].shape[1])
+
+
+def has_positions(tensor: Any) -> bool:
+    """Whether the second axis of a trunk's output is as long as its input is."""
+    return len(tensor.shape) > 1 and tensor.shape[1] is None
 
 
 def _begin(trunks: Sequence[Trunk], features: Sequence[Sequence[np.ndarray]], rows: int) -> None:

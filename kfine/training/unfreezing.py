@@ -72,13 +72,16 @@ def check_unfreeze(text: str, epochs: int) -> None:
         )
 
 
-def plan_stages(text: str, epochs: int, groups: Sequence[str]) -> list[Stage]:
+def plan_stages(
+    text: str, epochs: int, groups: Sequence[str], automatic: int | None = None
+) -> list[Stage]:
     """Resolve a schedule into stages that cover all epochs.
 
     Args:
         text: The `unfreeze` setting.
         epochs: Number of epochs.
         groups: Names of the backbone's layer groups from the input side, without the head.
+        automatic: How many groups `auto` ends with; the upper third if `None`.
 
     Raises:
         ConfigError: More groups are asked for than there are, or an unknown one.
@@ -89,7 +92,7 @@ def plan_stages(text: str, epochs: int, groups: Sequence[str]) -> list[Stage]:
     elif text == "all":
         starts = [(0, len(groups))]
     elif text == "auto":
-        starts = _automatic(epochs, len(groups))
+        starts = _automatic(epochs, len(groups), automatic)
     else:
         steps = [(epoch - 1, _depth(target, groups)) for epoch, target in parse_unfreeze(text)]
         if any(late[1] <= early[1] for early, late in pairwise(steps)):
@@ -120,7 +123,7 @@ def _depth(target: int | str, groups: Sequence[str]) -> int:
     return len(groups) - list(groups).index(target)
 
 
-def _automatic(epochs: int, groups: int) -> list[tuple[int, int]]:
+def _automatic(epochs: int, groups: int, deepest: int | None) -> list[tuple[int, int]]:
     """Head alone for a sixth of the epochs (at most three), then the upper third of the groups.
 
     A head that is still random would send useless gradients into pretrained layers (Kumar et
@@ -130,7 +133,8 @@ def _automatic(epochs: int, groups: int) -> list[tuple[int, int]]:
     if epochs == 1 or groups == 0:
         return [(0, 0)]
     head_epochs = min(3, max(1, epochs // 6))
-    return [(0, 0), (head_epochs, max(1, round(groups / 3)))]
+    depth = round(groups / 3) if deepest is None else min(deepest, groups)
+    return [(0, 0), (head_epochs, max(1, depth))]
 
 
 def stage_at(stages: Sequence[Stage], epoch: int) -> Stage:

@@ -60,8 +60,9 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     """
     import keras
 
-    from kfine.models.cutting import CannotCut, cut_model
+    from kfine.models.cutting import CannotCut
     from kfine.training.features import views_for
+    from kfine.training.frozen import worthwhile_cut
 
     epochs = stage.end_epoch - stage.first_epoch
     augmented = job.batches.augment is not None
@@ -70,7 +71,7 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     try:
         if job.config.feature_cache == "none" or not views:
             raise CannotCut
-        cut = cut_model(job.model, job.groups, stage.depth)
+        cut = worthwhile_cut(job.model, job.groups, stage.depth)
     except CannotCut:
         seconds = _measure_fit(job, job.model, inputs, targets, epochs)
         return {"features": "computed", "seconds": round(seconds, 1)}

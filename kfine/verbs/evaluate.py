@@ -94,11 +94,13 @@ def write_evaluation(
 
 
 def predict_split(run: Run, model: Any, split: Any) -> np.ndarray:
-    """Class probabilities `(examples, classes)` float32 of a split's stored images."""
-    from kfine.data.pipeline import evaluation_dataset
+    """Class probabilities `(examples, classes)` float32 of a split's stored examples."""
+    from kfine.data.pipeline import predict_rows
 
-    batches = evaluation_dataset(split.inputs, run.preprocessing.normalize, run.config.batch_size)
-    return softmax(model.predict(batches, verbose=0))
+    raw = run.preprocessing
+    rows = raw.rows(split.inputs)
+    size = run.config.batch_size
+    return softmax(predict_rows(model, rows, raw.prepare, size, raw.lengths(rows)))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -116,15 +118,14 @@ def _majority(own: Any, scored: Any) -> dict[str, Any]:
 
 def _predict_with_cache(run: Run, model: Any, split: Any, console: Console) -> np.ndarray:
     """As `predict_split`, with the features that the model was trained on where they are kept."""
-    from kfine.data.pipeline import evaluation_dataset
+    from kfine.data.pipeline import predict_rows
 
     stages = run._folder.info()["stages"]
     found = _features(run, model, stages[-1]["depth"], [split], console)
     if found is None:
         return predict_split(run, model, split)
-    suffix, (features,) = found
-    batches = evaluation_dataset(features, None, run.config.batch_size)
-    return softmax(suffix.predict(batches, verbose=0))
+    suffix, ((features, lengths),) = found
+    return softmax(predict_rows(suffix, features, None, run.config.batch_size, lengths))
 
 
 def _features(run: Run, model: Any, depth: int, splits: list[Any], console: Console) -> Any:
@@ -132,11 +133,15 @@ def _features(run: Run, model: Any, depth: int, splits: list[Any], console: Cons
     from kfine.training.frozen import frozen_features, request_for
 
     preprocessing = run.preprocessing
+    requests = []
+    for split in splits:
+        rows = preprocessing.rows(split.inputs)
+        requests.append(request_for(rows, preprocessing.prepare, preprocessing.lengths(rows)))
     return frozen_features(
         model,
         layer_groups(model),
         depth,
-        [request_for(split.inputs, preprocessing.normalize) for split in splits],
+        requests,
         preprocessing=preprocessing.to_dict(),
         precision=run.config.feature_cache,
         memory_budget=int(run.config.cache_memory * 1e9),
@@ -168,21 +173,18 @@ def _backbone_features(
     """`(examples, features)` float32 of each split."""
     import keras
 
-    from kfine.data.pipeline import evaluation_dataset
+    from kfine.data.pipeline import predict_rows
 
     base = module.build_model(run.config, own).model
     found = _features(run, base, 0, splits, console)
-    if found is not None and all(hasattr(rows, "shape") for rows in found[1]):
-        return [np.asarray(rows[range(len(rows))], np.float32) for rows in found[1]]
-    before_head = keras.Model(base.inputs, base.layers[-1].input)
-    return [
-        np.asarray(
-            before_head.predict(
-                evaluation_dataset(split.inputs, run.preprocessing.normalize, 32), verbose=0
-            )
-        )
-        for split in splits
-    ]
+    if found is not None and all(hasattr(rows, "shape") for rows, _ in found[1]):
+        return [np.asarray(rows[range(len(rows))], np.float32) for rows, _ in found[1]]
+    before_head = keras.Model(base.input, base.layers[-1].input)
+    raw, answers = run.preprocessing, []
+    for split in splits:
+        rows = raw.rows(split.inputs)
+        answers.append(predict_rows(before_head, rows, raw.prepare, 32, raw.lengths(rows)))
+    return answers
 
 
 def _gain(probabilities: np.ndarray, probe: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

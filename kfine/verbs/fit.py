@@ -184,31 +184,38 @@ def build_job(module: ModuleType, config: Any, data: Any, console: Console) -> P
         seed_everything(config.seed)
         built = module.build_model(config, data)
     groups = layer_groups(built.model)
-    prepare_inputs = built.preprocessing.normalize
-    train, validation = data.train, data.validation
     weights = built.sample_weights
+
+    def batches(split: Any, **options: Any) -> Batches:
+        rows = built.preprocessing.rows(split.inputs)
+        return Batches(
+            inputs=rows,
+            targets=built.targets(split.labels),
+            batch_size=config.batch_size,
+            seed=config.seed,
+            prepare=built.preprocessing.prepare,
+            lengths=built.preprocessing.lengths(rows),
+            **options,
+        )
+
     job = Job(
         model=built.model,
         loss=built.loss,
         metrics=built.metrics,
         groups=groups,
-        stages=plan_stages(config.unfreeze, config.epochs, [one.name for one in groups[:-1]]),
-        batches=Batches(
-            inputs=train.inputs,
-            targets=built.targets(train.labels),
-            sample_weights=weights(train.labels) if weights else None,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            prepare=prepare_inputs,
+        stages=plan_stages(
+            config.unfreeze,
+            config.epochs,
+            [one.name for one in groups[:-1]],
+            automatic=built.unfrozen,
+        ),
+        batches=batches(
+            data.train,
+            sample_weights=weights(data.train.labels) if weights else None,
             augment=seeded(built.augmentation),
+            min_steps=config.min_steps,
         ),
-        validation=Batches(
-            inputs=validation.inputs,
-            targets=built.targets(validation.labels),
-            batch_size=config.batch_size,
-            seed=config.seed,
-            prepare=prepare_inputs,
-        ),
+        validation=batches(data.validation),
         config=config,
         preprocessing=built.preprocessing.to_dict(),
         augmentation=built.augmentation,
@@ -242,6 +249,7 @@ def train(
 
     job, built = prepared.job, prepared.built
     folder.write("preprocessing.json", built.preprocessing.to_dict())
+    built.preprocessing.save(folder.path)
     stages = [vars(stage) for stage in job.stages]
     groups = [group.name for group in job.groups]
     folder.update(status="running", decisions=built.decisions, stages=stages, groups=groups)

@@ -77,10 +77,10 @@ class Run:
 
     @cached_property
     def preprocessing(self) -> Any:
-        """What turns raw images into the model's input."""
-        from kfine.models.preprocessing import Preprocessing
+        """What turns raw examples into the model's input."""
+        from kfine.models.preprocessing import read_preprocessing
 
-        return Preprocessing.from_dict(self._folder.read("preprocessing.json"))
+        return read_preprocessing(self._folder.read("preprocessing.json"), self.path)
 
     def evaluate(self, data: str | None = None, **options: Any) -> dict[str, Any]:
         """Score the test split, or other data; see `kfine.evaluate`."""

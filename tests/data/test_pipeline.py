@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kfine.data.augmentation import augmentation_layers, seeded
-from kfine.data.pipeline import Batches, balanced_weights, evaluation_dataset
+from kfine.data.pipeline import Batches, Lengths, balanced_weights, evaluation_dataset
 
 
 def as_is(images: Any) -> Any:
@@ -96,3 +96,45 @@ def test_balanced_weights_make_every_class_count_the_same() -> None:
     sums = np.bincount(labels, weights, minlength=4)
     np.testing.assert_allclose(sums, [2.5, 2.5, 0, 2.5])
     assert weights.dtype == np.float32
+
+
+def make_texts(used: list[int], **options: Any) -> Batches:
+    """Rows of 32 positions that begin with their number plus one."""
+    ids = np.zeros((len(used), 32), np.int32)
+    ids[:, 0] = np.arange(len(used)) + 1
+    mask = (np.arange(32) < np.array(used)[:, None]).astype(np.int32)
+    targets = np.arange(len(used), dtype=np.float32)[:, None]
+    lengths = Lengths(np.array(used), (True, True), **options)
+    return Batches({"mask": mask, "ids": ids}, targets, batch_size=4, seed=0, lengths=lengths)
+
+
+def test_texts_of_similar_length_share_a_batch_that_is_trimmed_to_the_longest() -> None:
+    batches = make_texts([3, 30, 4, 29, 5, 28, 6, 27])
+    for epoch in range(3):
+        batches.epoch = epoch
+        found = {}
+        for inputs, targets in batches.dataset():
+            assert inputs["ids"].shape == inputs["mask"].shape
+            assert inputs["ids"].dtype == np.int32
+            np.testing.assert_array_equal(inputs["ids"][:, 0] - 1, targets[:, 0])
+            found[inputs["ids"].shape[1]] = sorted(targets[:, 0].numpy().tolist())
+        assert found == {8: [0, 2, 4, 6], 32: [1, 3, 5, 7]}
+    firsts = {batches.batches(epoch)[0].min() for epoch in range(8)}
+    assert len(firsts) == 2, "the short batch does not always come first"
+
+
+def test_targets_with_positions_are_trimmed_too() -> None:
+    batches = make_texts([3, 4, 5, 6], targets=True)
+    batches.targets = np.tile(np.arange(32, dtype=np.float32), (4, 1))
+    for dataset in (batches.dataset(), batches.in_order()):
+        assert [targets.shape for _, targets in dataset] == [(4, 8)]
+
+
+def test_few_examples_are_passed_over_until_there_are_enough_steps() -> None:
+    batches = make_batches()
+    batches.min_steps = 7
+    assert (batches.passes, batches.steps) == (3, 9)
+    order = order_of(batches, 0)
+    passes = [order[start : start + 10] for start in range(0, 30, 10)]
+    assert [sorted(one) for one in passes] == [list(range(10))] * 3
+    assert passes[0] == order_of(make_batches(), 0) and passes[1] != passes[0]

@@ -13,10 +13,16 @@ import pytest
 
 from kfine.console import Console, Counter
 from kfine.data.cache import cache_entries
+from kfine.data.pipeline import Lengths, predict_rows
 from kfine.data.row_cache import row_identities
-from kfine.models.cutting import Cut, cut_model
+from kfine.models.cutting import CannotCut, Cut, cut_model
 from kfine.models.groups import layer_groups
-from kfine.training.frozen import frozen_features, open_rows_of, request_for
+from kfine.training.frozen import (
+    frozen_features,
+    open_rows_of,
+    request_for,
+    worthwhile_cut,
+)
 from kfine.training.trunk_key import trunk_key
 from kfine.training.trunk_pass import (
     BLOCK,
@@ -328,7 +334,8 @@ def masked() -> Iterator[Any]:
     ids, mask = keras.Input((None,), name="token_ids", dtype="int32"), None
     mask = keras.Input((None,), name="padding_mask", dtype="int32")
     low = keras.layers.Embedding(20, 4, name="low")(ids)
-    middle = keras.layers.Dense(4, name="middle")(low)
+    below = keras.layers.Dense(4, name="below")(low)
+    middle = keras.layers.Dense(4, name="middle")(below)
     pooled = keras.layers.GlobalAveragePooling1D()(middle, mask=keras.ops.cast(mask, "bool"))
     model = keras.Model(
         {"token_ids": ids, "padding_mask": mask}, keras.layers.Dense(2, name="last")(pooled)
@@ -350,12 +357,52 @@ def test_features_of_several_tensors_come_back_in_the_structure_of_the_suffix(
         console=QUIET,
     )
     assert found is not None
-    suffix, (rows,) = found
+    suffix, ((rows, lengths),) = found
+    assert lengths is None
     features = keras.tree.map_structure(lambda one: one[np.arange(40)], rows)
     kinds = sorted(str(one.dtype) for one in keras.tree.flatten(features))
     assert kinds == ["bool", "float16"], "the mask crosses as the boolean that it becomes"
     features = keras.tree.map_structure(keras.ops.convert_to_tensor, features)
     np.testing.assert_allclose(suffix(features), masked(tokens), atol=1e-3)
+
+
+def test_padded_rows_go_through_the_trunk_trimmed_and_come_back_whole(
+    fresh_cache: Path, masked: Any, tokens: dict[str, np.ndarray]
+) -> None:
+    tokens = {name: np.pad(rows, [(0, 0), (0, 24)]) for name, rows in tokens.items()}
+    tokens["padding_mask"][3, :20] = 1
+    lengths = Lengths(tokens["padding_mask"].sum(1), (True, True))
+    seen: list[int] = []
+    request = request_for(tokens, None, lengths)
+    for batch in request.batches(request.blocks()):
+        seen.append(batch["token_ids"].shape[1])
+    assert seen == [8, 24], "the long row is in the last block"
+
+    found = frozen_features(
+        masked,
+        layer_groups(masked),
+        1,
+        [request],
+        preprocessing={},
+        precision="float32",
+        memory_budget=0,
+        console=QUIET,
+    )
+    assert found is not None
+    suffix, ((rows, kept),) = found
+    assert kept is not None and all(kept.sequences)
+    assert all(one.shape[1] == 32 for one in keras.tree.flatten(rows))
+    np.testing.assert_allclose(
+        predict_rows(suffix, rows, None, 7, kept), masked.predict(tokens, verbose=0), atol=1e-5
+    )
+
+
+def test_looked_up_embeddings_are_not_kept(masked: Any) -> None:
+    groups = layer_groups(masked)
+    assert [group.name for group in groups] == ["low", "below", "middle", "head"]
+    with pytest.raises(CannotCut, match="only look up embeddings"):
+        worthwhile_cut(masked, groups, 2)
+    assert worthwhile_cut(masked, groups, 1).name == "middle"
 
 
 def test_without_a_trunk_or_room_there_are_no_frozen_features(

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from kfine.data.tokenizers import standalone
-from kfine.errors import PresetError
+from kfine.errors import PresetError, RunError
 from kfine.models.presets import Preset, check_network
+from kfine.runs.files import read_json
 
 FORMAT, DESCRIPTION = "kfine-tokenizer-1", "tokenizer.json"
 _HERE = Path(__file__).parent
@@ -32,6 +33,8 @@ _MODEL_TYPES = {
     "roberta": "RobertaTokenizer",
     "xlm-roberta": "XLMRobertaTokenizer",
 }
+# Entries of the description that name files.
+_FILE_KEYS = ("vocabulary", "merges", "model")
 _SEGMENTS = ("BertTokenizer", "ElectraTokenizer", "AlbertTokenizer")
 
 
@@ -97,16 +100,40 @@ def load_tokenizer(preset: Preset, sequence_length: int | None = None) -> standa
     Raises:
         PresetError: As `read_tokenizer`; also where the preset holds a SentencePiece model.
     """
-    files = read_tokenizer(preset, sequence_length)
+    try:
+        return tokenizer_of(read_tokenizer(preset, sequence_length))
+    except (ValueError, KeyError, TypeError) as error:
+        raise PresetError(
+            f"The tokenizer of the preset {preset.name!r} cannot be used: {error}"
+        ) from None
+
+
+def read_files(folder: Path) -> TokenizerFiles:
+    """Read what `write_tokenizer` wrote.
+
+    Raises:
+        RunError: A file is missing or damaged.
+    """
+    description = read_json(folder / DESCRIPTION)
+    try:
+        names = [description[key] for key in _FILE_KEYS if key in description]
+        return TokenizerFiles(description, {one: (folder / one).read_bytes() for one in names})
+    except (OSError, TypeError) as error:
+        raise RunError(f"The tokenizer in {folder} is damaged: {error}.") from None
+
+
+def tokenizer_of(files: TokenizerFiles) -> standalone.Tokenizer:
+    """The tokenizer of some files in plain Python.
+
+    Raises:
+        ValueError: The files do not belong together, or hold a SentencePiece model.
+    """
     with tempfile.TemporaryDirectory() as folder:
         write_tokenizer(files, Path(folder))
         try:
             return standalone.load(folder)
-        except (ValueError, KeyError, TypeError) as error:
-            reason = str(error).replace(f"{folder}/", "")
-            raise PresetError(
-                f"The tokenizer of the preset {preset.name!r} cannot be used: {reason}"
-            ) from None
+        except ValueError as error:
+            raise ValueError(str(error).replace(f"{folder}/", "")) from None
 
 
 def _from_network(preset: Preset) -> TokenizerFiles:

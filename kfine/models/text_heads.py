@@ -1,0 +1,58 @@
+"""Heads on a pretrained text encoder."""
+
+from __future__ import annotations
+
+import keras
+
+from kfine.models.groups import BACKBONE
+from kfine.models.presets import Preset, load_task
+
+
+def text_classifier(
+    preset: Preset, classes: int, *, pooling: str = "mean", dropout: float = 0.1
+) -> keras.Model:
+    """A classifier of texts.
+
+    Args:
+        preset: A KerasHub preset of an encoder.
+        classes: How many.
+        pooling: "mean": one linear layer on the mean over the tokens in use, as sentence encoders
+            are trained with (Reimers and Gurevych, 2019, https://arxiv.org/abs/1908.10084).
+            "first": KerasHub's `TextClassifier`, on the first token.
+        dropout: Before the classifier, fraction 0 to 1.
+
+    Returns:
+        The encoder's inputs `(batch, length)` to logits `(batch, classes)`.
+    """
+    import keras_hub
+
+    if pooling == "first":
+        task = load_task(
+            keras_hub.models.TextClassifier, preset, num_classes=classes, dropout=dropout
+        )
+        task.preprocessor = None
+        return task
+    encoder = text_encoder(preset)
+    pooled = keras.layers.GlobalAveragePooling1D(name="mean_pooling")(
+        encoder(encoder.input), mask=encoder.input["padding_mask"]
+    )
+    pooled = keras.layers.Dropout(dropout, name="classifier_dropout")(pooled)
+    logits = keras.layers.Dense(classes, name="logits")(pooled)
+    return keras.Model(encoder.input, logits, name="text_classifier")
+
+
+def text_encoder(preset: Preset) -> keras.Model:
+    """A preset's encoder, from its inputs to the features of each token.
+
+    Without what only the first token goes through, such as BERT's pooler: that would lie in the
+    file and never train. Its name is that of a group of layers, see `layer_groups`.
+
+    Returns:
+        `(batch, length)` inputs to `(batch, length, features)`.
+    """
+    import keras_hub
+
+    backbone = load_task(keras_hub.models.Backbone, preset)
+    outputs = backbone.output
+    tokens = outputs["sequence_output"] if isinstance(outputs, dict) else outputs
+    return keras.Model(backbone.input, tokens, name=BACKBONE)

@@ -1,0 +1,155 @@
+"""From texts to token ids: the same in training, in evaluation and on a phone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kfine.data.pipeline import Lengths
+from kfine.data.tokenizers.from_preset import (
+    TokenizerFiles,
+    read_files,
+    read_tokenizer,
+    tokenizer_of,
+    write_tokenizer,
+)
+from kfine.models.presets import Preset
+
+MEDIUM = "text"
+# Where a run keeps its tokenizer.
+FOLDER = "tokenizer"
+# Lengths that are chosen are multiples of this.
+LENGTH_STEP = 8
+# Longer texts are rare in what is classified, and attention costs the square.
+MOST_TOKENS = 256
+
+
+@dataclass(frozen=True)
+class TextPreprocessing:
+    """Tokenization to a fixed number of tokens, in plain Python.
+
+    Attributes:
+        files: The tokenizer, its sequence length set.
+        inputs: What the model takes of `token_ids`, `padding_mask` and `segment_ids`.
+    """
+
+    files: TokenizerFiles
+    inputs: tuple[str, ...] = ("padding_mask", "token_ids")
+
+    medium = MEDIUM
+    # Batches need nothing more: ids are what the model takes.
+    prepare = None
+
+    @property
+    def sequence_length(self) -> int:
+        """Tokens of an input, special tokens and padding included."""
+        return int(self.files.description["sequence_length"])
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer in plain Python."""
+        return tokenizer_of(self.files)
+
+    def rows(self, texts: Iterable[Any]) -> dict[str, np.ndarray]:
+        """Tokenize texts.
+
+        Args:
+            texts: Each a text, or a tuple of two.
+
+        Returns:
+            Name of a model's input -> int32 `(texts, sequence length)`.
+        """
+        encodings = [self._encode(one) for one in texts]
+        return {
+            name: np.array([getattr(one, name) for one in encodings], np.int32).reshape(
+                len(encodings), self.sequence_length
+            )
+            for name in self.inputs
+        }
+
+    def lengths(self, rows: dict[str, np.ndarray]) -> Lengths:
+        """How many tokens each row uses."""
+        used = rows["padding_mask"][range(len(rows["padding_mask"]))].sum(-1)
+        return Lengths(used.astype(np.int64), (True,) * len(rows))
+
+    def count(self, text: Any) -> int:
+        """Tokens of a text or a tuple of two, special tokens included, before it is cut."""
+        encoding = self._encode(text)
+        return sum(encoding.padding_mask) + encoding.tokens_cut
+
+    def _encode(self, text: Any) -> Any:
+        if isinstance(text, tuple):
+            return self.tokenizer.encode_pair(*text)
+        return self.tokenizer.encode(text)
+
+    def with_sequence_length(self, sequence_length: int) -> TextPreprocessing:
+        """The same for inputs of another length in tokens."""
+        return replace(self, files=self.files.with_sequence_length(sequence_length))
+
+    def save(self, run: Path) -> None:
+        """Write the tokenizer's files into a run folder."""
+        write_tokenizer(self.files, run / FOLDER)
+
+    def for_model(self, model: Any) -> TextPreprocessing:
+        """The same with the inputs that a model has."""
+        return replace(self, inputs=tuple(sorted(model.input)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able description; the vocabulary is in it as a hash."""
+        hasher = hashlib.sha256(json.dumps(self.files.description, sort_keys=True).encode())
+        for name in sorted(self.files.files):
+            hasher.update(self.files.files[name])
+        return {
+            "medium": MEDIUM,
+            "sequence_length": self.sequence_length,
+            "inputs": list(self.inputs),
+            "tokenizer": self.files.description["class"],
+            "tokenizer_sha256": hasher.hexdigest(),
+        }
+
+    @classmethod
+    def read(cls, values: dict[str, Any], run: Path) -> TextPreprocessing:
+        """Read what `to_dict` described and `save` wrote into a run folder."""
+        return cls(read_files(run / FOLDER), tuple(values["inputs"]))
+
+
+def choose_sequence_length(counts: Sequence[int], most: int) -> int:
+    """The length that 99 of 100 texts fit into.
+
+    Args:
+        counts: Tokens of each text, special tokens included.
+        most: What the model can take, or what the user can wait for.
+    """
+    wanted = int(np.percentile(np.asarray(counts), 99, method="higher"))
+    return min(most, -(-wanted // LENGTH_STEP) * LENGTH_STEP)
+
+
+def text_preprocessing(
+    preset: Preset, texts: Any, *, sequence_length: int | None = None
+) -> tuple[TextPreprocessing, str]:
+    """The preprocessing of a text preset, of a length that suits the training texts.
+
+    Args:
+        preset: The preset.
+        texts: The training texts, indexable with an integer array.
+        sequence_length: Tokens of an input, if it is not to be chosen.
+
+    Returns:
+        The preprocessing, and its length in words, with the share of texts that it cuts.
+
+    Raises:
+        PresetError: The preset has no tokenizer.
+    """
+    found = TextPreprocessing(read_tokenizer(preset, MOST_TOKENS))
+    counts = [found.count(one) for one in texts[range(len(texts))]]
+    chosen = sequence_length or choose_sequence_length(counts, MOST_TOKENS)
+    cut = sum(count > chosen for count in counts)
+    words = f"{chosen} tokens: {cut} of {len(counts)} training texts are cut"
+    return found.with_sequence_length(chosen), f"{words} ({cut / len(counts):.1%})"
