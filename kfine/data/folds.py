@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from kfine.data.dataset import Data
-from kfine.data.manifest import SUFFIXES, read_column
+from kfine.data.manifest import read_column
 from kfine.data.split import Split
+from kfine.data.tables import SUFFIXES
 from kfine.errors import ConfigError, DataError
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kfine.data.manifest import SUFFIXES
 from kfine.data.records import Record, SetAside, Source
+from kfine.data.tables import SUFFIXES
 from kfine.errors import DataError
 
 __all__ = ["Record", "SetAside", "Source", "read_source"]
