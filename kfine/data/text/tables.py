@@ -120,7 +120,7 @@ def unusable(record: Record) -> str | None:
     try:
         f"{record.text}{record.label}".encode()
     except UnicodeEncodeError:
-        return "half a character (a lone surrogate)"
+        return "not valid Unicode"
     return None
 
 

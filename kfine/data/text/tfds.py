@@ -30,21 +30,30 @@ def read_tfds_texts(
     label = _chosen(name, labels, label_column, ("label",))
 
     def record(place: str, class_name: str, split: str | None, content: bytes) -> Record:
-        return Record(place, class_name, split, text=content.decode("utf-8", "replace"))
+        # What is no UTF-8 becomes a surrogate, and `unusable` finds it.
+        return Record(place, class_name, split, text=content.decode("utf-8", "surrogateescape"))
 
     source = read_examples(tfds, builder, name, text, label, record)
-    records = tuple(one for one in source.records if not unusable(one))
-    empty = [SetAside(one.name, one.split, unusable(one) or "") for one in source.records]
-    set_aside = (*source.set_aside, *(item for item in empty if item.reason))
+    records, set_aside = [], list(source.set_aside)
+    for one in source.records:
+        reason = unusable(one)
+        if reason:
+            set_aside.append(SetAside(one.name, one.split, reason))
+        else:
+            records.append(one)
     if not records:
         raise DataError(f"not one of the {len(set_aside)} examples of {name!r} has text and label")
-    notes = ()
-    if len(texts) > 1 and text_column is None or len(labels) > 1 and label_column is None:
-        notes = (
-            f"of the features of {name!r}, {text!r} was taken for the texts and {label!r} for the "
-            "labels (text_column and label_column say it otherwise)",
-        )
-    return replace(source, records=records, set_aside=set_aside, notes=notes)
+    guessed = (len(texts) > 1 and text_column is None) or (len(labels) > 1 and label_column is None)
+    note = (
+        f"of the features of {name!r}, texts are {text!r} and labels are {label!r} (text_column "
+        "and label_column say it otherwise)"
+    )
+    return replace(
+        source,
+        records=tuple(records),
+        set_aside=tuple(set_aside),
+        notes=(note,) if guessed else (),
+    )
 
 
 def _chosen(name: str, there: Sequence[str], wanted: str | None, likely: Sequence[str]) -> str:
