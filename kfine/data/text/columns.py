@@ -154,9 +154,10 @@ def _are_few(cells: Sequence[Any]) -> bool:
 
 
 def _are_words(cells: Sequence[Any]) -> bool:
-    """Whether most cells are strings that are no numbers."""
+    """Whether most cells that hold anything are strings that are no numbers."""
     filled = [cell for cell in cells if cell_text(cell)]
-    return sum(isinstance(cell, str) and not _is_number(cell) for cell in filled) > len(filled) / 2
+    words = sum(isinstance(cell, str) and not _is_number(cell) for cell in filled)
+    return not filled or words > len(filled) / 2
 
 
 def _is_number(cell: str) -> bool:

@@ -182,10 +182,10 @@ def _sentence(found: Sequence[NearDuplicate]) -> str:
     if not found:
         return ""
     first = found[0]
+    count = "one held-out text is" if len(found) == 1 else f"{len(found)} held-out texts are"
     return (
-        f"{len(found)} held-out texts are nearly the same as a training text, such as {first.name} "
-        f"({first.split}) and {first.train_name} (similarity {first.similarity:.2f}): scores on "
-        "these examples are too good"
+        f"{count} nearly the same as a training text, such as {first.name} ({first.split}) and "
+        f"{first.train_name} (similarity {first.similarity:.2f}): scores on these examples are too good"
     )
 
 

@@ -96,13 +96,14 @@ def _read_row(
 ) -> tuple[Record, str | None]:
     """The example of a row, and why it cannot be used."""
     text, label = row.cells.get(columns.text), row.cells.get(columns.label)
+    torn = row.surplus > 0  # So that its label may be a part of its text.
     record = Record(
         _name(table.path, row),
-        "" if isinstance(label, (list, dict)) else _written(label),
+        "" if torn or isinstance(label, (list, dict)) else _written(label),
         split or split_cell(table.path, row),
         text="" if isinstance(text, (list, dict)) else _written(text),
     )
-    if row.surplus:
+    if torn:
         count = len(table.columns)
         return record, f"{count + row.surplus} cells for {count} columns (a text without quotes?)"
     for name, cell in (("text", text), ("label", label)):
