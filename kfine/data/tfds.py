@@ -161,7 +161,8 @@ def find_features(tfds: Any, builder: Any, name: str, content: str) -> tuple[lis
     Raises:
         DataError: There are none.
     """
-    features = dict(builder.info.features or {})
+    # In the order of the alphabet: that of TFDS differs from process to process.
+    features = dict(sorted(dict(builder.info.features or {}).items()))
     wanted = getattr(tfds.features, content)
     contents = [key for key, kind in features.items() if isinstance(kind, wanted)]
     labels = [key for key, kind in features.items() if isinstance(kind, tfds.features.ClassLabel)]

@@ -11,11 +11,11 @@ from kfine.data.tables import Table, cell_text
 from kfine.errors import DataError
 
 # In the order of preference.
-_TEXT_NAMES = (
+TEXT_NAMES = (
     *("text", "sentence", "content", "review", "message", "comment", "tweet", "body", "document"),
-    *("utterance", "sms", "question", "query", "headline", "title", "description", "v2"),
+    *("utterance", "sms", "question", "query", "description", "headline", "title", "v2"),
 )
-_LABEL_NAMES = (
+LABEL_NAMES = (
     *("label", "labels", "class", "category", "sentiment", "target", "intent", "topic", "emotion"),
     *("polarity", "tag", "rating", "stars", "language", "genre", "v1"),
 )
@@ -72,7 +72,7 @@ def _given(table: Table, written: str | None) -> str | None:
 
 
 def _named_label(cells: dict[str, list[Any]]) -> str | None:
-    return next((name for name in _LABEL_NAMES if name in cells and _are_few(cells[name])), None)
+    return next((name for name in LABEL_NAMES if name in cells and _are_few(cells[name])), None)
 
 
 def _guessed_text(
@@ -83,7 +83,7 @@ def _guessed_text(
         for name, found in candidates.items()
         if name not in _FILE_NAMES and not _is_id(name) and _are_words(found)
     }
-    for name in _TEXT_NAMES:
+    for name in TEXT_NAMES:
         if name in lengths:
             return name
     if lengths:
@@ -104,7 +104,7 @@ def _guessed_label(table: Table, candidates: dict[str, list[Any]]) -> str:
         name
         for name, found in candidates.items()
         if not _is_id(name)
-        and name not in (*_TEXT_NAMES, *_FILE_NAMES)
+        and name not in (*TEXT_NAMES, *_FILE_NAMES)
         and _are_few(found)
         and 1 < len(_different(found)) < len(found)
     ]

@@ -13,8 +13,8 @@ from kfine.data.split import Split
 
 SIMILARITY = 0.9
 MOST_TRAINING_TEXTS = 50_000
-# Some six seconds of hashing.
-MOST_CHARACTERS = 20_000_000
+# Some six seconds and 450 MB.
+MOST_CHARACTERS = 10_000_000
 
 _GRAM = 5
 _HASHES = 2**20
@@ -22,6 +22,8 @@ _HASHES = 2**20
 _PRODUCTS = 4_000_000
 _COMPARED = 2_000
 _ROUNDING = 1e-9
+# Below SIMILARITY. Nearer to it, products cost less and let more pairs through to compare.
+_DROPPED = 0.7
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def find_near_duplicates(
 
     Two texts are near duplicates if they are equal as `normalized`, or if the cosine between
     their counts of runs of five characters (scikit-learn's `HashingVectorizer`) is 0.9 or more.
-    Exact duplicates are left to `find_shared`. With more than 50,000 training texts or 20
+    Exact duplicates are left to `find_shared`. With more than 50,000 training texts or 10
     million characters in all there is no cosine, because it would take long.
 
     Args:
@@ -119,7 +121,7 @@ def similar_texts(texts: Sequence[str], others: Sequence[str]) -> dict[int, tupl
 def _rare_part(counts: Any, frequency: np.ndarray) -> tuple[Any, np.ndarray]:
     """The rarest hashes of each row: enough that no similar pair can do without them.
 
-    A row x is cut into x = r + d, d being its most frequent hashes with a length below 0.9.
+    A row x is cut into x = r + d, d being its most frequent hashes with a length below 0.7.
     As rows have length 1, x·y >= 0.9 needs r·y >= 0.9 - |d| > 0: looking at r alone loses no
     pair and spares the products of hashes that every text has.
 
@@ -133,8 +135,7 @@ def _rare_part(counts: Any, frequency: np.ndarray) -> tuple[Any, np.ndarray]:
     squares = np.cumsum(counts.data[order] ** 2)
     begins = np.concatenate([[0.0], squares])[counts.indptr[:-1]]
     squares -= begins[rows]
-    # A little below 0.9: the sums are rounded.
-    drop = squares < (SIMILARITY - 1e-3) ** 2
+    drop = squares < _DROPPED**2
     lengths = np.zeros(counts.shape[0])
     np.maximum.at(lengths, rows[drop], np.sqrt(np.maximum(squares[drop], 0)))
     rare = counts.copy()
@@ -182,10 +183,11 @@ def _sentence(found: Sequence[NearDuplicate]) -> str:
     if not found:
         return ""
     first = found[0]
+    similarity = f"similarity {first.similarity:.2f}"
     count = "one held-out text is" if len(found) == 1 else f"{len(found)} held-out texts are"
     return (
         f"{count} nearly the same as a training text, such as {first.name} ({first.split}) and "
-        f"{first.train_name} (similarity {first.similarity:.2f}): scores on these examples are too good"
+        f"{first.train_name} ({similarity}): scores on these examples are too good"
     )
 
 

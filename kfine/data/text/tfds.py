@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kfine.data.records import Record, SetAside, Source
+from kfine.data.text.columns import LABEL_NAMES, TEXT_NAMES
 from kfine.data.text.tables import unusable
 from kfine.data.tfds import find_features, open_builder, read_examples
 from kfine.errors import DataError
@@ -18,16 +19,17 @@ def read_tfds_texts(
 
     Args:
         name: `NAME`, `NAME/CONFIG` or either with `:VERSION`.
-        text_column: Its `Text` feature; `text`, `sentence` or the first one if omitted.
-        label_column: Its `ClassLabel` feature; `label` or the first one if omitted.
+        text_column: Its `Text` feature; one called `text`, `sentence` or the like if omitted, or
+            else the first of the alphabet.
+        label_column: Its `ClassLabel` feature, found likewise.
 
     Raises:
         DataError: As in `read_tfds`, or nothing that can be used.
     """
     tfds, builder = open_builder(name, "a file or folder of texts")
     texts, labels = find_features(tfds, builder, name, "Text")
-    text = _chosen(name, texts, text_column, ("text", "sentence"))
-    label = _chosen(name, labels, label_column, ("label",))
+    text = _chosen(name, texts, text_column, TEXT_NAMES)
+    label = _chosen(name, labels, label_column, LABEL_NAMES)
 
     def record(place: str, class_name: str, split: str | None, content: bytes) -> Record:
         # What is no UTF-8 becomes a surrogate, and `unusable` finds it.
