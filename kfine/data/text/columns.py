@@ -57,6 +57,9 @@ def find_columns(table: Table, text_column: str | None, label_column: str | None
     text = text or _guessed_text(table.path, {n: cells[n] for n in cells if n != label}, cells)
     if label is None:
         label = _guessed_label(table, {name: cells[name] for name in cells if name != text})
+    for name in (text, label):
+        if table.columns.count(name) > 1:
+            raise DataError(f"{table.path} has two columns called {name!r}: rename one of them")
     return Columns(text, label, _note(table.path, text, label, text_column, label_column))
 
 

@@ -208,6 +208,9 @@ def test_columns_that_are_missing_are_named_with_those_there_are(
         f"{tmp_path / 'test.csv'} has no column 'mood', as train.csv has; there are: review, "
         "feeling"
     )
+    assert "has two columns called 'label'" in refusal(
+        write_table("two.csv", header="text,label,Label")
+    )
     (tmp_path / "n.csv").write_text("x,y\n1,2\n3,4\n")
     assert "has no column that looks like texts; there are: x, y; name it with text_column" in (
         refusal(tmp_path / "n.csv")
