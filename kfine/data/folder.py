@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from kfine.data.images import format_of
 from kfine.data.records import Record, SetAside, Source, printable, split_named
+from kfine.data.tables import SUFFIXES
 from kfine.errors import DataError
 
-_LAYOUT = "put the images in one folder per class, such as ROOT/cat/1.jpg and ROOT/dog/2.jpg"
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
-def read_folder(root: Path) -> Source:
-    """List the examples of a folder of class folders.
+@dataclass(frozen=True)
+class FolderKind:
+    """What a folder is expected to hold, for messages.
+
+    Attributes:
+        noun: `image`.
+        layout: What to do if it does not.
+        looks_right: Whether a file is one of these, at a glance.
+    """
+
+    noun: str
+    layout: str
+    looks_right: Callable[[Path], bool]
+
+
+def read_folder(root: Path, kind: FolderKind | None = None) -> Source:
+    """List the examples of a folder of class folders; of images, if no kind is given.
 
     `ROOT/class/**/file`, or `ROOT/split/class/**/file` if a folder named after a split (train,
     validation, val, valid, test) holds folders. Every file in a class folder counts, whatever
     its ending: those that are no images are found when they are decoded. Hidden files and what
     Windows and macOS leave behind are passed over. Files outside class folders are ignored,
-    with a warning if they are images.
+    with a warning if they are of the kind.
 
     Raises:
         DataError: The folder cannot be read, or holds no class folders.
     """
-    listing = _Listing(root)
+    kind = kind or IMAGES
+    listing = _Listing(root, kind)
     folders, loose = listing.entries(root)
     splits = [folder for folder in folders if split_named(folder.name)]
     if any(_has_folders(folder) for folder in splits):
@@ -40,7 +57,7 @@ def read_folder(root: Path) -> Source:
             else:
                 listing.warn_beside(folder, splits)
     elif not folders:
-        raise DataError(_no_folders(root, loose))
+        raise DataError(_no_folders(root, loose, kind))
     else:
         listing.warn_loose(root, loose)
         _refuse_wrapping(root, folders)
@@ -51,8 +68,9 @@ def read_folder(root: Path) -> Source:
 class _Listing:
     """Collects what is found below a root."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kind: FolderKind) -> None:
         self.root = root
+        self.kind = kind
         self.records: list[Record] = []
         self.set_aside: list[SetAside] = []
         self.warnings: list[str] = []
@@ -103,11 +121,11 @@ class _Listing:
             yield from self._below(deeper, above | {real})
 
     def warn_loose(self, folder: Path, files: list[Path]) -> None:
-        images = [path for path in files if _looks_like_image(path)]
-        if images:
+        found = [path for path in files if self.kind.looks_right(path)]
+        if found:
             self.warnings.append(
-                f"{_count(len(images), 'image')} directly in {folder}, in no class folder, "
-                f"ignored (such as {printable(images[0].name)})"
+                f"{_count(len(found), self.kind.noun)} directly in {folder}, in no class folder, "
+                f"ignored (such as {printable(found[0].name)})"
             )
 
     def warn_beside(self, folder: Path, splits: list[Path]) -> None:
@@ -125,7 +143,7 @@ class _Listing:
             if label not in used:
                 self.warnings.append(f"the class folder {self.name(folder)} is empty and ignored")
         if not self.records:
-            raise DataError(f"no images in {self.root}: {_LAYOUT}")
+            raise DataError(f"no {self.kind.noun}s in {self.root}: {self.kind.layout}")
         records = sorted(self.records, key=lambda record: record.name)
         return Source(
             "folder", self.root, tuple(records), tuple(self.set_aside), tuple(self.warnings)
@@ -148,15 +166,15 @@ def _refuse_wrapping(root: Path, folders: list[Path]) -> None:
         )
 
 
-def _no_folders(root: Path, loose: list[Path]) -> str:
-    images = sum(_looks_like_image(path) for path in loose)
-    if images:
-        return f"{root} holds {_count(images, 'image')} but no class folders: {_LAYOUT}"
-    tables = [path for path in loose if path.suffix.lower() in (".csv", ".tsv", ".jsonl")]
+def _no_folders(root: Path, loose: list[Path], kind: FolderKind) -> str:
+    found = sum(kind.looks_right(path) for path in loose)
+    if found:
+        return f"{root} holds {_count(found, kind.noun)} but no class folders: {kind.layout}"
+    tables = [path for path in loose if path.suffix.lower() in SUFFIXES]
     if tables:
-        return f"{root} holds no class folders: give {tables[0]} if that is the list of images"
-    state = "holds no images and no class folders" if loose else "is empty"
-    return f"the folder {root} {state}: {_LAYOUT}"
+        return f"{root} holds no class folders: give {tables[0]} if that lists the {kind.noun}s"
+    state = f"holds no {kind.noun}s and no class folders" if loose else "is empty"
+    return f"the folder {root} {state}: {kind.layout}"
 
 
 def _unusable(path: Path) -> str | None:
@@ -180,6 +198,13 @@ def _looks_like_image(path: Path) -> bool:
             return format_of(file.read(16)) is not None
     except OSError:
         return False
+
+
+IMAGES = FolderKind(
+    noun="image",
+    layout="put the images in one folder per class, such as ROOT/cat/1.jpg and ROOT/dog/2.jpg",
+    looks_right=_looks_like_image,
+)
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np
 
 from kfine.data.dataset import Data
-from kfine.data.manifest import SUFFIXES, read_column
+from kfine.data.manifest import read_column
 from kfine.data.split import Split
+from kfine.data.tables import SUFFIXES
+from kfine.data.text.folder import split_files
+from kfine.data.text.tables import read_text_column
 from kfine.errors import ConfigError, DataError
 
 
-def read_groups(data: str, column: str) -> dict[str, str]:
+def read_groups(data: str, column: str, *, texts: bool = False) -> dict[str, str]:
     """What a column of a manifest says of each example, such as the patient.
 
     Args:
-        data: The source; a CSV, TSV or JSONL file.
+        data: The source; a CSV, TSV or JSONL file, or for texts also a folder of such files.
         column: Its column, or key.
+        texts: The rows are texts, and named by their lines.
 
     Returns:
         Names of examples with their group.
@@ -28,11 +32,15 @@ def read_groups(data: str, column: str) -> dict[str, str]:
         DataError: The source has no columns, not this one, or it is empty somewhere.
     """
     path = Path(data).expanduser()
+    if texts and path.is_dir():
+        files = [file for file, _ in split_files(path)]
+        if files:
+            return read_text_column(files, column)
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         raise DataError(
             f"Groups are a column of a manifest (.csv, .tsv or .jsonl), and {data} is none."
         )
-    return read_column(path, column)
+    return read_text_column([path], column) if texts else read_column(path, column)
 
 
 def fold_data(

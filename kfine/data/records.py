@@ -28,7 +28,7 @@ _SPLIT_WORDS = {
 
 @dataclass(frozen=True)
 class Record:
-    """One labelled example and where its content is; exactly one of the last three is set.
+    """One labelled example and where its content is; exactly one of the last four is set.
 
     Attributes:
         name: Path below the root of its source with forward slashes, or a made-up one
@@ -38,6 +38,7 @@ class Record:
         path: The image file.
         array: The image itself, uint8 `(height, width, 3)`, where there is no file.
         content: Gives the encoded image, where it lies inside a larger file.
+        text: The text itself, where the example is one.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Record:
     path: Path | None = None
     array: Image | None = field(default=None, compare=False, repr=False)
     content: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+    text: str | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,12 @@ class Source:
     """What a source says that it holds, before anything is decoded.
 
     Attributes:
-        kind: `folder`, `manifest`, `tfds` or `digits`.
-        root: The folder that names are relative to, if the examples are files.
+        kind: `folder`, `manifest`, `tfds` or `digits`; `table` for texts in rows.
+        root: The folder that names are relative to, if the examples are (in) files.
         records: The examples, ordered by split and name.
         set_aside: What cannot be used, as far as that is known without decoding.
         warnings: Sentences on what was ignored or looks wrong.
+        notes: Sentences on how it was read, such as which columns were guessed.
     """
 
     kind: str
@@ -80,6 +83,7 @@ class Source:
     records: tuple[Record, ...]
     set_aside: tuple[SetAside, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def split_named(word: str) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kfine.data.manifest import SUFFIXES
 from kfine.data.records import Record, SetAside, Source
+from kfine.data.tables import SUFFIXES
 from kfine.errors import DataError
 
 __all__ = ["Record", "SetAside", "Source", "read_source"]
@@ -24,8 +24,6 @@ def read_source(data: str) -> Source:
     Raises:
         DataError: There is no such source, or it holds nothing to learn from.
     """
-    if not data.strip():
-        raise DataError(f"no data given: wanted {_KINDS}")
     if data == "digits":
         from kfine.data.digits import read_digits
 
@@ -35,19 +33,36 @@ def read_source(data: str) -> Source:
 
         return read_tfds(data.removeprefix("tfds:"))
 
-    path = Path(data).expanduser()
-    try:
-        if path.is_dir():
-            from kfine.data.folder import read_folder
+    path = existing_path(data, _KINDS)
+    if path.is_dir():
+        from kfine.data.folder import read_folder
 
-            return read_folder(path)
-        if not path.exists():
-            raise DataError(f"there is no folder or file {data}: wanted {_KINDS}")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{data[:200]!r} cannot be read: {reason}") from None
+        return read_folder(path)
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{data} is a file of a kind that lists no images: wanted {_KINDS}")
     from kfine.data.manifest import read_manifest
 
     return read_manifest(path)
+
+
+def existing_path(data: str, kinds: str) -> Path:
+    """The file or folder that a user names.
+
+    Args:
+        data: As written.
+        kinds: What would do, for the message.
+
+    Raises:
+        DataError: There is none.
+    """
+    if not data.strip():
+        raise DataError(f"no data given: wanted {kinds}")
+    path = Path(data).expanduser()
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"there is no folder or file {data}: wanted {kinds}") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{data[:200]!r} cannot be read: {reason}") from None
+    return path

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kfine.data.decoding import load_record
-from kfine.data.records import Image, Record
+from kfine.data.records import Record
 from kfine.data.store import RowStore
 from kfine.errors import DataError
+
+
+class Inputs(Protocol):
+    """What a split sees of its examples: rows by number."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    in_memory: bool
+
+    def take(self, numbers: ArrayLike) -> Self:
+        """Some of these rows, in this order."""
+        ...
+
+    def joined(self, other: Any) -> Self:
+        """These rows, then others of the same kind."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that these rows take."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: ArrayLike) -> NDArray[Any]:
+        """The rows with these numbers, in this order."""
+        ...
 
 
 class Rows:
@@ -53,15 +80,16 @@ class Split:
 
     Attributes:
         name: `train`, `validation` or `test`.
-        inputs: `inputs[indices]` is uint8 RGB, `(count, height, width, 3)`.
+        inputs: `inputs[indices]` is uint8 RGB, `(count, height, width, 3)`, or an object
+            array of texts, `(count,)`.
         labels: int32, `(count,)`: numbers into `Data.class_names`.
         names: Names within the source.
-        digests: SHA-256 of the encoded content.
+        digests: SHA-256 of the encoded content (of UTF-8, for a text).
         records: Where the examples come from.
     """
 
     name: str
-    inputs: Rows
+    inputs: Inputs
     labels: NDArray[np.int32]
     names: tuple[str, ...]
     digests: tuple[str, ...]
@@ -93,13 +121,18 @@ class Split:
             records=self.records + other.records,
         )
 
-    def read_raw(self, index: int) -> Image:
-        """Decode one example again: uint8 RGB `(height, width, 3)` at its original size.
+    def read_raw(self, index: int) -> Any:
+        """One example as it came: a text, or an image decoded again.
+
+        An image is uint8 RGB `(height, width, 3)` at its original size.
 
         Raises:
             DataError: The file has gone or changed into something else.
         """
+        record = self.records[index]
+        if record.text is not None:
+            return record.text
         try:
-            return load_record(self.records[index])[0]
+            return load_record(record)[0]
         except DataError as error:
             raise DataError(f"{self.names[index]} can no longer be read: {error}") from None

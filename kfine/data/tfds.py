@@ -1,4 +1,4 @@
-"""Image classification data sets of TensorFlow Datasets."""
+"""Classification data sets of TensorFlow Datasets."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import functools
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from typing import IO, Any
 
-from kfine.data.records import Record, Source, split_named
+from kfine.data.records import Record, SetAside, Source, split_named
 from kfine.errors import DataError, MissingPackage
 
 
@@ -27,6 +28,27 @@ def read_tfds(name: str) -> Source:
     Raises:
         DataError: There is no such data set, it cannot be downloaded, or it is of another kind.
     """
+    tfds, builder = open_builder(name, "an image folder or digits")
+    image, label = _features(tfds, builder, name)
+    copied = _Copied()
+
+    def record(place: str, class_name: str, split: str | None, encoded: bytes) -> Record:
+        content = functools.partial(copied.read, *copied.append(encoded))
+        return Record(place, class_name, split, content=content)
+
+    return read_examples(tfds, builder, name, image, label, record, as_it_lies=True)
+
+
+def open_builder(name: str, instead: str) -> tuple[Any, Any]:
+    """TensorFlow Datasets, and the builder of a data set that is prepared.
+
+    Args:
+        name: As in `read_tfds`.
+        instead: What a user without a network could use.
+
+    Raises:
+        DataError: There is no such data set, or it cannot be downloaded.
+    """
     try:
         import tensorflow_datasets as tfds
     except ImportError:
@@ -36,25 +58,49 @@ def read_tfds(name: str) -> Source:
 
     builder = _builder(tfds, name)
     if not builder.is_prepared():
-        _prepare(tfds, builder, name)
-    image, label = _features(tfds, builder, name)
+        _prepare(builder, name, instead)
+    return tfds, builder
+
+
+def read_examples(
+    tfds: Any,
+    builder: Any,
+    name: str,
+    content: str,
+    label: str,
+    record: Callable[[str, str, str | None, bytes], Record],
+    *,
+    as_it_lies: bool = False,
+) -> Source:
+    """List the examples of a builder.
+
+    Args:
+        tfds: The package.
+        builder: Of a prepared data set.
+        name: What the user calls it.
+        content: The feature that a model reads.
+        label: The `ClassLabel` feature; examples with a number below 0 in it are set aside.
+        record: Makes a record of a name, a class name, a split and the content.
+        as_it_lies: Do not decode the content.
+    """
     splits, warnings = _splits(builder, name)
-    copied = _Copied()
-    records = []
+    class_name = builder.info.features[label].int2str
+    records, set_aside = [], []
     for tfds_split, split in splits.items():
         dataset = builder.as_dataset(
             split=tfds_split,
-            decoders={image: tfds.decode.SkipDecoding()},
+            decoders={content: tfds.decode.SkipDecoding()} if as_it_lies else None,
             # One file after the other: the order, and so the names, are always the same.
             read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
         )
-        class_name = builder.info.features[label].int2str
         for number, example in enumerate(dataset.as_numpy_iterator()):
-            content = functools.partial(copied.read, *copied.append(example[image]))
-            record_name = f"{tfds_split}/{number:06d}"
+            place = f"{tfds_split}/{number:06d}"
+            if example[label] < 0:  # So does GLUE mark a test split whose labels are secret.
+                set_aside.append(SetAside(place, split, "no label"))
+                continue
             text = class_name(int(example[label]))
-            records.append(Record(record_name, text, split, content=content))
-    return Source("tfds", None, tuple(records), warnings=tuple(warnings))
+            records.append(record(place, text, split, example[content]))
+    return Source("tfds", None, tuple(records), tuple(set_aside), tuple(warnings))
 
 
 def _builder(tfds: Any, name: str) -> Any:
@@ -69,10 +115,10 @@ def _builder(tfds: Any, name: str) -> Any:
         ) from None
 
 
-def _prepare(tfds: Any, builder: Any, name: str) -> None:
+def _prepare(builder: Any, name: str, otherwise: str) -> None:
     instead = (
-        "prepare it where there is a network and set TFDS_DATA_DIR to that folder, or use an "
-        "image folder or digits"
+        "prepare it where there is a network and set TFDS_DATA_DIR to that folder, or use "
+        f"{otherwise}"
     )
     place = f"the data set {name!r} is not in {builder.data_dir} and cannot be downloaded"
     if not _reachable(builder):
@@ -101,21 +147,32 @@ def _reachable(builder: Any) -> bool:
 
 def _features(tfds: Any, builder: Any, name: str) -> tuple[str, str]:
     """Names of the image and of the label."""
-    features = dict(builder.info.features or {})
-    images = [key for key, kind in features.items() if isinstance(kind, tfds.features.Image)]
+    images, labels = find_features(tfds, builder, name, "Image")
+    image = "image" if "image" in images else images[0]
+    received = builder.info.features[image].np_dtype
+    if received not in ("uint8", "uint16"):
+        raise DataError(f"the images of the data set {name!r} are {received}: wanted uint8")
+    return image, "label" if "label" in labels else labels[0]
+
+
+def find_features(tfds: Any, builder: Any, name: str, content: str) -> tuple[list[str], list[str]]:
+    """Names of the features of a kind (`Image` or `Text`), and of the `ClassLabel` features.
+
+    Raises:
+        DataError: There are none.
+    """
+    # In the order of the alphabet: that of TFDS differs from process to process.
+    features = dict(sorted(dict(builder.info.features or {}).items()))
+    wanted = getattr(tfds.features, content)
+    contents = [key for key, kind in features.items() if isinstance(kind, wanted)]
     labels = [key for key, kind in features.items() if isinstance(kind, tfds.features.ClassLabel)]
-    if not images or not labels:
+    if not contents or not labels:
         kinds = ", ".join(f"{key} ({type(kind).__name__})" for key, kind in features.items())
         raise DataError(
-            f"the data set {name!r} is not for image classification: wanted an Image and a "
-            f"ClassLabel, received {kinds}"
+            f"the data set {name!r} is not for {content.lower()} classification: wanted the "
+            f"features {content} and ClassLabel, received {kinds}"
         )
-    image = "image" if "image" in images else images[0]
-    if features[image].np_dtype not in ("uint8", "uint16"):
-        raise DataError(
-            f"the images of the data set {name!r} are {features[image].np_dtype}: wanted uint8"
-        )
-    return image, "label" if "label" in labels else labels[0]
+    return contents, labels
 
 
 def _splits(builder: Any, name: str) -> tuple[dict[str, str | None], list[str]]:

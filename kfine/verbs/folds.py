@@ -89,7 +89,8 @@ def divide(data: Any, config: Any, count: int, groups: str | None) -> list[Any]:
     """
     from kfine.data.folds import fold_data, read_groups
 
-    known = read_groups(config.data, groups) if groups else None
+    texts = data.train.records[0].text is not None
+    known = read_groups(config.data, groups, texts=texts) if groups else None
     return fold_data(data, count, config.seed, known)
 
 

@@ -1,0 +1,109 @@
+"""A labelled data set in splits, with what was found out about it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from kfine.data.records import SPLITS, SetAside
+from kfine.data.split import Split
+from kfine.data.text.duplicates import NearDuplicate
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set and the truth about it.
+
+    Attributes:
+        source: What the user gave.
+        kind: As in `Source`.
+        class_names: In the order of the labels' numbers.
+        splits: By name; train comes first.
+        set_aside: What could not be used.
+        warnings: Sentences on what looks wrong.
+        notes: Sentences on how the splits were made.
+        shared: Content hash and (split, name) of content that is in two splits.
+        near_duplicates: Held-out texts that training holds almost; None if not looked for.
+    """
+
+    source: str
+    kind: str
+    class_names: tuple[str, ...]
+    splits: dict[str, Split]
+    set_aside: tuple[SetAside, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    shared: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
+    near_duplicates: tuple[NearDuplicate, ...] | None = None
+
+    @property
+    def train(self) -> Split:
+        """The training split."""
+        return self.splits["train"]
+
+    @property
+    def validation(self) -> Split | None:
+        """The validation split, if there is one."""
+        return self.splits.get("validation")
+
+    @property
+    def test(self) -> Split | None:
+        """The test split, if there is one."""
+        return self.splits.get("test")
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the sorted (split, content hash, label) of all examples used."""
+        lines = sorted(
+            f"{split.name}\t{digest}\t{record.label}\n"
+            for split in self.splits.values()
+            for digest, record in zip(split.digests, split.records, strict=True)
+        )
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def summary(self) -> dict[str, Any]:
+        """What was seen, used and set aside, ready for JSON.
+
+        A broken file of a source without splits counts as training: it would have been carved
+        from there.
+        """
+        aside = Counter(item.split or "train" for item in self.set_aside)
+        splits = {}
+        for name in (name for name in SPLITS if name in self.splits or aside[name]):
+            records = self.splits[name].records if name in self.splits else ()
+            counts = Counter(record.label for record in records)
+            splits[name] = {
+                "seen": len(records) + aside[name],
+                "used": len(records),
+                "set_aside": aside[name],
+                "per_class": {label: counts[label] for label in self.class_names},
+            }
+        found = {
+            "source": self.source,
+            "kind": self.kind,
+            "class_names": list(self.class_names),
+            "splits": splits,
+            "set_aside": [vars(item) for item in self.set_aside],
+            "shared": [
+                {"digest": digest, "files": [{"split": s, "name": n} for s, n in places]}
+                for digest, places in self.shared
+            ],
+            "warnings": list(self.warnings),
+            "notes": list(self.notes),
+            "fingerprint": self.fingerprint,
+        }
+        if self.near_duplicates is not None:
+            found["near_duplicates"] = [asdict(pair) for pair in self.near_duplicates]
+        return found
+
+    def split_lists(self) -> dict[str, list[dict[str, str]]]:
+        """Which example is where, ready for JSON: `load_images` or `load_texts` takes it back."""
+        return {
+            name: [
+                {"name": record.name, "label": record.label, "digest": digest}
+                for record, digest in zip(split.records, split.digests, strict=True)
+            ]
+            for name, split in self.splits.items()
+        }
