@@ -103,7 +103,7 @@ def _print_here(found: list[Measurement]) -> None:
     print_table(headings, rows)
     one = found[0]
     click.echo(
-        f"{one.runs} runs each, one image at a time, "
+        f"{one.runs} runs each, one example at a time, "
         f"{one.threads} {'thread' if one.threads == 1 else 'threads'}, this machine",
         err=True,
     )

@@ -71,7 +71,7 @@ def _print_models(metrics: dict[str, Any]) -> None:
         _print_gain(metrics)
     else:
         took = metrics["model"]["milliseconds"]
-        click.echo(f"on {metrics['count']} examples, {took:.1f} ms an image")
+        click.echo(f"on {metrics['count']} examples, {took:.1f} ms each")
 
 
 def _print_gain(metrics: dict[str, Any]) -> None:

@@ -25,15 +25,15 @@ from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
 @click.option(
     "--quantize",
     type=click.Choice([*QUANTIZE, AUTO]),
-    help="How weights are stored; int8 and int16 are calibrated on training images; auto tries all "
-    "and takes the smallest that keeps the limits.  [default: float16, none for saved_model "
-    "and onnx]",
+    help="How weights are stored; int8 and int16 are calibrated on training examples; auto tries "
+    "all and takes the smallest that keeps the limits.  [default: float16, dynamic for texts, "
+    "none for saved_model and onnx]",
 )
 @click.option(
     "--input",
     type=click.Choice(INPUTS),
     help="Images of any size, resized in the graph, or of the model's size only.  "
-    "[default: fixed for a bundle, else any]",
+    "[default: fixed for a bundle and for texts, else any]",
 )
 @click.option(
     "--max-drop",
@@ -45,22 +45,23 @@ from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
 )
 @click.option("--max-size", metavar="SIZE", help="Largest file, such as 4MB.")
 @click.option(
-    "--max-latency", metavar="TIME", help="Longest time an image on this machine, such as 20ms."
+    "--max-latency", metavar="TIME", help="Longest time an example on this machine, such as 20ms."
 )
 @click.option(
     "--calibration",
     type=click.IntRange(2),
     default=120,
     show_default=True,
-    metavar="IMAGES",
-    help="Training images that calibrate integers, balanced over the classes.",
+    metavar="EXAMPLES",
+    help="Training examples that calibrate integers, balanced over the classes.",
 )
 @quiet_option
 @json_option
 def command(run: str, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Export RUN and measure the exported file on the held-out split.
 
-    The file takes raw uint8 RGB and gives class probabilities; labels are inside.
+    The file takes raw uint8 RGB or the token ids of a text and gives class probabilities; labels
+    and tokenizer are inside.
     """
     from kfine.verbs.export import export
 
@@ -82,12 +83,14 @@ def _print(report: Any) -> None:
     verdict = report.verdict
     if not verdict.passed:
         return
+    from kfine.exporting.medium import medium_class
+
     click.echo(f"{report.bundle or report.path}")
     click.echo(
         f"{format_bytes(report.size_bytes)}; on {verdict.count} held-out examples: "
         f"{verdict.metric} {verdict.exported:.3f} (Keras {verdict.reference:.3f}, "
         f"{0 - verdict.drop:+.3f}), agreement {verdict.agreement:.3f}, "
-        f"{report.milliseconds:.1f} ms an image on this machine"
+        f"{report.milliseconds:.1f} ms {medium_class(report.medium).each} on this machine"
     )
     if report.float_layers:
         click.echo(f"{len(report.float_layers)} layers for which int8 is too coarse stay in float")

@@ -31,8 +31,8 @@ class Measurement:
         path: The file or folder, as given.
         kind: "keras", "saved_model", "tflite", "onnx" or "openvino".
         threads: CPU threads that the runtime may use.
-        image_size: Height and width in pixels of the image that it was run on.
-        runs: Timed runs, one image each.
+        input_shape: Of the input that it was run on, `(1, height, width, 3)` or `(1, length)`.
+        runs: Timed runs, one example each.
         load_ms: From the file to a model that can run, the import of its runtime left out.
         first_ms: The first run, in which memory is planned and graphs are traced.
         median_ms: Of the timed runs.
@@ -45,7 +45,7 @@ class Measurement:
     path: Path
     kind: str
     threads: int
-    image_size: tuple[int, int]
+    input_shape: tuple[int, ...]
     runs: int
     load_ms: float
     first_ms: float
@@ -74,7 +74,7 @@ def measure(
     warmup: int = 5,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Measurement]:
-    """Run each model on the same kind of image, in turns.
+    """Run each model on the same kind of input, in turns.
 
     Each model is loaded in a process of its own, so that memory is its own. The timed runs are
     spread over five rounds in which the models take turns, so that a machine that slows down
@@ -121,7 +121,7 @@ def measure(
             path=path,
             kind=child.kind,
             threads=threads,
-            image_size=(said["image_size"][0], said["image_size"][1]),
+            input_shape=tuple(said["input_shape"]),
             runs=len(found),
             load_ms=said["load_ms"],
             first_ms=start,

@@ -32,12 +32,12 @@ _RUNTIMES = {
 }
 
 
-def load(path: Path, kind: str, threads: int) -> tuple[Run, tuple[int, int]]:
+def load(path: Path, kind: str, threads: int) -> tuple[Run, np.ndarray]:
     """Load a model as it would be used.
 
     Returns:
-        What runs one raw uint8 RGB image `(height, width, 3)` to its probabilities, and the
-        height and width in pixels of the images that the model was trained on.
+        What runs one input `(1, ...)` to its probabilities, and such an input: noise of the
+        size of training, or a row of full length.
     """
     if kind == "keras":
         return _load_keras(path)
@@ -45,25 +45,25 @@ def load(path: Path, kind: str, threads: int) -> tuple[Run, tuple[int, int]]:
 
     # This process may end: nobody else is in it.
     predictor = load_exported(path, threads=threads, trusted=True)
-    return lambda image: predictor.predict([image]), predictor.trained_size
+    return predictor.answer, predictor.medium.sample()
 
 
-def _load_keras(path: Path) -> tuple[Run, tuple[int, int]]:
+def _load_keras(path: Path) -> tuple[Run, np.ndarray]:
     """A run's model behind the same preprocessing as an exported file, as one compiled call."""
     import keras
     import tensorflow as tf
 
-    from kfine.exporting.inference import inference_model
-    from kfine.models.preprocessing import Preprocessing
+    from kfine.exporting.medium import medium_of
+    from kfine.models.preprocessing import read_preprocessing
     from kfine.runs.folder import open_run
 
     folder = open_run(path)
-    preprocessing = Preprocessing.from_dict(folder.read("preprocessing.json"))
+    medium = medium_of(read_preprocessing(folder.read("preprocessing.json"), path))
     model = keras.saving.load_model(folder.model_path, compile=False)
-    inference = inference_model(model, preprocessing)
+    inference = medium.inference(model, medium.usual_input[1])
     # XLA would compile for minutes; Keras itself leaves it out on a CPU.
-    call = tf.function(lambda images: inference(images, training=False), jit_compile=False)
-    return lambda image: call(tf.constant(image[None])).numpy(), preprocessing.image_size
+    call = tf.function(lambda tensor: inference(tensor, training=False), jit_compile=False)
+    return lambda tensor: call(tf.constant(tensor)).numpy(), medium.sample()
 
 
 def peak_memory() -> int:
@@ -77,12 +77,12 @@ def peak_memory() -> int:
         return peak if sys.platform == "darwin" else 1024 * peak
 
 
-def timed(run: Run, image: np.ndarray, count: int) -> list[float]:
+def timed(run: Run, tensor: np.ndarray, count: int) -> list[float]:
     """Milliseconds of each of `count` runs."""
     found = []
     for _ in range(count):
         start = time.perf_counter()
-        run(image)
+        run(tensor)
         found.append(1000 * (time.perf_counter() - start))
     return found
 
@@ -97,15 +97,15 @@ def serve(path: Path, kind: str, threads: int, say: Callable[[dict[str, Any]], N
         tf.config.threading.set_inter_op_parallelism_threads(1)
     before = peak_memory()
     start = time.perf_counter()
-    run, size = load(path, kind, threads)
+    run, tensor = load(path, kind, threads)
     loaded = 1000 * (time.perf_counter() - start)
-    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     version = str(getattr(runtime, "__version__", ""))
-    say({"load_ms": loaded, "image_size": size, "runtime": before, "version": version})
+    shape = list(tensor.shape)
+    say({"load_ms": loaded, "input_shape": shape, "runtime": before, "version": version})
     for line in sys.stdin:
         if not line.strip():
             break
-        say({"times": timed(run, image, int(line))})
+        say({"times": timed(run, tensor, int(line))})
     say({"peak": peak_memory()})
 
 

@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kfine.exporting.golden import GoldenPhoto, preprocessing_description, write_golden
+from kfine.exporting.golden import GoldenExample, write_golden
 from kfine.exporting.kinds import BUNDLED
+from kfine.exporting.medium import medium_of
 from kfine.exporting.metadata import LABELS, metadata_files
 from kfine.exporting.model_card import model_card
+from kfine.exporting.outputs import describe_output
 from kfine.exporting.report import ExportReport
 from kfine.exporting.snippets import snippets
-from kfine.models.preprocessing import Preprocessing
 from kfine.runs.files import whole_file, whole_folder
 
 MODEL = BUNDLED
@@ -26,9 +27,9 @@ _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 def write_bundle(
     report: ExportReport,
     destination: Path,
-    preprocessing: Preprocessing,
+    preprocessing: Any,
     class_names: Sequence[str],
-    photos: Sequence[GoldenPhoto],
+    golden: Sequence[GoldenExample],
     facts: Mapping[str, Any],
 ) -> ExportReport:
     """Move an exported file into a bundle: a folder, and a zip of it beside it.
@@ -38,29 +39,29 @@ def write_bundle(
     Args:
         report: Of a `.tflite` that passed.
         destination: The folder to make; the zip has its name and `.zip`.
-        preprocessing: What lies before the backbone.
+        preprocessing: What lies between raw examples and the model.
         class_names: In the order of the probabilities.
-        photos: Held-out examples that become the golden ones.
+        golden: Held-out examples that become the golden ones.
         facts: What the run knows, for the model card.
 
     Returns:
         The report with the file's new path and the bundle's.
     """
-    output = "uint8" if report.quantize == "int8-full" else "float32"
-    description = preprocessing_description(
-        preprocessing, input_kind=report.input_kind, output=output
-    )
+    medium = medium_of(preprocessing)
+    output = describe_output(report.quantize)
+    description = {**medium.describe(report.input_kind), "output": output}
     moved = replace(report, path=destination / MODEL, bundle=destination, format="bundle")
     with whole_folder(destination) as folder:
         model = folder / MODEL
         shutil.copyfile(report.path, model)
         (folder / LABELS).write_text(metadata_files(class_names, {})[LABELS], encoding="utf-8")
-        write_golden(folder / "golden", model, photos, class_names, description, preprocessing)
+        write_golden(folder / "golden", model, golden, class_names, description, medium)
+        medium.write_programs(folder)
         (folder / "snippets").mkdir()
-        texts = snippets(preprocessing, class_names, model=MODEL, output=output)
+        texts = snippets(medium, class_names, model=MODEL, output=output["dtype"])
         for name, text in texts.items():
             (folder / "snippets" / name).write_text(text, encoding="utf-8")
-        card = model_card(moved, class_names, description, facts)
+        card = model_card(moved, class_names, medium, facts)
         (folder / "model_card.md").write_text(card, encoding="utf-8")
         values = {**moved.to_dict(), "path": MODEL, "bundle": None}
         document = {**values, "classes": list(class_names), "preprocessing": description}

@@ -1,4 +1,4 @@
-"""Which training images calibrate an integer file."""
+"""Which training examples calibrate an integer file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from kfine.errors import ExportError
 
 # 60 to 240 photos made no difference to an EfficientNet-Lite0; 24 were fewer than wanted.
-CALIBRATION_IMAGES = 120
+CALIBRATION_EXAMPLES = 120
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,15 @@ class Calibration:
     """What calibrated a file, so that it can be made again.
 
     Attributes:
-        split: The split that the images are from.
-        images: How many.
+        split: The split that the examples are from.
+        examples: How many.
         seed: Of the choice.
         per_class: How many of each class.
-        indices: int64 `(images,)` positions in the split.
+        indices: int64 `(examples,)` positions in the split.
     """
 
     split: str
-    images: int
+    examples: int
     seed: int
     per_class: dict[str, int]
     indices: np.ndarray
@@ -40,7 +40,7 @@ class Calibration:
 
 
 def representative_indices(
-    labels: np.ndarray, *, count: int = CALIBRATION_IMAGES, seed: int = 0
+    labels: np.ndarray, *, count: int = CALIBRATION_EXAMPLES, seed: int = 0
 ) -> np.ndarray:
     """Choose examples class by class in turn, so that rare classes set their ranges too.
 
@@ -65,7 +65,7 @@ def choose_calibration(
     labels: np.ndarray,
     class_names: Sequence[str],
     *,
-    count: int = CALIBRATION_IMAGES,
+    count: int = CALIBRATION_EXAMPLES,
     seed: int = 0,
     split: str = "train",
 ) -> Calibration:
@@ -74,7 +74,7 @@ def choose_calibration(
     Args:
         labels: Integer classes `(examples,)` of the split.
         class_names: Names in the order of the integers.
-        count: How many images to choose, at most all.
+        count: How many examples to choose, at most all.
         seed: Of the choice within each class.
         split: The split's name, for the record.
 
@@ -88,7 +88,7 @@ def choose_calibration(
     present = [name for name, n in per_class.items() if n]
     if len(present) < 2:
         raise ExportError(
-            "A calibration set needs images of two classes or more, at least one of each class "
+            "A calibration set needs examples of two classes or more, at least one of each class "
             f"is better. Received: {len(indices)} of {', '.join(present) or 'none'}"
         )
     return Calibration(split, len(indices), seed, per_class, indices)

@@ -20,9 +20,9 @@ QUANTIZE_OF = {
 ENDINGS = {"tflite": ".tflite", "trainable": ".tflite", "onnx": ".onnx"}
 
 
-def default_quantize(format: str) -> str:
-    """What an export is stored as where nothing is said."""
-    return QUANTIZE_OF.get(format, ("float16",))[0]
+def default_quantize(format: str, usual: str) -> str:
+    """What an export is stored as where nothing is said; `usual` is that of the medium."""
+    return QUANTIZE_OF.get(format, (usual,))[0]
 
 
 def misfit(format: str, quantize: str) -> str:

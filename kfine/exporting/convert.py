@@ -28,11 +28,12 @@ REPORTED = 8
 
 
 def representative_dataset(
-    folder: Path, dtype: Any = np.uint8, count: int | None = None
-) -> Iterator[dict[str, Any]]:
-    """One input of the signature for each `.npy` file, in the order of their names."""
+    folder: Path, dtype: Any = None, count: int | None = None
+) -> Iterator[list[Any]]:
+    """The one input for each `.npy` file, in the order of their names; as stored if no dtype."""
     for path in islice(sorted(folder.glob("*.npy")), count):
-        yield {"image": np.load(path)[None].astype(dtype)}
+        tensor = np.load(path)[None]
+        yield [tensor if dtype is None else tensor.astype(dtype)]
 
 
 def convert(saved_model: Path, quantize: str, representative: Path | None, flex: bool) -> bytes:
@@ -43,7 +44,7 @@ def convert(saved_model: Path, quantize: str, representative: Path | None, flex:
     for imprecise layers.
     """
     if quantize in CALIBRATED and representative is None:
-        raise ValueError(f"{quantize} needs representative images")
+        raise ValueError(f"{quantize} needs a representative dataset")
     if quantize == "int4":
         from kfine.exporting.four_bit import four_bit_weights
 
@@ -71,7 +72,7 @@ def _converter(saved_model: Path, quantize: str, representative: Path | None, fl
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if quantize in CALIBRATED and representative is not None:
-        dtype = np.float32 if quantize == "int8-full" else np.uint8
+        dtype = np.float32 if quantize == "int8-full" else None
         converter.representative_dataset = lambda: representative_dataset(representative, dtype)
     return converter
 

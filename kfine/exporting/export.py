@@ -11,37 +11,43 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from kfine.data.images import resize_image
 from kfine.errors import ExportError
-from kfine.exporting.choices import AUTO, CALIBRATED, ENDINGS, FORMATS, QUANTIZE, misfit
+from kfine.exporting.choices import (
+    AUTO,
+    CALIBRATED,
+    ENDINGS,
+    FORMATS,
+    QUANTIZE,
+    default_quantize,
+    misfit,
+)
 from kfine.exporting.gate import Metric, Verdict, accuracy, refusal
 from kfine.exporting.ladder import KINDS, Rung, choose, climb, failure
 from kfine.exporting.limits import Limits
 from kfine.exporting.lint import lint_file
 from kfine.exporting.litert import write_tflite
 from kfine.exporting.measured import HeldOut, Progress, measure_file, silent
+from kfine.exporting.medium import Medium, medium_of
 from kfine.exporting.metadata import read_metadata
 from kfine.exporting.report import ExportReport
 from kfine.exporting.saved_model import write_saved_model
-from kfine.models.preprocessing import Preprocessing
 
 __all__ = ["ExportReport", "HeldOut", "export_model"]
 
 
 def export_model(
     inference: keras.Model,
-    preprocessing: Preprocessing,
+    preprocessing: Any,
     labels: Sequence[str],
     destination: Path,
     held_out: HeldOut,
     *,
     format: str = "tflite",
-    quantize: str = "float16",
-    input_kind: str = "any",
+    quantize: str | None = None,
+    input_kind: str | None = None,
     name: str = "model",
-    representative_images: Iterable[np.ndarray] | None = None,
+    representative: Iterable[Any] | None = None,
     max_drop: float = 0.01,
     limits: Limits | None = None,
     validation: Callable[[], HeldOut] | None = None,
@@ -56,20 +62,21 @@ def export_model(
     is replaced by a good one, and left alone by a refused one.
 
     Args:
-        inference: Raw uint8 images to probabilities, as a recipe's `export_spec` makes it.
-        preprocessing: What it does to raw images before the backbone; calibration images are
-            resized with it, and it is written into the file.
+        inference: Raw uint8 images or token ids to probabilities, as a recipe's `export_spec`
+            makes it.
+        preprocessing: A `Preprocessing` or a `TextPreprocessing`: what lies between raw examples
+            and the model. It is written into the file, with its tokenizer if it has one.
         labels: Class names in the order of the logits.
         destination: The folder to write to; made if missing.
         held_out: What the file is measured on.
         format: "tflite", "trainable", "saved_model", "onnx" or "openvino".
         quantize: A kind of `choices.QUANTIZE` that the format can store, or "auto": all of
             `ladder.KINDS` are measured on `validation` and the smallest that keeps `limits` is
-            taken.
+            taken. The medium's usual one if omitted: float16 for images, dynamic for texts.
         input_kind: "any" resizes in the graph, "fixed" takes the model's size only:
-            what `inference` was made with.
+            what `inference` was made with. The medium's usual one if omitted.
         name: The file's name without ending; `{}` in it stands for the kind that was taken.
-        representative_images: uint8 RGB real images that calibrate integers, see
+        representative: Raw training examples that calibrate integers, see
             `choose_calibration`; iterated anew for each kind.
         max_drop: Largest allowed fall of the metric, a fraction; `limits` wins over it.
         limits: What else the file must keep.
@@ -87,7 +94,10 @@ def export_model(
         MissingPackage: If the format's packages are optional and not installed.
     """
     limits = limits or Limits(max_drop)
-    _check_settings(format, quantize, input_kind, representative_images, validation)
+    medium = medium_of(preprocessing)
+    quantize = quantize or default_quantize(format, medium.usual_quantize)
+    input_kind = input_kind or medium.usual_input[1]
+    _check_settings(format, quantize, input_kind, medium, representative, validation)
     destination.mkdir(parents=True, exist_ok=True)
     facts = {"input": input_kind, "preprocessing": preprocessing.to_dict(), **(info or {})}
     measuring: dict[str, Any] = {"metric": metric, "metric_name": metric_name}
@@ -101,13 +111,13 @@ def export_model(
                 Path(folder),
                 format=format,
                 quantize=kind,
-                representative_images=representative_images,
+                representative=representative,
                 info=facts,
             )
 
         rungs: list[Rung] = []
         if quantize == AUTO and validation is not None:
-            kinds = [kind for kind in KINDS if input_kind == "fixed" or kind != "int8-full"]
+            kinds = [kind for kind in KINDS if not medium.misfit(format, kind, input_kind)]
             rungs = climb(
                 convert, validation, labels, limits, kinds=kinds, progress=progress, **measuring
             )
@@ -116,7 +126,16 @@ def export_model(
                 verdict = refusal(failure(rungs, limits), len(held_out.labels), metric_name)
                 path = destination / "ladder.json"
                 return ExportReport(
-                    path, format, AUTO, input_kind, 0, (), None, verdict, ladder=tuple(rungs)
+                    path,
+                    format,
+                    AUTO,
+                    input_kind,
+                    0,
+                    (),
+                    None,
+                    verdict,
+                    ladder=tuple(rungs),
+                    medium=medium.name,
                 )
             made, quantize = taken.path, taken.quantize
             progress(f"confirming {quantize} on the held-out split")
@@ -145,18 +164,19 @@ def export_model(
         carried.get("calibration"),
         findings,
         ladder=tuple(rungs),
+        medium=medium.name,
     )
 
 
 def convert_model(
     inference: keras.Model,
-    preprocessing: Preprocessing,
+    preprocessing: Any,
     labels: Sequence[str],
     folder: Path,
     *,
     format: str = "tflite",
     quantize: str = "float16",
-    representative_images: Iterable[np.ndarray] | None = None,
+    representative: Iterable[Any] | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write one file or SavedModel, not measured yet; the arguments are those of `export_model`.
@@ -172,8 +192,11 @@ def convert_model(
     facts = {"format": format, "quantize": quantize, **(info or {})}
     if quantize not in CALIBRATED:
         facts.pop("calibration", None)
+    medium = medium_of(preprocessing)
+    files = medium.files()
     if format == "saved_model":
-        return write_saved_model(inference, folder / "saved_model", labels, facts)
+        more, path = medium.more_signatures(inference), folder / "saved_model"
+        return write_saved_model(inference, path, labels, facts, files=files, signatures=more)
     if format == "trainable":
         from kfine.exporting.on_device_training import write_trainable
 
@@ -191,17 +214,20 @@ def convert_model(
     graph = folder / ("graph-float-input" if full else "graph")
     if not graph.exists():
         write_saved_model(inference, graph, labels, facts, batch=1, float_input=full)
-    chosen = () if representative_images is None else representative_images
-    images = (resize_image(image, preprocessing.image_size) for image in chosen)
+    chosen = () if representative is None else representative
+    tensors = (medium.calibration(example) for example in chosen)
     path = folder / f"{quantize}.tflite"
-    return write_tflite(graph, path, labels, facts, quantize=quantize, representative=images)
+    return write_tflite(
+        graph, path, labels, facts, quantize=quantize, representative=tensors, files=files
+    )
 
 
 def _check_settings(
     format: str,
     quantize: str,
     input_kind: str,
-    representative_images: Iterable[np.ndarray] | None,
+    medium: Medium,
+    representative: Iterable[Any] | None,
     validation: Any,
 ) -> None:
     formats = [one for one in FORMATS if one != "bundle"]
@@ -211,12 +237,13 @@ def _check_settings(
         raise ExportError(
             f"Unknown quantization: {quantize!r}; use one of {', '.join(QUANTIZE)}, {AUTO}."
         )
-    if misfit(format, quantize):
-        raise ExportError(misfit(format, quantize))
-    if quantize == "int8-full" and input_kind != "fixed":
-        raise ExportError("int8-full has no float in it, so no resize: use the input kind 'fixed'.")
-    if quantize in (*CALIBRATED, AUTO) and representative_images is None:
-        raise ExportError(f"{quantize} is calibrated on real training images: received none.")
+    reason = misfit(format, quantize) or medium.misfit(format, quantize, input_kind)
+    if reason:
+        raise ExportError(reason)
+    if quantize in (*CALIBRATED, AUTO) and representative is None:
+        raise ExportError(
+            f"{quantize} is calibrated on real training {medium.many}: received none."
+        )
     if quantize == AUTO and validation is None:
         raise ExportError("auto chooses on a validation split: received none.")
 

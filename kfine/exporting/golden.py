@@ -1,127 +1,81 @@
-"""Golden inputs and outputs: real images with which a port to another language is checked."""
+"""Golden inputs and outputs: real examples with which a port to another language is checked."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kfine.data.images import resize_image
-from kfine.models.preprocessing import Preprocessing
+from kfine.exporting.medium import Medium
+from kfine.exporting.outputs import named
 
-GOLDEN_IMAGES = 4
-# Photos are kept without loss, and one of 12 megapixels would weigh 20 MB.
-_LARGEST_SIDE = 1024
+GOLDEN_EXAMPLES = 4
 # What other kernels may differ by at the least: float16 arithmetic of GPUs, one 8-bit level.
 _LEAST_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
-class GoldenPhoto:
+class GoldenExample:
     """One held-out example.
 
     Attributes:
-        image: uint8 RGB `(height, width, 3)` of any size, upright.
+        example: uint8 RGB `(height, width, 3)` of any size, upright; or a text, a str or a tuple
+            of two.
         label: Its true class, a name.
     """
 
-    image: np.ndarray
+    example: Any
     label: str
-
-
-def preprocessing_description(
-    preprocessing: Preprocessing, *, input_kind: str, output: str
-) -> dict[str, Any]:
-    """What lies between a photo and the model, and what the model does itself; JSON-able."""
-    height, width = preprocessing.image_size
-    resize = {
-        "size": {"height": height, "width": width},
-        "method": "bilinear",
-        "half_pixel_centers": True,
-        "antialias": False,
-        "keep_aspect_ratio": False,
-        "rounding": "nearest, ties to even",
-        "where": "in the graph" if input_kind == "any" else "in the app",
-    }
-    return {
-        "input": {
-            "name": "image",
-            "shape": [1, None, None, 3] if input_kind == "any" else [1, height, width, 3],
-            "dtype": "uint8",
-            "colour": "RGB",
-            "orientation": "upright, EXIF applied",
-        },
-        "resize": resize,
-        "normalisation": {
-            "formula": "image * scale + offset",
-            "scale": list(preprocessing.scale),
-            "offset": list(preprocessing.offset),
-            "where": "in the graph",
-        },
-        "output": {
-            "name": "probabilities",
-            "dtype": output,
-            **({"scale": 1 / 256, "zero": 0} if output == "uint8" else {}),
-        },
-    }
 
 
 def write_golden(
     folder: Path,
     model: Path,
-    photos: Sequence[GoldenPhoto],
+    examples: Sequence[GoldenExample],
     class_names: Sequence[str],
-    description: dict[str, Any],
-    preprocessing: Preprocessing,
+    description: Mapping[str, Any],
+    medium: Medium,
 ) -> None:
-    """Write photos, their exact input tensors, and what the file answers to them.
+    """Write examples, their exact input tensors, and what the file answers to them.
 
-    `NAME.png` is the photo, `NAME.npy` and `NAME.bin` the tensor of the model's size that the
-    described resize makes of it; `golden.json` holds the probabilities and by how much another
+    `NAME.npy` and `NAME.bin` are the tensor of the model's size; the example itself is a file
+    beside them, or in `golden.json`. That also holds the probabilities and by how much another
     runtime may differ: twice the difference between LiteRT's fast and its plain kernels here,
     0.01 at the least.
 
     Args:
         folder: Made here.
         model: The `.tflite`.
-        photos: Held-out examples.
+        examples: Held-out ones.
         class_names: In the order of the probabilities.
-        description: From `preprocessing_description`.
-        preprocessing: The size that photos are resized to.
+        description: Of the preprocessing, from `Medium.describe`.
+        medium: Writes the examples.
     """
-    from PIL import Image
-
     folder.mkdir()
     tensors: list[np.ndarray] = []
-    examples: list[dict[str, Any]] = []
-    for number, photo in enumerate(photos, start=1):
+    entries: list[dict[str, Any]] = []
+    for number, one in enumerate(examples, start=1):
         stem = f"{number:02d}"
-        image = _at_most(photo.image, _LARGEST_SIDE)
-        tensor = resize_image(image, preprocessing.image_size)[None]
-        Image.fromarray(image).save(folder / f"{stem}.png")
+        tensor, entry = medium.write_golden(folder, stem, one.example)
         np.save(folder / f"{stem}.npy", tensor)
         (folder / f"{stem}.bin").write_bytes(tensor.tobytes())
         tensors.append(tensor)
-        examples.append({"photo": f"{stem}.png", "tensor": f"{stem}.npy", "bytes": f"{stem}.bin"})
+        entries.append({**entry, "tensor": f"{stem}.npy", "bytes": f"{stem}.bin"})
     fast, plain = answers(model, tensors), answers(model, tensors, plain=True)
-    for example, row, photo in zip(examples, fast, photos, strict=True):
-        example["label"] = photo.label
-        example["top"] = class_names[int(row.argmax())]
-        example["probabilities"] = {
-            name: round(float(value), 6) for name, value in zip(class_names, row, strict=True)
-        }
+    for entry, row, one in zip(entries, fast, examples, strict=True):
+        entry.update(label=one.label, **named(row, class_names))
     tolerance = max(_LEAST_TOLERANCE, 2 * float(np.abs(fast - plain).max()))
     document = {
         "model": model.name,
         "preprocessing": description,
-        "tensor": {"shape": list(tensors[0].shape), "dtype": "uint8"},
+        "tensor": {"shape": list(tensors[0].shape), "dtype": str(tensors[0].dtype)},
         "tolerance": round(tolerance, 4),
-        "examples": examples,
+        "examples": entries,
     }
     text = json.dumps(document, indent=1, ensure_ascii=False)
     (folder / "golden.json").write_text(text + "\n", encoding="utf-8")
@@ -132,7 +86,7 @@ def answers(model: Path, tensors: Sequence[np.ndarray], *, plain: bool = False) 
 
     Args:
         model: The `.tflite`.
-        tensors: uint8 `(1, height, width, 3)`, all of one size.
+        tensors: uint8 `(1, height, width, 3)` or int32 `(1, length)`, all of one size.
         plain: Leave out XNNPACK, LiteRT's fast kernels.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -152,11 +106,3 @@ def answers(model: Path, tensors: Sequence[np.ndarray], *, plain: bool = False) 
     scale, zero = target["quantization"]
     values = np.stack(rows)
     return (values - zero) * scale if scale else values
-
-
-def _at_most(image: np.ndarray, side: int) -> np.ndarray:
-    height, width = image.shape[:2]
-    factor = side / max(height, width)
-    if factor >= 1:
-        return image
-    return resize_image(image, (max(1, round(height * factor)), max(1, round(width * factor))))

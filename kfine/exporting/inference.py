@@ -1,15 +1,19 @@
-"""The model as a phone sees it: raw RGB in, class probabilities out."""
+"""The model as a phone sees it: raw RGB or token ids in, class probabilities out."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kfine.errors import ExportError
+from kfine.exporting.outputs import NAME
 from kfine.models.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from kfine.models.text_preprocessing import TextPreprocessing
 
 
 class RawImages(keras.layers.Layer):
@@ -48,6 +52,42 @@ class RawImages(keras.layers.Layer):
         return (input_shape[0], *self.preprocessing.image_size, 3)
 
 
+class RawTokens(keras.layers.Layer):
+    """int32 ids `(batch, length)` to what an encoder takes, in LiteRT builtins.
+
+    The padding mask is 1 where an id is not padding. Segment ids are 1 behind the first
+    separator as far as the second text reaches, and 0 everywhere else: what the tokenizer's
+    `encode_pair` gives, unless the text itself holds a separator.
+
+    Args:
+        inputs: Of `token_ids`, `padding_mask` and `segment_ids` those that the encoder takes.
+        padding: Id of the padding.
+        separator: Id of the token that ends each text.
+    """
+
+    def __init__(self, inputs: tuple[str, ...], padding: int, separator: int) -> None:
+        super().__init__(name="raw_tokens", dtype="float32")
+        self.inputs = inputs
+        self.padding = padding
+        self.separator = separator
+
+    def call(self, token_ids: Any) -> dict[str, Any]:
+        """Work out mask and segments."""
+        used = tf.cast(tf.not_equal(token_ids, self.padding), tf.int32)
+        ends = tf.cast(tf.equal(token_ids, self.separator), tf.int32)
+        behind = tf.minimum(tf.cumsum(ends, axis=1, exclusive=True), 1)
+        found = {"token_ids": token_ids, "padding_mask": used, "segment_ids": behind * used}
+        return {name: found[name] for name in self.inputs}
+
+    def compute_output_shape(self, input_shape: Any) -> dict[str, Any]:
+        """`(batch, length)` of each of the encoder's inputs."""
+        return dict.fromkeys(self.inputs, input_shape)
+
+    def compute_output_spec(self, token_ids: Any) -> dict[str, Any]:
+        """int32, whatever the layer's own type."""
+        return {name: keras.KerasTensor(token_ids.shape, "int32") for name in self.inputs}
+
+
 def inference_model(
     model: keras.Model, preprocessing: Preprocessing, *, input_kind: str = "any"
 ) -> keras.Model:
@@ -73,14 +113,60 @@ def inference_model(
     resize = input_kind == "any"
     size = (None, None) if resize else preprocessing.image_size
     image = keras.Input((*size, 3), dtype="uint8", name="image")
-    logits = _in_float32(model)(RawImages(preprocessing, resize)(image), training=False)
+    return _classifier(image, RawImages(preprocessing, resize)(image), model)
+
+
+def text_inference_model(model: keras.Model, preprocessing: TextPreprocessing) -> keras.Model:
+    """Work out an encoder's inputs from token ids, and put a softmax behind a classifier.
+
+    The weights are shared or copied as in `inference_model`.
+
+    Args:
+        model: The inputs of an encoder, int32 `(batch, length)`, to logits `(batch, classes)`.
+        preprocessing: Its tokenizer and length.
+
+    Returns:
+        int32 `token_ids` `(batch, sequence length)` to float32 probabilities `(batch, classes)`.
+
+    Raises:
+        ExportError: If the tokenizer is a SentencePiece model, the model takes other inputs, or
+            it does not give `(batch, classes)`.
+    """
+    padding, separator = special_ids(preprocessing)
+    names = preprocessing.inputs
+    if not {"token_ids"} <= set(names) <= {"token_ids", "padding_mask", "segment_ids"}:
+        raise ExportError(
+            "An encoder takes token_ids, padding_mask and segment_ids; the model to export takes "
+            f"{', '.join(names)}."
+        )
+    token_ids = keras.Input((preprocessing.sequence_length,), dtype="int32", name="token_ids")
+    return _classifier(token_ids, RawTokens(names, padding, separator)(token_ids), model)
+
+
+def special_ids(preprocessing: TextPreprocessing) -> tuple[int, int]:
+    """Ids of the padding and of the token that ends a text.
+
+    Raises:
+        ExportError: The tokenizer is a SentencePiece model, which plain Python does not run.
+    """
+    try:
+        tokenizer = preprocessing.tokenizer
+    except ValueError as error:
+        raise ExportError(f"The model cannot be exported: {error}") from None
+    description = tokenizer.description
+    end = description["end"][0]
+    return tokenizer.vocabulary[description["padding"]], tokenizer.vocabulary[end]
+
+
+def _classifier(raw: Any, prepared: Any, model: keras.Model) -> keras.Model:
+    logits = _in_float32(model)(prepared, training=False)
     if len(getattr(logits, "shape", ())) != 2:
         raise ExportError(
             "The model to export must give logits (batch, classes); "
             f"received {getattr(logits, 'shape', type(logits).__name__)}."
         )
-    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
-    return keras.Model(image, probabilities, name="inference")
+    probabilities = keras.layers.Softmax(dtype="float32", name=NAME)(logits)
+    return keras.Model(raw, probabilities, name="inference")
 
 
 def _in_float32(model: keras.Model) -> keras.Model:

@@ -30,7 +30,7 @@ class Rung:
         quantize: What was tried.
         path: The file.
         size_bytes: Of the file.
-        milliseconds: Median per image on this machine.
+        milliseconds: Median per example on this machine.
         verdict: The gate's, on the validation split.
         accuracy_interval: 95 % interval of its accuracy.
         recall_change: Class name -> the file's recall less the Keras model's.

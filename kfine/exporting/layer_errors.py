@@ -10,12 +10,12 @@ from typing import Any
 
 from kfine.exporting.layers import keras_layer
 
-# In quantization steps, and images that it is measured on. In an EfficientNet-Lite0 the stem and
+# In quantization steps, and examples that it is measured on. In an EfficientNet-Lite0 the stem and
 # the first depthwise convolution reach 2.7: their folded weights are large and cancel each other.
 WORST_ERROR = 0.5
-DEBUG_IMAGES = 30
+DEBUG_EXAMPLES = 30
 
-Dataset = Callable[[int], Iterator[dict[str, Any]]]
+Dataset = Callable[[int], Iterator[list[Any]]]
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ def quantization_debugger(converter: Any, dataset: Dataset, float_tensors: list[
 
     Args:
         converter: A `TFLiteConverter` that is calibrated and quantizes to int8.
-        dataset: Given a count, yields so many inputs of the signature.
+        dataset: Given a count, yields the inputs of so many examples.
         float_tensors: Names of tensors whose operation stays in float.
     """
     import tensorflow as tf
 
     return tf.lite.experimental.QuantizationDebugger(
         converter=converter,
-        debug_dataset=lambda: (list(one.values()) for one in dataset(DEBUG_IMAGES)),
+        debug_dataset=lambda: dataset(DEBUG_EXAMPLES),
         debug_options=tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=float_tensors),
     )
 

@@ -46,7 +46,7 @@ class Limits:
     Attributes:
         max_drop: Largest fall of the primary metric, a fraction.
         max_size: Bytes, `None` for any.
-        max_latency: Median milliseconds an image on this machine, `None` for any.
+        max_latency: Median milliseconds an example on this machine, `None` for any.
     """
 
     max_drop: float = 0.01
@@ -61,7 +61,8 @@ class Limits:
             reasons["size"] = f"it has {_megabytes(size_bytes)}, more than the {allowed} allowed"
         if self.max_latency and milliseconds and milliseconds > self.max_latency:
             reasons["latency"] = (
-                f"an image takes {milliseconds:.1f} ms, more than the {self.max_latency:g} allowed"
+                f"one example takes {milliseconds:.1f} ms, more than the {self.max_latency:g} "
+                "allowed"
             )
         return reasons
 

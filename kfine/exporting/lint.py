@@ -14,8 +14,8 @@ from typing import Any
 from kfine.errors import ExportError
 from kfine.exporting.layers import keras_layer
 
-# The layer that resizes and normalises raw images, see `inference.RawImages`.
-INPUT_STAGE = "raw_images"
+# The layers that prepare raw inputs, see `inference.RawImages` and `inference.RawTokens`.
+INPUT_STAGES = ("raw_images", "raw_tokens")
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "CAST")
 _HEAVY = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _FLOATS = ("FLOAT32", "FLOAT16")
@@ -149,7 +149,7 @@ def _dynamic(operations: list[_Operation], exempt: bool) -> Iterator[Finding]:
 def _is_input_stage(one: _Operation) -> bool:
     # The raw image's own name is that of the signature.
     near = [one.layer, *(keras_layer(name) for name, _, _, _ in one.inputs)]
-    return any(name == INPUT_STAGE or name.startswith("serving_default_image") for name in near)
+    return any(name in INPUT_STAGES or name.startswith("serving_default_image") for name in near)
 
 
 def _islands(operations: list[_Operation]) -> Iterator[Finding]:
@@ -159,7 +159,7 @@ def _islands(operations: list[_Operation]) -> Iterator[Finding]:
         return
     for one in operations:
         is_float = any(kind in _FLOATS for _, kind, _, _ in one.outputs)
-        if is_float and one.name not in _CONVERSIONS and one.layer != INPUT_STAGE:
+        if is_float and one.name not in _CONVERSIONS and one.layer not in INPUT_STAGES:
             yield Finding(
                 "float island",
                 one.name,

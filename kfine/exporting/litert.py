@@ -27,6 +27,7 @@ def write_tflite(
     *,
     quantize: str = "float16",
     representative: Iterable[np.ndarray] | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Convert a SavedModel of batch 1 and attach labels and facts.
 
@@ -40,16 +41,18 @@ def write_tflite(
             "int8" (int8 weights and arithmetic but for imprecise layers), "int8-full" (integers
             from image to probabilities), "int16" (int8 weights, 16-bit activations, slow on
             many devices) or "int4" (4-bit weights of large layers, float arithmetic).
-        representative: uint8 RGB `(height, width, 3)` real images that calibrate int8,
-            int8-full and int16. All are kept on disk during the conversion; 100 to 200 of the
-            model's size are plenty.
+        representative: Inputs without batch that calibrate int8, int8-full and int16: real
+            images uint8 RGB `(height, width, 3)`, or token ids int32 `(length,)`. All are kept on
+            disk during the conversion; 100 to 200 of the model's size are plenty.
+        files: What else it carries, name -> content.
 
     Returns:
-        `path`. The image goes in as uint8 and the probabilities come out as float32, for
-        int8-full as uint8 with the scale 1/256; int8 probabilities are multiples of 1/256.
+        `path`. Images go in as uint8 and token ids as int32; the probabilities come out as
+        float32, for int8-full as uint8 with the scale 1/256; int8 probabilities are multiples
+        of 1/256.
 
     Raises:
-        ExportError: If `quantize` is unknown, no images calibrate, or the converter fails.
+        ExportError: If `quantize` is unknown, nothing calibrates, or the converter fails.
         MissingPackage: If int4 is wanted without ai-edge-quantizer.
     """
     if quantize not in QUANTIZE:
@@ -59,13 +62,13 @@ def write_tflite(
     with tempfile.TemporaryDirectory(prefix=".calibrate-", dir=path.parent) as folder:
         arguments = [str(saved_model), str(path), quantize]
         if quantize in CALIBRATED:
-            if _save_images(representative or (), Path(folder), quantize == "int8-full") == 0:
-                raise ExportError(f"{quantize} is calibrated on real images: received none.")
+            if _save_inputs(representative or (), Path(folder), quantize == "int8-full") == 0:
+                raise ExportError(f"{quantize} is calibrated on real examples: received none.")
             arguments.append(folder)
         found = _convert(arguments)
     if quantize == "int8-full":
         _check_pixel_scale(path)
-    attach_metadata(path, labels, {**info, **found})
+    attach_metadata(path, labels, {**info, **found}, files)
     return path
 
 
@@ -79,15 +82,15 @@ def read_info(path: Path | str) -> dict[str, Any]:
     return read_metadata(path)[1]
 
 
-def _save_images(images: Iterable[np.ndarray], folder: Path, full_range: bool) -> int:
+def _save_inputs(tensors: Iterable[np.ndarray], folder: Path, full_range: bool) -> int:
     count = 0
-    for count, image in enumerate(images, start=1):
+    for count, tensor in enumerate(tensors, start=1):
         if full_range and count == 1:
             # The range that is seen becomes the input's scale, and a pixel has to count as
             # itself: 0 to 255 must occur. Two pixels of one photo move no other range.
-            image = np.array(image)
-            image[0, 0], image[0, -1] = 0, 255
-        np.save(folder / f"{count:06d}.npy", image)
+            tensor = np.array(tensor)
+            tensor[0, 0], tensor[0, -1] = 0, 255
+        np.save(folder / f"{count:06d}.npy", tensor)
     return count
 
 

@@ -1,4 +1,4 @@
-"""Run an exported file on held-out images: what it answers, how fast, how large it is."""
+"""Run an exported file on held-out examples: what it answers, how fast, how large it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +29,13 @@ class HeldOut:
     """Examples that the exported file is measured on.
 
     Attributes:
-        images: Raw uint8 RGB `(height, width, 3)` of any size, read one at a time.
+        examples: Raw ones, read one at a time: uint8 RGB `(height, width, 3)` of any size, or
+            texts, each a str or a tuple of two.
         labels: True classes, integers `(examples,)`.
         probabilities: The Keras model's, `(examples, classes)`.
     """
 
-    images: Iterable[np.ndarray]
+    examples: Iterable[Any]
     labels: np.ndarray
     probabilities: np.ndarray
 
@@ -44,8 +46,8 @@ class Measured:
 
     Attributes:
         verdict: The gate's.
-        milliseconds: Median per image on this machine, the first left out; `None` if it did
-            not run.
+        milliseconds: Median per example on this machine, the first left out, without resizing
+            or tokenizing outside the file; `None` if it did not run.
         size_bytes: Of the file, or of all files of the folder.
         accuracy_interval: 95 % Wilson interval of its accuracy, `None` if it did not run.
         recall_change: Class name -> the file's recall less the Keras model's, a fraction;
@@ -69,11 +71,11 @@ def measure_file(
     max_drop: float = 0.01,
     progress: Progress = silent,
 ) -> Measured:
-    """Run a file or SavedModel on every held-out image and judge it.
+    """Run a file or SavedModel on every held-out example and judge it.
 
     Args:
         path: What `write_tflite`, `write_saved_model` and their like wrote.
-        held_out: The images and what Keras answers to them.
+        held_out: The examples and what Keras answers to them.
         class_names: In the order of the probabilities.
         metric: The primary metric `(probabilities, labels) -> float`, more is better.
         metric_name: Its name.
@@ -81,11 +83,11 @@ def measure_file(
         progress: Told how far it is.
 
     Raises:
-        ExportError: There are no images.
+        ExportError: There are no examples.
     """
     size = size_of(path)
     labels = np.asarray(held_out.labels)
-    probabilities, milliseconds, lacking = _run(path, held_out.images, len(labels), progress)
+    probabilities, milliseconds, lacking = _run(path, held_out.examples, len(labels), progress)
     if probabilities is None:
         return Measured(refusal(lacking, len(labels), metric_name), None, size, None, {})
     verdict = judge(
@@ -123,22 +125,23 @@ def size_of(path: Path) -> int:
 
 
 def _run(
-    path: Path, images: Iterable[np.ndarray], count: int, progress: Progress
+    path: Path, examples: Iterable[Any], count: int, progress: Progress
 ) -> tuple[np.ndarray | None, float | None, str]:
-    """Probabilities and milliseconds per image, or the reason why the file cannot run."""
+    """Probabilities and milliseconds per example, or the reason why the file cannot run."""
     lacking = custom_ops(path) if kind_of(path) == "tflite" else []
     if lacking:
         return None, None, f"it needs operations that phones lack: {', '.join(lacking)}"
     rows, seconds = [], []
     try:
         predictor = load_exported(path)
-        for done, image in enumerate(images, start=1):
+        for done, example in enumerate(examples, start=1):
+            tensor = predictor.medium.tensor(example)
             start = time.perf_counter()
-            rows.append(predictor.predict([image])[0])
+            rows.append(predictor.answer(tensor))
             seconds.append(time.perf_counter() - start)
             progress(f"measuring: {done} of {count}")
     except ExportError as error:
         return None, None, str(error).rstrip(".").replace(str(path), "the file")
     if not rows:
-        raise ExportError("An export is measured on held-out images: received none.")
+        raise ExportError("An export is measured on held-out examples: received none.")
     return np.stack(rows), 1000 * float(np.median(seconds[1:] or seconds)), ""

@@ -20,6 +20,7 @@ from typing import Any
 from kfine.errors import ExportError
 from kfine.exporting.embedding import embed_buffer, read_buffer
 from kfine.exporting.kinds import kind_of
+from kfine.exporting.medium import medium_class, stated_medium
 from kfine.exporting.model_metadata import BUFFER_NAME, classifier_metadata
 from kfine.exporting.onnx_metadata import read_properties
 
@@ -28,6 +29,8 @@ _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 # In bytes: the most that a flatbuffer's offsets reach, and far more than any labels take.
 _LARGEST_FILE = 2**31
 _LARGEST_TEXT = 2**24
+# Where a folder carries its files.
+_BESIDE = {"saved_model": "assets.extra", "openvino": "."}
 
 
 def metadata_files(labels: Sequence[str], info: Mapping[str, Any]) -> dict[str, str]:
@@ -44,7 +47,12 @@ def metadata_files(labels: Sequence[str], info: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def attach_metadata(path: Path, labels: Sequence[str], info: Mapping[str, Any]) -> None:
+def attach_metadata(
+    path: Path,
+    labels: Sequence[str],
+    info: Mapping[str, Any],
+    files: Mapping[str, bytes] | None = None,
+) -> None:
     """Put model metadata into a bare `.tflite`, and labels, facts and a checksum behind it.
 
     Args:
@@ -52,29 +60,51 @@ def attach_metadata(path: Path, labels: Sequence[str], info: Mapping[str, Any]) 
         labels: Class names in the order of the probabilities.
         info: JSON-able facts; the model metadata needs the "preprocessing" among them, and
             takes "name", "description", "version" and "license" from them.
+        files: What else it carries, name -> content.
 
     Raises:
         ExportError: What was written does not read back.
     """
     model = path.read_bytes()
     if "preprocessing" in info:
+        name, facts = stated_medium(info)
+        medium = medium_class(name)
         described = classifier_metadata(
-            name=str(info.get("name", "image classifier")),
-            description=str(info.get("description", "Classifies images.")),
+            name=str(info.get("name", f"{name} classifier")),
+            description=str(info.get("description", f"Classifies {medium.subject}.")),
             version=str(info.get("version", "1")),
             license=str(info.get("license", "")),
-            image_size=tuple(info["preprocessing"]["image_size"]),
+            describe_input=medium.metadata_tensor(facts),
             labels_file=LABELS,
         )
         model = embed_buffer(model, BUFFER_NAME, described)
         if read_buffer(model, BUFFER_NAME) != described:
             raise ExportError(f"The metadata written into {path.name} does not read back.")
         path.write_bytes(model)
-    files = metadata_files(labels, info)
-    files[CHECKSUM] = hashlib.sha256(model).hexdigest() + "\n"
+    texts = {
+        **metadata_files(labels, info),
+        CHECKSUM: hashlib.sha256(model).hexdigest() + "\n",
+    }
     with zipfile.ZipFile(path, "a") as archive:
-        for name, text in files.items():
+        # MediaPipe reads what is stored, and nothing that is packed.
+        for name, text in texts.items():
             archive.writestr(zipfile.ZipInfo(name, _FIXED_DATE), text.encode())
+        for name, content in (files or {}).items():
+            member = zipfile.ZipInfo(name, _FIXED_DATE)
+            archive.writestr(member, content, zipfile.ZIP_DEFLATED)
+
+
+def write_beside(
+    folder: Path,
+    labels: Sequence[str],
+    info: Mapping[str, Any],
+    files: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write labels, facts and what else is carried into a folder, which is made if missing."""
+    texts = {name: text.encode() for name, text in metadata_files(labels, info).items()}
+    for name, content in {**texts, **(files or {})}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def read_metadata(path: Path | str) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -101,24 +131,33 @@ def read_metadata(path: Path | str) -> tuple[tuple[str, ...], dict[str, Any]]:
         raise ExportError(f"{path} is damaged: its {INFO} cannot be read; export again.") from error
 
 
-def _saved_model_info(path: Path) -> str:
-    return _text_beside(path, f"assets.extra/{INFO}")
+def read_carried(path: Path, name: str) -> bytes:
+    """A file that an exported `.tflite` or folder carries beside labels and facts.
 
-
-def _openvino_info(path: Path) -> str:
-    return _text_beside(path, INFO)
-
-
-def _text_beside(path: Path, name: str) -> str:
+    Raises:
+        ValueError: It carries none of that name, or one that is too large or damaged.
+    """
     try:
-        if (path / name).stat().st_size <= _LARGEST_TEXT:
-            return (path / name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        pass
-    raise ExportError(
-        f"{path} is not a model that kfine exported (no readable {name}); "
-        "give a run folder or a model made by kfine export."
-    )
+        if kind_of(path) == "tflite":
+            with zipfile.ZipFile(path) as archive:
+                return _small(archive, name)
+        below = path / _BESIDE[kind_of(path)] / name
+        if below.stat().st_size <= _LARGEST_TEXT:
+            return below.read_bytes()
+    # A damaged zip raises almost anything: BadZipFile, KeyError, NotImplementedError, zlib.error.
+    except Exception as error:
+        raise ValueError(f"it carries no readable {name}") from error
+    raise ValueError(f"its {name} is too large")
+
+
+def _info_beside(path: Path) -> str:
+    try:
+        return read_carried(path, INFO).decode()
+    except ValueError as error:
+        raise ExportError(
+            f"{path} is not a model that kfine exported ({error}); "
+            "give a run folder or a model made by kfine export."
+        ) from error
 
 
 def _onnx_info(path: Path) -> str:
@@ -138,8 +177,8 @@ def _tflite_info(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             model = content[: min(member.header_offset for member in archive.infolist())]
-            info = _small_text(archive, INFO)
-            checksum = _small_text(archive, CHECKSUM).strip()
+            info = _small(archive, INFO).decode()
+            checksum = _small(archive, CHECKSUM).decode().strip()
     # A damaged zip raises almost anything: BadZipFile, KeyError, NotImplementedError, zlib.error.
     except Exception as error:
         raise ExportError(
@@ -167,16 +206,16 @@ def _tflite_bytes(path: Path) -> bytes:
         raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _small_text(archive: zipfile.ZipFile, name: str) -> str:
+def _small(archive: zipfile.ZipFile, name: str) -> bytes:
     # A few bytes can be unpacked to gigabytes; zipfile reads no more than is stated here.
     if archive.getinfo(name).file_size > _LARGEST_TEXT:
         raise ValueError(f"{name} is too large")
-    return archive.read(name).decode()
+    return archive.read(name)
 
 
 _READERS = {
-    "saved_model": _saved_model_info,
+    "saved_model": _info_beside,
     "tflite": _tflite_info,
     "onnx": _onnx_info,
-    "openvino": _openvino_info,
+    "openvino": _info_beside,
 }

@@ -7,6 +7,8 @@ from typing import Any
 
 from kfine.console import format_bytes
 from kfine.exporting.lint import summarize
+from kfine.exporting.medium import Medium
+from kfine.exporting.outputs import describe_output
 from kfine.exporting.report import ExportReport
 
 _GPU = "https://ai.google.dev/edge/litert/performance/gpu"
@@ -17,7 +19,7 @@ _NNAPI = "https://developer.android.com/ndk/guides/neuralnetworks/migration-guid
 def model_card(
     report: ExportReport,
     class_names: Sequence[str],
-    description: Mapping[str, Any],
+    medium: Medium,
     facts: Mapping[str, Any],
 ) -> str:
     """Markdown: what it is, how to use it, measured quality, what to know before shipping.
@@ -25,26 +27,25 @@ def model_card(
     Args:
         report: Of the file.
         class_names: In the order of the probabilities.
-        description: From `preprocessing_description`.
-        facts: What the run knows: "name", "recipe", "preset", "training_images", "data",
-            "version" and so on; those missing are left out.
+        medium: What goes in.
+        facts: What the run knows: "name", "recipe", "preset", "training_images" or
+            "training_texts", "data", "version" and so on; those missing are left out.
     """
     verdict = report.verdict
-    size = description["resize"]["size"]
+    dtype, count = describe_output(report.quantize)["dtype"], len(class_names)
+    output = (
+        f"{count} probabilities ({dtype}), in the order above and of `labels.txt` inside the file."
+    )
     parts = [
-        f"# {facts.get('name', 'Image classifier')}",
-        f"Classifies photos into {len(class_names)} classes: {', '.join(class_names)}.",
-        _table(("", ""), [(name, str(value)) for name, value in _rows(report, facts)]),
+        f"# {facts.get('name', f'{medium.name.capitalize()} classifier')}",
+        f"Classifies {medium.subject} into {count} classes: {', '.join(class_names)}.",
+        _table(("", ""), [(name, str(value)) for name, value in _rows(report, medium, facts)]),
         "## Use",
-        f"In: one upright RGB image, uint8, {_input_words(description, size)}. Out: "
-        f"{len(class_names)} probabilities ({description['output']['dtype']}), in the order above "
-        "and of `labels.txt` inside the file. The normalisation is in the graph: hand over plain "
-        "pixels. `snippets/` has programs for Android, iOS, the web and Python; `golden/` has "
-        "images with which to check a port.",
+        medium.card_use(report.input_kind, output),
         "## Quality",
-        f"Measured by running this file on {verdict.count} held-out images, beside the Keras model "
-        "that it was made from.",
-        _table(("", "this file", "Keras model"), _quality(report)),
+        f"Measured by running this file on {verdict.count} held-out {medium.many}, beside the "
+        "Keras model that it was made from.",
+        _table(("", "this file", "Keras model"), _quality(report, medium)),
     ]
     if report.recall_change:
         rows = [(name, f"{value:+.3f}") for name, value in report.recall_change.items()]
@@ -54,42 +55,38 @@ def model_card(
     parts += ["## Devices", *_devices(report)]
     parts += [
         "## Limits",
-        "It knows these classes only and gives every photo one of them. Its figures hold for "
-        "photos like those that it was measured on. Whether it treats groups of people or places "
-        "alike was not measured.",
+        f"It knows these classes only and answers with them whatever it is given. Its figures "
+        f"hold for {medium.subject} like those that it was measured on. Whether it treats groups "
+        "of people or places alike was not measured.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _rows(report: ExportReport, facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    keys = ("recipe", "preset", "data", "training_images", "run", "version", "license")
+def _rows(report: ExportReport, medium: Medium, facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    trained = f"training_{medium.many}"
+    keys = ("recipe", "preset", "data", trained, "run", "version", "license")
     rows = [(key.replace("_", " "), facts[key]) for key in keys if facts.get(key)]
     rows += [("quantization", report.quantize), ("size", format_bytes(report.size_bytes))]
     if report.calibration:
-        words = "{images} images of the {split} split, balanced over classes, seed {seed}"
-        rows.append(("calibrated on", words.format(**report.calibration)))
+        words = "{examples} {many} of the {split} split, balanced over classes, seed {seed}"
+        rows.append(("calibrated on", words.format(**report.calibration, many=medium.many)))
     if report.float_layers:
         rows.append(("layers kept in float", ", ".join(report.float_layers)))
     return rows
 
 
-def _input_words(description: Mapping[str, Any], size: Mapping[str, int]) -> str:
-    if description["resize"]["where"] == "in the graph":
-        return "of any size"
-    return (
-        f"{size['width']} x {size['height']} pixels: the whole photo resized with plain bilinear "
-        "interpolation, as the snippets do"
-    )
-
-
-def _quality(report: ExportReport) -> list[tuple[str, ...]]:
+def _quality(report: ExportReport, medium: Medium) -> list[tuple[str, ...]]:
     verdict = report.verdict
     low, high = report.accuracy_interval or (0.0, 1.0)
     return [
         (verdict.metric, f"{verdict.exported:.3f}", f"{verdict.reference:.3f}"),
         ("accuracy, 95 % interval", f"{low:.3f} to {high:.3f}", ""),
         ("same top class", f"{verdict.agreement:.3f}", ""),
-        ("milliseconds an image, on the machine that exported", f"{report.milliseconds:.1f}", ""),
+        (
+            f"milliseconds {medium.each}, on the machine that exported",
+            f"{report.milliseconds:.1f}",
+            "",
+        ),
     ]
 
 

@@ -8,7 +8,7 @@ with the flatbuffers package alone. The numbers below are that schema's field po
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flatbuffers
@@ -30,40 +30,25 @@ def classifier_metadata(
     description: str,
     version: str,
     license: str,
-    image_size: tuple[int, int],
+    describe_input: Callable[[Any], int],
     labels_file: str,
 ) -> bytes:
-    """Describe an image classifier: uint8 RGB in, class probabilities out.
-
-    Mean 0 and standard deviation 1 are stated although readers ignore them for uint8: the
-    normalisation is in the graph, and MediaPipe's runtime refuses one value per channel.
+    """Describe a classifier: one tensor in, class probabilities out.
 
     Args:
         name: Of the model, one line.
         description: What it does, for people.
         version: Of the model.
         license: Of the model; empty if not known.
-        image_size: Height and width in pixels; the default where the input's size is free.
+        describe_input: Puts the description of the input into a builder and returns its offset
+            there: `image_tensor` or `token_tensor`.
         labels_file: Name of the file behind the model with one class per line.
 
     Returns:
         A finished `ModelMetadata` flatbuffer with the identifier `M001`.
     """
     b = flatbuffers.Builder(1024)
-    height, width = image_size
-    size = _table(b, 2, {0: ("Uint32", width), 1: ("Uint32", height)})
-    image = _table(b, 2, {0: ("Int8", _RGB), 1: size})
-    options = _table(b, 2, {0: _floats(b, [0.0]), 1: _floats(b, [1.0])})
-    unit = _table(b, 2, {0: ("Uint8", _NORMALIZATION), 1: options})
-    tensor_in = _tensor(
-        b,
-        "image",
-        f"RGB image, {width} x {height} pixels, values from 0 to 255. "
-        "The normalisation is part of the model.",
-        content=(_IMAGE, image),
-        process_units=[unit],
-        value_range=(0.0, 255.0),
-    )
+    tensor_in = describe_input(b)
     labels = _table(
         b,
         5,
@@ -88,24 +73,69 @@ def classifier_metadata(
     return bytes(b.Output())
 
 
+def image_tensor(b: Any, image_size: tuple[int, int]) -> int:
+    """Describe an input of uint8 RGB.
+
+    Mean 0 and standard deviation 1 are stated although readers ignore them for uint8: the
+    normalisation is in the graph, and MediaPipe's runtime refuses one value per channel.
+
+    Args:
+        b: The builder.
+        image_size: Height and width in pixels; the default where the input's size is free.
+    """
+    height, width = image_size
+    size = _table(b, 2, {0: ("Uint32", width), 1: ("Uint32", height)})
+    image = _table(b, 2, {0: ("Int8", _RGB), 1: size})
+    options = _table(b, 2, {0: _floats(b, [0.0]), 1: _floats(b, [1.0])})
+    unit = _table(b, 2, {0: ("Uint8", _NORMALIZATION), 1: options})
+    return _tensor(
+        b,
+        "image",
+        f"RGB image, {width} x {height} pixels, values from 0 to 255. "
+        "The normalisation is part of the model.",
+        content=(_IMAGE, image),
+        process_units=[unit],
+        value_range=(0.0, 255.0),
+    )
+
+
+def token_tensor(b: Any, sequence_length: int) -> int:
+    """Describe an input of token ids, as a plain feature.
+
+    The schema's tokenizer units stand for MediaPipe's own tokenizers, which give other ids.
+
+    Args:
+        b: The builder.
+        sequence_length: In tokens.
+    """
+    return _tensor(
+        b,
+        "token_ids",
+        f"Ids of {sequence_length} tokens with special tokens and padding, as the tokenizer in "
+        "the zip behind the model makes them. Masks are worked out in the model.",
+        content=(_FEATURE, _table(b, 0, {})),
+    )
+
+
 def _tensor(
     b: Any,
     name: str,
     description: str,
     *,
     content: tuple[int, int],
-    value_range: tuple[float, float],
+    value_range: tuple[float, float] | None = None,
     process_units: Sequence[int] = (),
     files: Sequence[int] = (),
 ) -> int:
     kind, properties = content
-    low, high = value_range
     fields: dict[int, Any] = {
         0: b.CreateString(name),
         1: b.CreateString(description),
         3: _table(b, 3, {0: ("Uint8", kind), 1: properties}),
-        5: _table(b, 2, {0: _floats(b, [high]), 1: _floats(b, [low])}),
     }
+    if value_range:
+        low, high = value_range
+        fields[5] = _table(b, 2, {0: _floats(b, [high]), 1: _floats(b, [low])})
     if process_units:
         fields[4] = _tables(b, process_units)
     if files:

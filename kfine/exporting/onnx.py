@@ -14,8 +14,10 @@ import numpy as np
 
 from kfine.backend import quiet_start
 from kfine.errors import ExportError, MissingPackage
+from kfine.exporting.medium import Shape
 from kfine.exporting.metadata import CHECKSUM, metadata_files
 from kfine.exporting.onnx_metadata import append_properties, checksum_of
+from kfine.exporting.outputs import NAME
 from kfine.exporting.predictor import Predictor, first_line
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def _name(path: Path) -> None:
 class OnnxPredictor(Predictor):
     """An `.onnx` file in ONNX Runtime, on the CPU."""
 
-    def _load(self, threads: int | None) -> tuple[int, int] | None:
+    def _load(self, threads: int | None) -> Shape:
         require_onnx(["onnxruntime"])
         import onnxruntime
 
@@ -115,12 +117,13 @@ class OnnxPredictor(Predictor):
             self._session = onnxruntime.InferenceSession(
                 str(self.path), options, providers=["CPUExecutionProvider"]
             )
-            _, height, width, _ = self._session.get_inputs()[0].shape
+            source = self._session.get_inputs()[0]
         # Its errors have no common parent but Exception.
         except Exception as error:
             message = f"{self.path} cannot be loaded by ONNX Runtime: {first_line(error)}."
             raise ExportError(message) from error
-        return (height, width) if isinstance(height, int) else None
+        self._name = source.name
+        return tuple(size if isinstance(size, int) else None for size in source.shape)
 
-    def _run(self, batch: np.ndarray) -> np.ndarray:
-        return np.asarray(self._session.run(["probabilities"], {"image": batch})[0])
+    def _run(self, tensor: np.ndarray) -> np.ndarray:
+        return np.asarray(self._session.run([NAME], {self._name: tensor})[0])

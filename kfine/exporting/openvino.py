@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kfine.errors import ExportError, MissingPackage
-from kfine.exporting.metadata import metadata_files
+from kfine.exporting.medium import Shape
+from kfine.exporting.metadata import write_beside
+from kfine.exporting.outputs import NAME
 from kfine.exporting.predictor import Predictor, first_line
 
 if TYPE_CHECKING:
@@ -70,8 +72,7 @@ def write_openvino(
         except Exception as error:
             reason = first_line(error)
             raise ExportError(f"The model could not be converted to OpenVINO: {reason}.") from error
-    for name, text in metadata_files(labels, info).items():
-        (path / name).write_text(text, encoding="utf-8")
+    write_beside(path, labels, info)
     return path
 
 
@@ -82,7 +83,7 @@ class OpenVINOPredictor(Predictor):
     would give other answers.
     """
 
-    def _load(self, threads: int | None) -> tuple[int, int] | None:
+    def _load(self, threads: int | None) -> Shape:
         require_openvino()
         import openvino
 
@@ -94,13 +95,13 @@ class OpenVINOPredictor(Predictor):
         try:
             core = openvino.Core()
             self._model = core.compile_model(core.read_model(self.path / MODEL), "CPU", settings)
-            _, height, width, _ = self._model.input("image").partial_shape
+            (source,) = self._model.inputs
+            self._name = source.any_name
+            sizes = list(source.partial_shape)
         except Exception as error:
             message = f"{self.path} cannot be loaded by OpenVINO: {first_line(error)}."
             raise ExportError(message) from error
-        if height.is_dynamic or width.is_dynamic:
-            return None
-        return height.get_length(), width.get_length()
+        return tuple(None if size.is_dynamic else size.get_length() for size in sizes)
 
-    def _run(self, batch: np.ndarray) -> np.ndarray:
-        return np.asarray(self._model({"image": batch})["probabilities"])
+    def _run(self, tensor: np.ndarray) -> np.ndarray:
+        return np.asarray(self._model({self._name: tensor})[NAME])

@@ -5,7 +5,7 @@ files damaged at random about one in 600 ended the process (a float16 weight who
 is larger than its buffer, an operation that writes nowhere). A checksum in the file proves no
 more than that its maker could compute one. So the first time a content is met, a child with
 little memory loads it, compares the shapes that it states with those that it makes, and runs one
-image; the content's hash is noted if all went well.
+example; the content's hash is noted if all went well.
 
 `python -m kfine.exporting.probe PATH`
 """
@@ -41,7 +41,7 @@ def require_harmless(path: Path) -> None:
         ExportError: The child died, took too long or too much memory, or could not run it.
 
     Limits:
-        One image is tried. A file that misbehaves for other images only is not found out.
+        One example is tried. A file that misbehaves for others only is not found out.
     """
     note = cache_folder() / "tried" / content_hash(path)
     if note.exists():
@@ -112,9 +112,7 @@ def limit_memory(count: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Load one file and run one image; what is wrong goes to standard output in one line."""
-    import numpy as np
-
+    """Load one file and run one example; what is wrong goes to standard output in one line."""
     from kfine.exporting.predictor import first_line
     from kfine.exporting.runner import load_exported
     from kfine.exporting.shapes import require_true_shapes
@@ -125,11 +123,10 @@ def main(arguments: list[str]) -> int:
     try:
         # Each thread of a pool takes memory of its own, on a large machine more than the model.
         predictor = load_exported(path, threads=1, trusted=True)
-        size = predictor.trained_size
+        tensor = predictor.medium.sample()
         if kind_of(path) == "tflite":
-            require_true_shapes(path, size)
-        image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-        predictor.predict([image])
+            require_true_shapes(path, tensor.shape)
+        predictor.answer(tensor)
     except (KfineError, RuntimeError, ValueError) as error:
         known = isinstance(error, KfineError)
         print(error if known else f"{path} cannot be loaded by LiteRT: {first_line(error)}.")

@@ -22,7 +22,7 @@ class ExportReport:
         input_kind: "any" size of image, or "fixed".
         size_bytes: Of the model file, or of all files of a SavedModel.
         float_layers: Layers that an int8 file keeps in float because int8 is too coarse there.
-        milliseconds: Median per held-out image on this machine, `None` if it did not run.
+        milliseconds: Median per held-out example on this machine, `None` if it did not run.
         verdict: The gate's.
         accuracy_interval: 95 % interval of the file's accuracy on the held-out split.
         recall_change: Class name -> the file's recall less the Keras model's, a fraction.
@@ -30,6 +30,7 @@ class ExportReport:
         findings: The device lint's.
         bundle: The folder that it is part of, `None` for a single file.
         ladder: What was tried on validation, empty if only this was.
+        medium: What goes in, "image" or "text".
     """
 
     path: Path
@@ -46,6 +47,7 @@ class ExportReport:
     findings: tuple[Finding, ...] = ()
     bundle: Path | None = None
     ladder: tuple[Rung, ...] = ()
+    medium: str = "image"
 
     def refusal_sentence(self) -> str:
         """Why the file was refused and where it was kept; empty if it passed."""
@@ -60,6 +62,7 @@ class ExportReport:
             "bundle": str(self.bundle) if self.bundle else None,
             "format": self.format,
             "quantize": self.quantize,
+            "medium": self.medium,
             "input": self.input_kind,
             "size_bytes": self.size_bytes,
             "float_layers": list(self.float_layers),

@@ -11,7 +11,10 @@ import numpy as np
 from kfine.backend import quiet_start
 from kfine.errors import ExportError
 from kfine.exporting.kinds import find_model, kind_of
+from kfine.exporting.medium import Shape
+from kfine.exporting.outputs import NAME
 from kfine.exporting.predictor import Predictor, first_line
+from kfine.exporting.text_signature import require_operations
 
 __all__ = ["LiteRTPredictor", "Predictor", "SavedModelPredictor", "load_exported"]
 
@@ -19,7 +22,7 @@ __all__ = ["LiteRTPredictor", "Predictor", "SavedModelPredictor", "load_exported
 class LiteRTPredictor(Predictor):
     """A `.tflite` file in the LiteRT interpreter."""
 
-    def _load(self, threads: int | None) -> tuple[int, int] | None:
+    def _load(self, threads: int | None) -> Shape:
         from ai_edge_litert.interpreter import Interpreter
 
         threads = threads or os.cpu_count()
@@ -27,26 +30,28 @@ class LiteRTPredictor(Predictor):
             self._interpreter = Interpreter(model_path=str(self.path), num_threads=threads)
             # A file that trains has several signatures, each with an input of its own.
             self._infer = None
-            if "infer" in self._interpreter.get_signature_list():
+            signature = self._interpreter.get_signature_list().get("infer")
+            if signature:
+                (self._infer_input,) = signature["inputs"]
                 self._infer = self._interpreter.get_signature_runner("infer")
             self._input = self._interpreter.get_input_details()[0]
             self._output = self._interpreter.get_output_details()[0]
-            _, height, width, _ = (int(side) for side in self._input["shape_signature"])
+            stated = [int(size) for size in self._input["shape_signature"]]
         except (RuntimeError, ValueError, IndexError) as error:
             message = f"{self.path} cannot be loaded by LiteRT: {first_line(error)}."
             raise ExportError(message) from error
         self._shape: tuple[int, ...] | None = None
-        return None if height < 0 else (height, width)
+        return tuple(None if size < 0 else size for size in stated)
 
-    def _run(self, batch: np.ndarray) -> np.ndarray:
+    def _run(self, tensor: np.ndarray) -> np.ndarray:
         if self._infer is not None:
-            return np.asarray(self._infer(image=batch)["probabilities"])
-        if self._shape != batch.shape:
-            self._interpreter.resize_tensor_input(self._input["index"], batch.shape)
+            return np.asarray(self._infer(**{self._infer_input: tensor})[NAME])
+        if self._shape != tensor.shape:
+            self._interpreter.resize_tensor_input(self._input["index"], tensor.shape)
             with quiet_start():
                 self._interpreter.allocate_tensors()
-            self._shape = batch.shape
-        self._interpreter.set_tensor(self._input["index"], batch)
+            self._shape = tensor.shape
+        self._interpreter.set_tensor(self._input["index"], tensor)
         self._interpreter.invoke()
         values = np.asarray(self._interpreter.get_tensor(self._output["index"]))
         scale, zero = self._output["quantization"]
@@ -62,23 +67,25 @@ class SavedModelPredictor(Predictor):
 
     fragile = False
 
-    def _load(self, threads: int | None) -> tuple[int, int] | None:
+    def _load(self, threads: int | None) -> Shape:
         import tensorflow as tf
 
+        require_operations(self.info, self.path)
         try:
             self._model: Any = tf.saved_model.load(str(self.path))
             self._serve = self._model.signatures["serving_default"]
-            shape = self._serve.structured_input_signature[1]["image"].shape
+            ((self._name, spec),) = self._serve.structured_input_signature[1].items()
+            shape: Shape = tuple(spec.shape.as_list())
         # TensorFlow answers a damaged folder with parse errors, its own errors and OSError.
         except Exception as error:
             message = f"{self.path} cannot be loaded by TensorFlow: {first_line(error)}."
             raise ExportError(message) from error
-        return None if shape[1] is None else (shape[1], shape[2])
+        return shape
 
-    def _run(self, batch: np.ndarray) -> np.ndarray:
+    def _run(self, tensor: np.ndarray) -> np.ndarray:
         import tensorflow as tf
 
-        return np.asarray(self._serve(image=tf.constant(batch))["probabilities"])
+        return np.asarray(self._serve(**{self._name: tf.constant(tensor)})[NAME])
 
 
 def load_exported(

@@ -9,7 +9,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kfine.exporting.metadata import metadata_files
+from kfine.exporting.medium import Signature
+from kfine.exporting.metadata import write_beside
+from kfine.exporting.outputs import NAME
+
+DEFAULT_SIGNATURE = "serving_default"
 
 
 def write_saved_model(
@@ -18,39 +22,44 @@ def write_saved_model(
     labels: Sequence[str],
     info: Mapping[str, Any],
     *,
+    files: Mapping[str, bytes] | None = None,
+    signatures: Mapping[str, Signature] | None = None,
     batch: int | None = None,
     float_input: bool = False,
 ) -> Path:
-    """Write the signature `serving_default`: "image" in, "probabilities" out.
+    """Write the signature `serving_default`: "image" or "token_ids" in, "probabilities" out.
 
     Args:
-        inference: What `inference_model` returned.
+        inference: What `inference_model` or `text_inference_model` returned.
         path: The folder to write; it must not exist yet.
         labels: Class names in the order of the probabilities.
         info: JSON-able facts to carry along.
-        batch: Images per call, `None` for any. LiteRT files want 1.
+        files: What else it carries, name -> content.
+        signatures: Further ones by name; the facts say what they require.
+        batch: Examples per call, `None` for any. LiteRT files want 1.
         float_input: Take the same images as float32, for a converter that makes the input
             integer by itself. A uint8 input is cast to float first and never quite integer.
 
     Returns:
-        `path`, with labels and facts in its `assets.extra/`.
+        `path`, with labels, facts and files in its `assets.extra/`.
     """
     if float_input:
         inference = _with_float_input(inference)
-    dtype = tf.float32 if float_input else tf.uint8
-    signature = tf.TensorSpec((batch, *inference.inputs[0].shape[1:]), dtype, name="image")
+    source = inference.inputs[0]
+    specs = [tf.TensorSpec((batch, *source.shape[1:]), source.dtype, name=source.name)]
 
-    def serve(image: Any) -> dict[str, Any]:
-        return {"probabilities": inference(image, training=False)}
+    def serve(example: Any) -> dict[str, Any]:
+        return {NAME: inference(example, training=False)}
 
     # The endpoint tracks the variables it uses; `track` too would write the weights twice.
     archive = keras.export.ExportArchive()
-    archive.add_endpoint("serving_default", serve, input_signature=[signature])
+    archive.add_endpoint(DEFAULT_SIGNATURE, serve, input_signature=specs)
+    for name, one in (signatures or {}).items():
+        archive.add_endpoint(name, one.function, input_signature=one.inputs)
     archive.write_out(str(path), verbose=False)
-    extra = path / "assets.extra"
-    extra.mkdir()
-    for name, text in metadata_files(labels, info).items():
-        (extra / name).write_text(text, encoding="utf-8")
+    required = {name: {"requires": one.requires} for name, one in (signatures or {}).items()}
+    more = {"signatures": {DEFAULT_SIGNATURE: {}, **required}} if required else {}
+    write_beside(path / "assets.extra", labels, {**info, **more}, files)
     return path
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from kfine.errors import ExportError
 
 
-def require_true_shapes(path: Path, image_size: tuple[int, int]) -> None:
+def require_true_shapes(path: Path, shape: tuple[int, ...]) -> None:
     """Compare the shapes that a file states with those that its operations make.
 
     LiteRT's own kernels work shapes out anew and ignore what is stated; XNNPACK, which runs
@@ -15,7 +15,7 @@ def require_true_shapes(path: Path, image_size: tuple[int, int]) -> None:
 
     Args:
         path: The file; may end the process if it is damaged.
-        image_size: Height and width in pixels of an image that it takes.
+        shape: Of an input that it takes, with its batch of 1.
 
     Raises:
         ExportError: The two differ.
@@ -31,8 +31,7 @@ def require_true_shapes(path: Path, image_size: tuple[int, int]) -> None:
         tensor["index"]: tuple(tensor["shape_signature"]) or tuple(tensor["shape"])
         for tensor in plain.get_tensor_details()
     }
-    image = plain.get_input_details()[0]["index"]
-    plain.resize_tensor_input(image, (1, *image_size, 3))
+    plain.resize_tensor_input(plain.get_input_details()[0]["index"], shape)
     plain.allocate_tensors()
     for tensor in plain.get_tensor_details():
         # Tensors that a kernel adds for its own use are not in the file.

@@ -1,7 +1,7 @@
-"""How an app uses the file: one short program each for Android, iOS, the web and Python.
+"""How an app uses the file: one short program each for Android, iOS, Python and so on.
 
-All are made from the same description of the preprocessing as the graph, and do the resize of
-training, which no platform's own image scaling does.
+All are made from the same preprocessing as the graph: those for images do the resize of training,
+which no platform's own image scaling does, and those for texts use the tokenizer of the bundle.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-from kfine.models.preprocessing import Preprocessing
+from kfine.exporting.medium import Medium
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # uint8 probabilities have the scale 1/256 and the zero 0.
@@ -32,37 +32,36 @@ _OUTPUT = {
 
 
 def snippets(
-    preprocessing: Preprocessing,
+    medium: Medium,
     labels: Sequence[str],
     *,
     model: str = "model.tflite",
     output: str = "float32",
 ) -> dict[str, str]:
-    """Programs that classify a photo.
+    """Programs that classify a photo or a text.
 
     Args:
-        preprocessing: Its size is what photos are resized to.
+        medium: Chooses the programs, and fills in what they must know of its examples.
         labels: Class names in the order of the probabilities.
         model: The file's name.
         output: Type of the probabilities, "float32" or "uint8".
 
     Returns:
-        File name -> text: `classify.py`, `classifier.js`, `Classifier.kt`, `Classifier.swift`.
+        File name -> text: `classify.py`, `Classifier.kt`, `Classifier.swift`, and for images
+        `classifier.js`.
     """
-    height, width = preprocessing.image_size
     # JSON's escapes are those of Swift and Kotlin but for the signs that begin a value there.
     quoted = [json.dumps(label, ensure_ascii=False) for label in labels]
     values = {
         "model": model,
         "stem": Path(model).stem,
-        "height": height,
-        "width": width,
         "kotlin_labels": ", ".join(label.replace("$", "\\$") for label in quoted),
         "swift_labels": ", ".join(quoted),
+        **medium.program_values(),
         **_OUTPUT[output],
     }
     made = {}
-    for file in sorted(_TEMPLATES.glob("*.txt")):
+    for file in sorted((_TEMPLATES / medium.name).glob("*.txt")):
         text = Template(file.read_text(encoding="utf-8")).substitute(values)
         made[file.name.removesuffix(".txt")] = text
     return made

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from kfine.exporting.litert import write_tflite
+from kfine.exporting.medium import Medium, medium_of
 from kfine.exporting.runner import load_exported
 from kfine.exporting.saved_model import write_saved_model
 from kfine.runs.files import read_json, write_json
@@ -28,7 +29,7 @@ class Footprint:
 
     Attributes:
         size: Of the LiteRT (TFLite) file, in MB (10**6 bytes).
-        latency: Median time of one image on this machine, all its cores, in milliseconds.
+        latency: Median time of one example on this machine, all its cores, in milliseconds.
     """
 
     size: float
@@ -37,54 +38,58 @@ class Footprint:
 
 def footprint(
     inference: Any,
-    image_size: tuple[int, int],
+    preprocessing: Any,
     labels: Sequence[str],
     known: Path,
     *,
     quantize: str,
-    representative: Sequence[np.ndarray],
+    representative: Sequence[Any],
 ) -> Footprint:
     """Convert an untrained model and run the file; the weights decide neither size nor speed.
 
     Args:
-        inference: From raw uint8 images to probabilities, as a recipe's `export_spec` makes it.
-        image_size: Height and width in pixels of the image that is timed.
+        inference: From raw images or token ids to probabilities, as a recipe's `export_spec`
+            makes it.
+        preprocessing: Of the model; it says which size of input is timed.
         labels: Class names.
         known: JSON file of what was measured before, by structure of the model.
         quantize: As in `kfine.export`.
-        representative: uint8 RGB images that calibrate int8.
+        representative: Raw examples that calibrate int8.
 
     Raises:
         ExportError: The model cannot be converted or run.
     """
-    key = _structure(inference, image_size, quantize)
+    medium = medium_of(preprocessing)
+    key = _structure(inference, medium, quantize)
     before = read_json(known) if known.is_file() else {}
     if key not in before:
-        before[key] = asdict(_measure(inference, image_size, labels, quantize, representative))
+        facts = {"preprocessing": preprocessing.to_dict()}
+        tensors = [medium.calibration(one) for one in representative]
+        before[key] = asdict(_measure(inference, medium, facts, labels, quantize, tensors))
         write_json(known, before)
     return Footprint(**before[key])
 
 
-def _structure(inference: Any, image_size: tuple[int, int], quantize: str) -> str:
+def _structure(inference: Any, medium: Medium, quantize: str) -> str:
     """Equal for models that differ in rates and values only, such as that of a dropout."""
     layers = [
         [type(layer).__name__, [list(weight.shape) for weight in layer.weights]]
         for layer in inference._flatten_layers()
     ]
-    text = json.dumps([layers, list(image_size), quantize])
+    text = json.dumps([layers, list(medium.sample().shape), quantize])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _measure(
     inference: Any,
-    image_size: tuple[int, int],
+    medium: Medium,
+    facts: dict[str, Any],
     labels: Sequence[str],
     quantize: str,
     representative: Sequence[np.ndarray],
 ) -> Footprint:
     with tempfile.TemporaryDirectory(prefix="kfine-") as folder:
         graph, path = Path(folder, "graph"), Path(folder, "model.tflite")
-        facts = {"preprocessing": {"image_size": list(image_size)}}
         write_tflite(
             write_saved_model(inference, graph, labels, facts, batch=1),
             path,
@@ -92,13 +97,14 @@ def _measure(
             facts,
             quantize=quantize,
             representative=representative,
+            files=medium.files(),
         )
         predictor = load_exported(path, trusted=True)
-        image = np.zeros((*image_size, 3), np.uint8)
+        tensor = medium.sample()
         seconds = []
         for _ in range(_WARM_UP + _RUNS):
             start = time.perf_counter()
-            predictor.predict([image])
+            predictor.answer(tensor)
             seconds.append(time.perf_counter() - start)
         size = path.stat().st_size / 1e6
     return Footprint(round(size, 4), round(1000 * statistics.median(seconds[_WARM_UP:]), 3))
@@ -116,5 +122,5 @@ def refusal(found: Footprint, max_size: float | None, max_latency: float | None)
     if max_size is not None and found.size > max_size:
         broken.append(f"its file of {found.size:.3g} MB is over {max_size:g} MB")
     if max_latency is not None and found.latency > max_latency:
-        broken.append(f"{found.latency:.3g} ms an image on this machine is over {max_latency:g} ms")
+        broken.append(f"{found.latency:.3g} ms each on this machine is over {max_latency:g} ms")
     return "; ".join(broken)

@@ -33,7 +33,7 @@ class Plan:
         keep: How many trials keep their weights on disk.
         prune: Whether trials behind the median end early.
         max_size: Largest exported file in MB, or `None`.
-        max_latency: Longest time of an image on this machine in milliseconds, or `None`.
+        max_latency: Longest time of an example on this machine in milliseconds, or `None`.
         quantize: How the export is quantized of which both are measured.
         folds: Runs of each trial, whose scores are averaged; 0 for one run on the given split.
         groups: Column of a manifest whose equal examples are never divided into two folds.

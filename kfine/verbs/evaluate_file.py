@@ -1,4 +1,4 @@
-"""Scores of an exported file, run as it is on labelled images."""
+"""Scores of an exported file, run as it is on labelled examples."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from kfine.verbs.fit import load_data_of_run, warn_set_aside
 from kfine.verbs.recipes import load_recipe, recipe_names, recipe_of_run
 from kfine.verbs.run import Run
 
-_DEFAULT_RECIPE = "image_classification"
-
 
 def evaluate_file(
     path: Path, *, data: str | None = None, console: Console | None = None
@@ -38,7 +36,7 @@ def evaluate_file(
 
     Returns:
         The recipe's metrics, the `primary` one named, and under `model` the path, its kind and
-        the milliseconds per image.
+        the milliseconds per example.
 
     Raises:
         KfineError: The file or the data cannot be used.
@@ -47,7 +45,7 @@ def evaluate_file(
     kind = kind_of(path)
     around = run_around(path)
     if data is None and around is None:
-        raise DataError(f"{path} has no data of its own: give labelled images with --data.")
+        raise DataError(f"{path} has no data of its own: give labelled data with --data.")
     warn_if_refused(path, console)
     with console.timed("loading the model"):
         from kfine.exporting import load_exported
@@ -97,8 +95,8 @@ def _data_of_run(
 def _other_data(data: str, predictor: Any, console: Console) -> tuple[ModuleType, Any]:
     # Only recipes that come with kfine: what a file names must not decide which code runs.
     name = str(predictor.info.get("recipe"))
-    module = load_recipe(name if name in recipe_names() else _DEFAULT_RECIPE)
-    config = replace(module.Config(), image_size=predictor.trained_size[0])
+    module = load_recipe(name if name in recipe_names() else predictor.medium.recipe)
+    config = replace(module.Config(), **predictor.medium.settings())
     scored = module.load_other_data(config, data, predictor.labels)
     for line in scored.notes:
         console.say(line)
@@ -106,13 +104,13 @@ def _other_data(data: str, predictor: Any, console: Console) -> tuple[ModuleType
 
 
 def _predict(predictor: Any, split: Any, console: Console) -> tuple[np.ndarray, float]:
-    """Probabilities of a split's images as they are in their files, and milliseconds of each."""
+    """Probabilities of a split's examples as they came, and milliseconds of each."""
     progress = console.count("predicting")
     rows, seconds = [], 0.0
     for index in range(len(split)):
-        image = split.read_raw(index)
+        example = split.read_raw(index)
         start = time.perf_counter()
-        rows.append(predictor.predict([image])[0])
+        rows.append(predictor.predict([example])[0])
         seconds += time.perf_counter() - start
         progress(index + 1, len(split))
     return np.stack(rows), 1000 * seconds / len(rows)

@@ -17,6 +17,7 @@ from kfine.exporting.choices import (
     misfit,
 )
 from kfine.exporting.limits import Limits, parse_bytes, parse_milliseconds
+from kfine.exporting.medium import medium_of
 from kfine.runs.files import write_json
 from kfine.runs.lock import locked
 from kfine.verbs.export_job import ExportJob
@@ -46,21 +47,23 @@ def export(
             a zip), `"tflite"` (the LiteRT file alone), `"trainable"` (one whose head learns on
             the phone), `"saved_model"`, `"onnx"` or `"openvino"` (packages of the extras of that
             name).
-        quantize: How weights and arithmetic are stored, a word of `choices.QUANTIZE`; float16 if
-            omitted, and none for `saved_model` and `onnx`. `"auto"` tries several, chooses on
-            validation the smallest that keeps the limits, and confirms it on the test split.
+        quantize: How weights and arithmetic are stored, a word of `choices.QUANTIZE`; float16 for
+            images and dynamic for texts if omitted, and none for `saved_model` and `onnx`.
+            `"auto"` tries several, chooses on validation the smallest that keeps the limits, and
+            confirms it on the test split.
         input: `"any"` takes raw images of any size and resizes in the graph, `"fixed"` takes
             images of the model's size only; fixed for a bundle and any for others if omitted.
+            Token ids of texts have one length, so that is always fixed.
         max_drop: How much of the primary metric the file may lose, fraction 0 to 1.
         max_size: Largest file, bytes or a text such as `"4MB"`.
-        max_latency: Longest median time an image on this machine, milliseconds or `"20ms"`.
-        calibration: How many training images calibrate integers, balanced over the classes.
+        max_latency: Longest median time an example on this machine, milliseconds or `"20ms"`.
+        calibration: How many training examples calibrate integers, balanced over the classes.
         allow_refused: Return the report of a refused file instead of raising; its
             `verdict.passed` is false.
         console: Hears of the progress.
 
     Returns:
-        An `ExportReport`: path, size in bytes, milliseconds per image, and the verdict. It is
+        An `ExportReport`: path, size in bytes, milliseconds per example, and the verdict. It is
         also written to `exports/NAME.json` in the run folder.
 
     Raises:
@@ -70,16 +73,20 @@ def export(
     """
     console = console or Console()
     run = as_run(run)
-    quantize = quantize or default_quantize(format)
-    input = input or ("fixed" if format == BUNDLE else "any")
     _check(format, quantize, input, max_drop, calibration)
     limits = Limits(
         max_drop,
         parse_bytes(max_size) if max_size is not None else None,
         parse_milliseconds(max_latency) if max_latency is not None else None,
     )
-    _require_packages(format, quantize)
     run._folder.require_finished()
+    medium = medium_of(run.preprocessing)
+    quantize = quantize or default_quantize(format, medium.usual_quantize)
+    input = input or medium.usual_input[0 if format == BUNDLE else 1]
+    reason = misfit(format, quantize) or medium.misfit(format, quantize, input)
+    if reason:
+        raise ConfigError(reason)
+    _require_packages(format, quantize)
     module, note = recipe_of_run(run._folder)
     if note:
         console.warn(note)
@@ -92,7 +99,7 @@ def export(
             "quantize auto chooses on the validation split and confirms on the test split, and "
             f"the data of {run.path} lacks one; choose a quantization, or give both splits."
         )
-    job = ExportJob(run, data, held_out, input)
+    job = ExportJob(run, data, held_out, medium, input)
     with console.timed("loading TensorFlow and the model"):
         limits.check_weights(run.model.count_params())
         from kfine.exporting.bundle import write_bundle
@@ -114,7 +121,7 @@ def export(
             quantize=quantize,
             input_kind=input,
             name=_file_name(format, input),
-            representative_images=job.images(data.train, chosen.indices),
+            representative=job.examples(data.train, chosen.indices),
             limits=limits,
             validation=lambda: job.measured_on(data.validation),
             info={**facts, "calibration": chosen.to_dict()},
@@ -123,32 +130,28 @@ def export(
         if format == BUNDLE and report.verdict.passed:
             name = f"bundle-{report.quantize}" + ("-any" if input == "any" else "")
             folder = run.path / "exports" / name
-            photos = job.golden_photos()
-            report = write_bundle(report, folder, run.preprocessing, run.class_names, photos, facts)
+            golden = job.golden()
+            report = write_bundle(report, folder, run.preprocessing, run.class_names, golden, facts)
         _write_report(run.path, report)
     if not (report.verdict.passed or allow_refused):
         raise GateRefused(report.refusal_sentence())
     return report
 
 
-def _check(format: str, quantize: str, input: str, max_drop: float, calibration: int) -> None:
+def _check(
+    format: str, quantize: str | None, input: str | None, max_drop: float, calibration: int
+) -> None:
     for name, value, allowed in (
         ("format", format, FORMATS),
         ("quantize", quantize, (*QUANTIZE, AUTO)),
         ("input", input, INPUTS),
     ):
-        if value not in allowed:
+        if value is not None and value not in allowed:
             raise ConfigError(f"{name} must be one of {', '.join(allowed)}. Received: {value!r}")
-    if misfit(format, quantize):
-        raise ConfigError(misfit(format, quantize))
-    if quantize == "int8-full" and input == "any":
-        raise ConfigError(
-            "int8-full has no float in it, so it cannot resize: use input fixed, or quantize int8."
-        )
     if not 0 <= max_drop <= 1:
         raise ConfigError(f"max_drop is a fraction from 0 to 1. Received: {max_drop}")
     if calibration < 2:
-        raise ConfigError(f"calibration must be 2 images or more. Received: {calibration}")
+        raise ConfigError(f"calibration must be 2 examples or more. Received: {calibration}")
 
 
 def _require_packages(format: str, quantize: str) -> None:

@@ -194,7 +194,7 @@ def _footprint(bench: Bench, built: Any, config: Any, data: Any) -> Any:
     chosen = range(min(64, len(data.train)) if bench.plan.quantize == "int8" else 0)
     return footprint(
         bench.module.export_spec(config, built.model, built.preprocessing, input_kind="any"),
-        built.preprocessing.image_size,
+        built.preprocessing,
         data.class_names,
         bench.folder.path / "footprints.json",
         quantize=bench.plan.quantize,

@@ -16,6 +16,7 @@ import pytest
 import kfine
 from kfine.console import Console
 from kfine.exporting.golden import answers
+from kfine.exporting.medium import medium_of
 from kfine.exporting.snippets import snippets
 from kfine.models.preprocessing import Preprocessing
 
@@ -129,7 +130,9 @@ def test_the_file_of_a_bundle_predicts_like_the_run(bundle: Path, digit_photos: 
 
 def test_labels_with_quotes_and_dollars_stay_text_in_every_language() -> None:
     labels = ['the "best"', "5 $x", "Käse"]
-    made = snippets(Preprocessing((24, 16)), labels, model="birds.tflite", output="uint8")
+    made = snippets(
+        medium_of(Preprocessing((24, 16))), labels, model="birds.tflite", output="uint8"
+    )
     assert 'listOf("the \\"best\\"", "5 \\$x", "Käse")' in made["Classifier.kt"]
     assert '["the \\"best\\"", "5 $x", "Käse"]' in made["Classifier.swift"]
     assert "WIDTH = 16, HEIGHT = 24" in made["classifier.js"]

@@ -32,7 +32,7 @@ def test_what_calibrated_is_recorded_and_comes_back() -> None:
     one = choose_calibration(labels, ["a", "b", "c"], count=24, seed=7)
     assert one.to_dict() == {
         "split": "train",
-        "images": 24,
+        "examples": 24,
         "seed": 7,
         "per_class": {"a": 10, "b": 10, "c": 4},
     }

@@ -16,7 +16,7 @@ def export(trained: Any, destination: Path, **settings: Any) -> Any:
     from kfine.exporting.inference import inference_model
 
     if settings.get("quantize") == "int8":
-        settings.setdefault("representative_images", trained.train_images[:100])
+        settings.setdefault("representative", trained.train_images[:100])
     input_kind = settings.setdefault("input_kind", "any")
     model = settings.pop("model", trained.model)
     return export_model(
@@ -98,8 +98,8 @@ def test_fixed_and_any_input_agree_on_a_photo_of_any_size(
 
     fixed = load_exported(export(trained, tmp_path, quantize="none", input_kind="fixed").path)
     free = load_exported(float32_file)
-    assert fixed.image_size == (16, 16)
-    assert free.image_size is None
+    assert fixed.medium.image_size == (16, 16)
+    assert free.medium.image_size is None
     photo = load_sample_image("flower.jpg")
     images = [photo, photo[:300, :77], photo[:16, :16], photo[:1, :1], photo]
     assert np.abs(fixed.predict(images) - free.predict(images)).max() < 1e-3
@@ -133,7 +133,7 @@ def test_int8_calibrated_on_black_images_is_refused_and_kept_aside(
     trained: Any, tmp_path: Path
 ) -> None:
     black = np.zeros((20, 8, 8, 3), np.uint8)
-    report = export(trained, tmp_path, quantize="int8", representative_images=black)
+    report = export(trained, tmp_path, quantize="int8", representative=black)
     assert not report.verdict.passed
     assert [path.name for path in tmp_path.iterdir()] == ["model.refused.tflite"]
     assert report.path == tmp_path / "model.refused.tflite"
@@ -205,10 +205,10 @@ def test_a_saved_model_is_replaced_by_a_new_one(trained: Any, tmp_path: Path) ->
         ({"format": "onnx", "quantize": "float16"}, "onnx takes quantize none"),
         ({"format": "openvino", "quantize": "int8"}, "openvino takes quantize float16 or none"),
         ({"quantize": "int3"}, "none, float16, int16, int8"),
-        ({"quantize": "int8-full"}, "no resize: use the input kind 'fixed'"),
+        ({"quantize": "int8-full"}, "cannot resize: use input fixed"),
         ({"quantize": "auto"}, "calibrated on real training images: received none"),
         ({"format": "saved_model", "quantize": "int8"}, "saved_model takes quantize none"),
-        ({"quantize": "int8", "representative_images": None}, "received none"),
+        ({"quantize": "int8", "representative": None}, "received none"),
         ({"input_kind": "some"}, "'any' or 'fixed'"),
     ],
 )

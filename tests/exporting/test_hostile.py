@@ -133,11 +133,11 @@ def test_a_hostile_file_is_refused_by_a_process_of_its_own(
 def test_shapes_that_are_stated_but_not_made_are_found(float16_file: Path, tmp_path: Path) -> None:
     from kfine.exporting.shapes import require_true_shapes
 
-    require_true_shapes(float16_file, (8, 8))
+    require_true_shapes(float16_file, (1, 8, 8, 3))
     bad = tmp_path / "bad.tflite"
     bad.write_bytes(edited(float16_file, state_too_much))
     with pytest.raises(ExportError, match=r"is stated to be .*1000000,\) and is"):
-        require_true_shapes(bad, (8, 8))
+        require_true_shapes(bad, (1, 8, 8, 3))
 
 
 def test_a_file_that_is_cut_off_anywhere_is_refused_without_being_run(

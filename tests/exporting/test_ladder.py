@@ -86,7 +86,7 @@ class Files:
             trained.labels,
             self.folder,
             quantize=kind,
-            representative_images=trained.train_images[:60],
+            representative=trained.train_images[:60],
             info={"input": "fixed", "preprocessing": trained.preprocessing.to_dict()},
         )
 
@@ -159,7 +159,7 @@ def test_nothing_is_kept_when_no_file_keeps_the_promise(
         input_kind="fixed",
         limits=Limits(max_size=1_000),
         validation=trained.held_out,
-        representative_images=trained.train_images[:20],
+        representative=trained.train_images[:20],
     )
     assert not report.verdict.passed
     assert "more than the 0.00 MB allowed" in report.refusal_sentence()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from kfine.errors import ExportError
 from kfine.exporting.embedding import embed_buffer, read_buffer
 from kfine.exporting.layers import keras_layer
-from kfine.exporting.model_metadata import BUFFER_NAME, classifier_metadata
+from kfine.exporting.model_metadata import BUFFER_NAME, classifier_metadata, image_tensor
 from kfine.exporting.names import shorten_names
 
 METADATA = classifier_metadata(
@@ -19,7 +20,7 @@ METADATA = classifier_metadata(
     description="Classifies birds.",
     version="3",
     license="Apache-2.0",
-    image_size=(16, 24),
+    describe_input=partial(image_tensor, image_size=(16, 24)),
     labels_file="labels.txt",
 )
 

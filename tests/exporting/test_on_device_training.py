@@ -62,7 +62,7 @@ def test_before_any_training_it_answers_like_the_model(trained: Any, trainable: 
     from kfine.exporting.runner import load_exported
 
     predictor = load_exported(trainable)
-    assert (predictor.labels, predictor.image_size) == (trained.labels, (16, 16))
+    assert (predictor.labels, predictor.medium.image_size) == (trained.labels, (16, 16))
     got = predictor.predict(trained.images)
     assert np.abs(got - trained.probabilities).max() < 1e-4
 
@@ -147,7 +147,7 @@ def test_frozen_weights_in_float16_halve_the_file(
     half = write_trainable(inference, tmp_path / "half.tflite", trained.labels, INFO)
     assert half.stat().st_size < 0.7 * trainable.stat().st_size
     predictor = load_exported(half)
-    assert predictor.image_size is None
+    assert predictor.medium.image_size is None
     got = predictor.predict(trained.images)
     assert np.mean(got.argmax(1) == trained.probabilities.argmax(1)) > 0.99
     assert sorted(path.name for path in tmp_path.iterdir()) == ["half.tflite"]

@@ -45,9 +45,9 @@ def test_the_file_gives_the_training_pipelines_probabilities(
     assert np.abs(predictor.predict(trained.images) - trained.probabilities).max() < 1e-4
     assert (predictor.labels, predictor.info) == (trained.labels, INFO)
     assert read_metadata(written(kind)) == (trained.labels, INFO)
-    assert predictor.image_size is None
+    assert predictor.medium.image_size is None
     fixed = load_exported(written(kind, "fixed"))
-    assert fixed.image_size == (16, 16)
+    assert fixed.medium.image_size == (16, 16)
     assert np.abs(fixed.predict(trained.images[:9]) - trained.probabilities[:9]).max() < 1e-4
 
 

@@ -55,7 +55,7 @@ def test_a_file_is_measured_beside_the_run_that_it_lies_in(
     for one in (keras, file):
         assert 0 < one["median_ms"] <= one["p95_ms"]
         assert one["first_ms"] > 0 and one["load_ms"] > 0
-        assert (one["runs"], one["threads"], one["image_size"]) == (10, 1, [32, 32])
+        assert (one["runs"], one["threads"], one["input_shape"]) == (10, 1, [1, 32, 32, 3])
         assert one["runtime_memory_bytes"] <= one["peak_memory_bytes"]
     assert file["size_bytes"] == exported.stat().st_size
     assert keras["size_bytes"] == (run / "model.keras").stat().st_size

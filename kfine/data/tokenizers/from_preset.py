@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,10 +116,27 @@ def read_files(folder: Path) -> TokenizerFiles:
     """
     description = read_json(folder / DESCRIPTION)
     try:
-        names = [description[key] for key in _FILE_KEYS if key in description]
-        return TokenizerFiles(description, {one: (folder / one).read_bytes() for one in names})
-    except (OSError, TypeError) as error:
+        return files_of(description, lambda name: (folder / name).read_bytes())
+    except (OSError, TypeError, ValueError) as error:
         raise RunError(f"The tokenizer in {folder} is damaged: {error}.") from None
+
+
+def files_of(description: dict[str, Any], read: Callable[[str], bytes]) -> TokenizerFiles:
+    """A description with the files that it names.
+
+    Args:
+        description: The content of `tokenizer.json`.
+        read: Content of a file, by name.
+
+    Raises:
+        ValueError: It names a file in another folder.
+    """
+    names = [description[key] for key in _FILE_KEYS if key in description]
+    for name in names:
+        # The files of somebody else's model are written again under these names.
+        if name in ("", ".", "..", DESCRIPTION) or set(name) & set("/\\:\0"):
+            raise ValueError(f"{name!r} is no name of a tokenizer file")
+    return TokenizerFiles(description, {name: read(name) for name in names})
 
 
 def tokenizer_of(files: TokenizerFiles) -> standalone.Tokenizer:
