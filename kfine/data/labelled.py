@@ -39,6 +39,14 @@ class Data:
     near_duplicates: tuple[NearDuplicate, ...] | None = None
 
     @property
+    def medium(self) -> str:
+        """What the examples are: `image` or `text`."""
+        return "text" if self._any_split().inputs.dtype == object else "image"
+
+    def _any_split(self) -> Split:
+        return next(iter(self.splits.values()))
+
+    @property
     def train(self) -> Split:
         """The training split."""
         return self.splits["train"]

@@ -74,6 +74,10 @@ class TextPreprocessing:
             for name in self.inputs
         }
 
+    def encode(self, texts: Sequence[Any]) -> dict[str, np.ndarray]:
+        """As `rows`: texts are stored as they come."""
+        return self.rows(texts)
+
     def lengths(self, rows: dict[str, np.ndarray]) -> Lengths:
         """How many tokens each row uses."""
         used = rows["padding_mask"][range(len(rows["padding_mask"]))].sum(-1)
