@@ -196,7 +196,7 @@ def build_model(config: Config, data: Data) -> BuiltModel:
         ),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         preprocessing=preprocessing.for_model(model),
-        targets=lambda labels: np.eye(classes, dtype=np.float32)[labels],
+        targets=lambda split: np.eye(classes, dtype=np.float32)[split.labels],
         sample_weights=partial(balanced_weights, classes=classes) if balanced else None,
         decisions={
             "class_weights": "balanced" if balanced else "none",

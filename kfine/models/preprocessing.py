@@ -83,7 +83,7 @@ def read_preprocessing(values: dict[str, Any], folder: Path) -> Any:
         folder: Where its files are, if it has any.
     """
     if values.get("medium") == "text":
-        from kfine.models.text_preprocessing import TextPreprocessing
+        from kfine.models.text_kinds import KINDS
 
-        return TextPreprocessing.read(values, folder)
+        return KINDS[values["kind"]].read(values, folder)
     return Preprocessing.from_dict(values)
