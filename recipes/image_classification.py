@@ -181,7 +181,7 @@ def build_model(config: Config, data: Data) -> BuiltModel:
         ),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         preprocessing=presets.image_preprocessing(preset, config.image_size),
-        targets=lambda labels: np.eye(classes, dtype=np.float32)[labels],
+        targets=lambda split: np.eye(classes, dtype=np.float32)[split.labels],
         augmentation=augmentation_layers(config.augmentation, flip=config.flip),
         sample_weights=partial(balanced_weights, classes=classes) if balanced else None,
         decisions={"class_weights": "balanced" if balanced else "none"},

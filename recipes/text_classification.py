@@ -109,6 +109,13 @@ class Config(TrainingConfig):
         minimum=1e-8,
         maximum=10,
     )
+    backbone_rate: float | None = setting(
+        0.05,
+        "Learning rate of the encoder layer nearest the head, as a fraction of the head's.",
+        group="Training",
+        minimum=1e-6,
+        maximum=10,
+    )
     min_steps: int = setting(
         40,
         "Least optimizer steps of an epoch: a small data set is passed over as often as that "
@@ -123,14 +130,12 @@ class Config(TrainingConfig):
 def resolve(config: Config) -> Config:
     """Make the automatic choices that need no data, and check the preset."""
     preset = presets.find_preset(config.preset)
-    presets.check_network(preset)
+    presets.check_network(preset, TASK)
     presets.check_text_preset(preset, config.sequence_length)
     # A run can be opened from any folder, so its paths must not depend on the present one.
     config = replace(config, data=absolute_path(config.data))
     if preset.origin == "folder":
         config = replace(config, preset=preset.handle)
-    if config.backbone_rate is None:
-        config = replace(config, backbone_rate=0.05)
     return config
 
 
@@ -191,7 +196,7 @@ def build_model(config: Config, data: Data) -> BuiltModel:
         ),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         preprocessing=preprocessing.for_model(model),
-        targets=lambda labels: np.eye(classes, dtype=np.float32)[labels],
+        targets=lambda split: np.eye(classes, dtype=np.float32)[split.labels],
         sample_weights=partial(balanced_weights, classes=classes) if balanced else None,
         decisions={
             "class_weights": "balanced" if balanced else "none",
@@ -223,11 +228,18 @@ def search_space(hp: Any, config: Config) -> Config:
 
 def evaluate(predictions: np.ndarray, data: Data) -> dict[str, Any]:
     """Metrics of class probabilities `(examples, classes)` on the test split."""
-    from kfine.evaluation import classification_metrics
+    from kfine.evaluation import by_length, classification_metrics, confident_mistakes
 
     assert data.test is not None
-    metrics = classification_metrics(predictions, data.test.labels, data.class_names)
-    return {"primary": PRIMARY, "direction": "max", **metrics}
+    test, names = data.test, data.class_names
+    texts = test.inputs[range(len(test))]
+    return {
+        "primary": PRIMARY,
+        "direction": "max",
+        **classification_metrics(predictions, test.labels, names),
+        "by_length": by_length(predictions, test.labels, texts, names),
+        "mistakes": confident_mistakes(predictions, test.labels, texts, names, most=10),
+    }
 
 
 def describe(prediction: np.ndarray, class_names: tuple[str, ...]) -> list[tuple[str, float]]:

@@ -112,6 +112,67 @@ def finished_run(
     return path
 
 
+GOOD = ("fine", "lovely", "warm", "witty", "moving")
+BAD = ("dull", "cold", "loud", "empty", "tired")
+OTHER = ("a", "the", "film", "plot", "is", "and", "very", "end", ",", ".")
+
+
+@pytest.fixture(scope="session")
+def tiny_text_preset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A KerasHub preset folder: a BERT of two layers with the words of `mood_texts`."""
+    import keras
+    import keras_hub
+
+    keras.utils.set_random_seed(1)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *GOOD, *BAD, *OTHER, "##s"]
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=len(vocabulary),
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        max_sequence_length=48,
+    )
+    folder = tmp_path_factory.mktemp("text-presets") / "tiny"
+    backbone.save_to_preset(folder)
+    tokenizer = keras_hub.models.BertTokenizer(vocabulary, lowercase=True)
+    keras_hub.models.BertTextClassifierPreprocessor(tokenizer).save_to_preset(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def mood_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV of 160 short reviews, each with good or with bad words among others."""
+    import csv
+    import random
+
+    chance = random.Random(0)
+    path = tmp_path_factory.mktemp("texts") / "moods.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for number in range(160):
+            telling = BAD if number % 2 else GOOD
+            words = chance.choices(OTHER, k=chance.randint(2, 22)) + chance.choices(telling, k=4)
+            chance.shuffle(words)
+            writer.writerow([" ".join(words), "bad" if number % 2 else "good"])
+    return path
+
+
+@pytest.fixture
+def text_settings(tiny_text_preset: str, mood_texts: Path) -> dict[str, Any]:
+    """Settings of a text classification that trains in seconds."""
+    return {
+        "data": str(mood_texts),
+        "preset": tiny_text_preset,
+        "epochs": 3,
+        "batch_size": 16,
+        "min_steps": 1,
+        "learning_rate": 0.02,
+        "backbone_rate": 0.5,
+    }
+
+
 @dataclass(frozen=True)
 class Spoken:
     """What a command left: its exit status, standard output and standard error."""

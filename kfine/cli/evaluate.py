@@ -9,6 +9,8 @@ import click
 
 from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
 
+_MISTAKES, _WIDTH = 5, 100
+
 
 @click.command("evaluate")
 @click.argument("model", metavar="RUN_OR_FILE")
@@ -34,13 +36,15 @@ def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
     _print_models(metrics)
     click.echo()
     _print_classes(metrics)
+    _print_texts(metrics)
     folder = evaluation_folder(Path(model), data)
     if "model" in metrics:
         from kfine.verbs.evaluate_file import file_evaluation_folder
 
         folder = file_evaluation_folder(Path(metrics["model"]["path"]), data)
     if folder.is_dir():
-        click.echo(f"\nmetrics.json and plots/ are in {folder}", err=True)
+        kept = "metrics.json, mistakes.csv" if "mistakes" in metrics else "metrics.json"
+        click.echo(f"\n{kept} and plots/ are in {folder}", err=True)
 
 
 def _print_models(metrics: dict[str, Any]) -> None:
@@ -94,3 +98,25 @@ def _print_classes(metrics: dict[str, Any]) -> None:
         for name, one in metrics["per_class"].items()
     ]
     print_table(["class", "precision", "recall", "F1", "examples"], rows)
+
+
+def _print_texts(metrics: dict[str, Any]) -> None:
+    """Scores by length and the worst mistakes, where the recipe gives them."""
+    if metrics.get("by_length"):
+        click.echo()
+        rows = [
+            [
+                "{} to {}".format(*one["words"]),
+                f"{one['accuracy']:.3f}",
+                f"{one['macro_f1']:.3f}",
+                str(one["count"]),
+            ]
+            for one in metrics["by_length"]
+        ]
+        print_table(["words", "accuracy", "macro F1", "examples"], rows)
+    if metrics.get("mistakes"):
+        click.echo("\nmost confident mistakes:")
+        for one in metrics["mistakes"][:_MISTAKES]:
+            text = " ".join(one["text"].split())
+            text = text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+            click.echo(f"  {one['prediction']} {one['probability']:.3f}, is {one['label']}: {text}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-from pathlib import Path
 
 import click
 
@@ -13,7 +12,7 @@ from kfine.cli.options import json_option, make_console, print_json, quiet_optio
 
 @click.command("predict")
 @click.argument("model", metavar="RUN_OR_FILE")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("examples", nargs=-1, required=True, metavar="EXAMPLE...")
 @click.option(
     "--top", default=3, show_default=True, type=click.IntRange(1), help="Classes to show."
 )
@@ -28,21 +27,28 @@ from kfine.cli.options import json_option, make_console, print_json, quiet_optio
 @quiet_option
 @json_option
 def command(
-    model: str, images: tuple[str, ...], top: int, unsure_below: float, quiet: bool, as_json: bool
+    model: str,
+    examples: tuple[str, ...],
+    top: int,
+    unsure_below: float,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
-    """Classify images with a run or with a file that `kfine export` wrote.
+    """Classify images or texts with a run or with a file that `kfine export` wrote.
 
-    A folder of images gives CSV on standard output.
+    A text is given as it is, in a .txt file, in a .csv, .tsv or .jsonl table, or as - for the
+    lines of standard input. Folders, tables and - give CSV on standard output.
     """
+    from kfine.verbs.examples import is_list
     from kfine.verbs.predict import as_rows, predict
 
-    found = predict(model, images, unsure_below=unsure_below, console=make_console(quiet))
+    found = predict(model, examples, unsure_below=unsure_below, console=make_console(quiet))
     if as_json:
         print_json(as_rows(found, top))
         return
-    if any(Path(image).is_dir() for image in images):
+    if any(is_list(one) for one in examples):
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(["image", "label", "probability"])
+        writer.writerow(["name", "label", "probability"])
         writer.writerows([one.name, one.label, f"{one.classes[0][1]:.4f}"] for one in found)
         return
     for one in found:

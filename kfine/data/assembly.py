@@ -53,6 +53,7 @@ def load_examples(
     test_split: float,
     seed: int,
     split_lists: dict[str, Any] | None = None,
+    classes: bool = True,
 ) -> Data:
     """Check, read and divide the examples of a source to train on.
 
@@ -66,13 +67,18 @@ def load_examples(
         test_split: The same for the test.
         seed: Decides which examples are carved.
         split_lists: What `Data.split_lists` of a former run gave: its examples keep their split.
+        classes: Whether the labels are what is learned, so that there must be two or more, each
+            in training; else they only say what is alike.
 
     Raises:
         DataError: Nothing to learn from.
     """
-    class_names, warnings = check_labels(source.records)
+    class_names: tuple[str, ...] = tuple(sorted({record.label for record in source.records}))
+    warnings: list[str] = []
+    if classes:
+        class_names, warnings = check_labels(source.records)
     examples = read(source.records)
-    check_decoded(class_names, examples.records, examples.set_aside)
+    check_decoded(class_names if classes else (), examples.records, examples.set_aside)
     if split_lists is None:
         records, notes = assign_splits(
             examples.records,
@@ -83,13 +89,16 @@ def load_examples(
         )
     else:
         records, notes = restore_splits(examples.records, examples.digests, split_lists)
-    check_training(class_names, records)
+    check_training(class_names if classes else (), records)
     examples = replace(examples, records=records)
     return _assemble(data, source, class_names, examples, warnings, notes)
 
 
 def load_test_examples(
-    data: str, source: Source, read: ReadExamples, class_names: Sequence[str]
+    data: str,
+    source: Source,
+    read: ReadExamples,
+    class_names: Sequence[str] | None,
 ) -> Data:
     """Check and read the examples of a source to score a trained model on: one split, test.
 
@@ -97,7 +106,8 @@ def load_test_examples(
         data: What the user gave.
         source: What it holds: its test split is used if it has one, else everything.
         read: Reads the contents of records.
-        class_names: What the model was trained on, in its order.
+        class_names: What the model was trained on, in its order; `None` where the labels are not
+            what it learned.
 
     Raises:
         DataError: A label that the model does not know, or nothing that can be read.
@@ -112,6 +122,8 @@ def load_test_examples(
         records=tuple(replace(record, split="test") for record in chosen),
         set_aside=tuple(replace(item, split="test") for item in set_aside),
     )
+    if class_names is None:
+        class_names = sorted({record.label for record in source.records})
     check_known_labels(source.records, class_names)
     examples = read(source.records)
     check_decoded((), examples.records, examples.set_aside)

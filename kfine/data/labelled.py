@@ -25,6 +25,8 @@ class Data:
         warnings: Sentences on what looks wrong.
         notes: Sentences on how the splits were made.
         shared: Content hash and (split, name) of content that is in two splits.
+        counted: Split -> name -> how often it occurs there, where an example holds other things
+            than one class.
         near_duplicates: Held-out texts that training holds almost; None if not looked for.
     """
 
@@ -36,7 +38,16 @@ class Data:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     shared: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
+    counted: dict[str, dict[str, int]] | None = None
     near_duplicates: tuple[NearDuplicate, ...] | None = None
+
+    @property
+    def medium(self) -> str:
+        """What the examples are: `image` or `text`."""
+        return "text" if self._any_split().inputs.dtype == object else "image"
+
+    def _any_split(self) -> Split:
+        return next(iter(self.splits.values()))
 
     @property
     def train(self) -> Split:
@@ -74,11 +85,14 @@ class Data:
         for name in (name for name in SPLITS if name in self.splits or aside[name]):
             records = self.splits[name].records if name in self.splits else ()
             counts = Counter(record.label for record in records)
+            per_class = {label: counts[label] for label in self.class_names}
+            if self.counted is not None:
+                per_class = self.counted.get(name, {})
             splits[name] = {
                 "seen": len(records) + aside[name],
                 "used": len(records),
                 "set_aside": aside[name],
-                "per_class": {label: counts[label] for label in self.class_names},
+                "per_class": per_class,
             }
         found = {
             "source": self.source,

@@ -251,13 +251,27 @@ def predict_rows(
     order, whole = by_length(lengths), tf.nest.flatten(inputs)[0].shape[1]
     along = [len(one.shape) > 1 and one.shape[1] is None for one in model.outputs]
     parts: list[list[np.ndarray]] = [[] for _ in along]
-    structure = None
+    structure, call = None, of_any_length(model)
     for (batch,) in evaluation_dataset(inputs, prepare, batch_size, lengths=lengths):
-        structure = model.predict_on_batch(batch)
+        structure = call(batch)
         for part, found, positions in zip(parts, tf.nest.flatten(structure), along, strict=True):
             part.append(padded(np.asarray(found), whole) if positions else np.asarray(found))
     back = np.argsort(order, kind="stable")
     return tf.nest.pack_sequence_as(structure, [np.concatenate(part)[back] for part in parts])
+
+
+def of_any_length(model: Any) -> Callable[[Any], Any]:
+    """A model's inference as a graph that is traced for all lengths together.
+
+    `predict_on_batch` traces anew for each.
+    """
+    import tensorflow as tf
+
+    taken = tf.nest.map_structure(lambda one: tf.TensorSpec(one.shape, one.dtype), model.input)
+    call: Callable[[Any], Any] = tf.function(
+        lambda batch: model(batch, training=False), input_signature=[taken]
+    )
+    return call
 
 
 def padded(values: np.ndarray, length: int) -> np.ndarray:

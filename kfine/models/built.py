@@ -24,7 +24,8 @@ class BuiltModel:
         metrics: Keras metrics.
         preprocessing: From raw inputs to the model's: a `Preprocessing` of images or a
             `TextPreprocessing`, which have `rows`, `lengths`, `prepare` and `to_dict` in common.
-        targets: From a split's labels `(examples,)` to float32 targets.
+        targets: From a split to its targets, one for each row of its inputs: float32, or int32
+            where the loss takes numbers.
         augmentation: Keras layers that vary a batch in training, on inputs in 0..255.
         sample_weights: From a split's labels to float32 weights, or `None`.
         decisions: Automatic choices in words, recorded in the run folder.
@@ -35,7 +36,7 @@ class BuiltModel:
     loss: Any
     metrics: list[Any]
     preprocessing: Preprocessing | TextPreprocessing
-    targets: Callable[[np.ndarray], np.ndarray]
+    targets: Callable[[Any], np.ndarray]
     augmentation: list[Any] = field(default_factory=list)
     sample_weights: Callable[[np.ndarray], np.ndarray] | None = None
     decisions: dict[str, str] = field(default_factory=dict)

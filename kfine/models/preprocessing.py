@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,14 @@ class Preprocessing:
     def rows(self, images: Any) -> Any:
         """What is stored of some examples: images are, as they were decoded."""
         return images
+
+    def encode(self, images: Sequence[Any]) -> Any:
+        """Images of any size, uint8 RGB, as they are stored: `(images, height, width, 3)`."""
+        import numpy as np
+
+        from kfine.data.images import resize_image
+
+        return np.stack([resize_image(image, self.image_size) for image in images])
 
     def lengths(self, rows: Any) -> None:
         """How far each row reaches; images have no padding."""
@@ -75,7 +83,7 @@ def read_preprocessing(values: dict[str, Any], folder: Path) -> Any:
         folder: Where its files are, if it has any.
     """
     if values.get("medium") == "text":
-        from kfine.models.text_preprocessing import TextPreprocessing
+        from kfine.models.text_kinds import KINDS
 
-        return TextPreprocessing.read(values, folder)
+        return KINDS[values["kind"]].read(values, folder)
     return Preprocessing.from_dict(values)

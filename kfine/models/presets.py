@@ -81,8 +81,10 @@ def find_preset(name: str) -> Preset:
     return Preset(name, "cached" if cached else "network", cached)
 
 
-def shipped_names() -> list[str]:
-    """Names of the presets in the package."""
+def shipped_names(task: str = "ImageClassifier") -> list[str]:
+    """Names of the presets in the package that a KerasHub task can be made of."""
+    if not task.startswith("Image"):
+        return []  # the only ones that ship are for images
     return sorted(folder.parent.name for folder in SHIPPED.glob("*/config.json"))
 
 
@@ -92,8 +94,12 @@ def _cached_folder(name: str) -> Path | None:
     return found[-1].parent if found else None
 
 
-def check_network(preset: Preset) -> None:
+def check_network(preset: Preset, task: str = "ImageClassifier") -> None:
     """Fail at once where a preset must be downloaded and its host cannot be reached.
+
+    Args:
+        preset: The preset.
+        task: What it is wanted for, a KerasHub task class.
 
     Raises:
         PresetError: With the choices that need no network.
@@ -107,7 +113,8 @@ def check_network(preset: Preset) -> None:
     except OSError:
         raise PresetError(
             f"The preset {preset.name!r} is not on this machine and {_HOSTS[scheme]} cannot be "
-            f"reached; without the network use {', '.join(shipped_names())}, or a local folder."
+            f"reached; without the network use {', '.join([*shipped_names(task), ''])}a local "
+            "preset folder."
         ) from None
 
 
@@ -223,6 +230,5 @@ def load_task(task_class: Any, preset: Preset, **options: Any) -> Any:
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise PresetError(
-            f"The preset {preset.name!r} does not load as {task_class.__name__}: {reason} "
-            f"Presets that ship: {', '.join(shipped_names())}."
+            f"The preset {preset.name!r} does not load as {task_class.__name__}: {reason}"
         ) from error

@@ -41,6 +41,45 @@ def text_classifier(
     return keras.Model(encoder.input, logits, name="text_classifier")
 
 
+def token_classifier(preset: Preset, tags: int, *, dropout: float = 0.1) -> keras.Model:
+    """A tag for each token: one linear layer on the encoder, as BERT is fine-tuned for entities.
+
+    Devlin et al., 2019, section 5.3, https://arxiv.org/abs/1810.04805.
+
+    Args:
+        preset: A KerasHub preset of an encoder.
+        tags: How many.
+        dropout: Before the classifier, fraction 0 to 1.
+
+    Returns:
+        The encoder's inputs `(batch, length)` to logits `(batch, length, tags)`.
+    """
+    return _on_tokens(preset, tags, dropout, "token_classifier")
+
+
+def span_finder(preset: Preset, *, dropout: float = 0.1) -> keras.Model:
+    """Where an answer begins and ends: two linear scores for each token.
+
+    Devlin et al., 2019, section 4.2, https://arxiv.org/abs/1810.04805.
+
+    Args:
+        preset: A KerasHub preset of an encoder.
+        dropout: Before the scores, fraction 0 to 1.
+
+    Returns:
+        The encoder's inputs `(batch, length)` to logits `(batch, length, 2)` of being the first
+        and the last piece.
+    """
+    return _on_tokens(preset, 2, dropout, "span_finder")
+
+
+def _on_tokens(preset: Preset, outputs: int, dropout: float, name: str) -> keras.Model:
+    encoder = text_encoder(preset)
+    tokens = keras.layers.Dropout(dropout, name="classifier_dropout")(encoder(encoder.input))
+    logits = keras.layers.Dense(outputs, name="logits")(tokens)
+    return keras.Model(encoder.input, logits, name=name)
+
+
 def text_encoder(preset: Preset) -> keras.Model:
     """A preset's encoder, from its inputs to the features of each token.
 

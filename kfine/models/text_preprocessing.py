@@ -44,6 +44,8 @@ class TextPreprocessing:
     inputs: tuple[str, ...] = ("padding_mask", "token_ids")
 
     medium = MEDIUM
+    # What the rows stand for; `read` finds the class by it.
+    kind = "texts"
     # Batches need nothing more: ids are what the model takes.
     prepare = None
 
@@ -73,6 +75,10 @@ class TextPreprocessing:
             )
             for name in self.inputs
         }
+
+    def encode(self, texts: Sequence[Any]) -> dict[str, np.ndarray]:
+        """As `rows`: texts are stored as they come."""
+        return self.rows(texts)
 
     def lengths(self, rows: dict[str, np.ndarray]) -> Lengths:
         """How many tokens each row uses."""
@@ -108,6 +114,7 @@ class TextPreprocessing:
             hasher.update(self.files.files[name])
         return {
             "medium": MEDIUM,
+            "kind": self.kind,
             "sequence_length": self.sequence_length,
             "inputs": list(self.inputs),
             "tokenizer": self.files.description["class"],
@@ -118,6 +125,10 @@ class TextPreprocessing:
     def read(cls, values: dict[str, Any], run: Path) -> TextPreprocessing:
         """Read what `to_dict` described and `save` wrote into a run folder."""
         return cls(read_files(run / FOLDER), tuple(values["inputs"]))
+
+    def _named(self, arrays: Any) -> dict[str, np.ndarray]:
+        """The model's inputs among the attributes of something, as int32."""
+        return {name: np.asarray(getattr(arrays, name), np.int32) for name in self.inputs}
 
 
 def choose_sequence_length(counts: Sequence[int], most: int) -> int:
@@ -132,7 +143,11 @@ def choose_sequence_length(counts: Sequence[int], most: int) -> int:
 
 
 def text_preprocessing(
-    preset: Preset, texts: Any, *, sequence_length: int | None = None
+    preset: Preset,
+    texts: Any,
+    *,
+    sequence_length: int | None = None,
+    kind: type[TextPreprocessing] = TextPreprocessing,
 ) -> tuple[TextPreprocessing, str]:
     """The preprocessing of a text preset, of a length that suits the training texts.
 
@@ -140,6 +155,7 @@ def text_preprocessing(
         preset: The preset.
         texts: The training texts, indexable with an integer array.
         sequence_length: Tokens of an input, if it is not to be chosen.
+        kind: What is made of the texts.
 
     Returns:
         The preprocessing, and its length in words, with the share of texts that it cuts.
@@ -147,7 +163,7 @@ def text_preprocessing(
     Raises:
         PresetError: The preset has no tokenizer.
     """
-    found = TextPreprocessing(read_tokenizer(preset, MOST_TOKENS))
+    found = kind(read_tokenizer(preset, MOST_TOKENS))
     counts = [found.count(one) for one in texts[range(len(texts))]]
     chosen = sequence_length or choose_sequence_length(counts, MOST_TOKENS)
     cut = sum(count > chosen for count in counts)

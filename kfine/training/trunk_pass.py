@@ -13,7 +13,7 @@ import numpy as np
 
 from kfine.console import Console, format_bytes, format_seconds
 from kfine.data.cache import cache_folder, make_room
-from kfine.data.pipeline import Lengths, by_length, load, padded
+from kfine.data.pipeline import Lengths, by_length, load, of_any_length, padded
 from kfine.errors import RunError
 from kfine.models.cutting import joined_trunk
 from kfine.training.trunk import TooCoarse, Trunk, TrunkWriter, float16_is_enough
@@ -137,10 +137,12 @@ def _compute(
     writers = [TrunkWriter(trunk) for trunk in trunks]
     total = sum(len(block) for _, block in missing)
     progress = console.count(f"computing {what}")
+    padded_rows = any(request.lengths is not None for request, _ in missing)
+    call = of_any_length(model) if padded_rows else model.predict_on_batch
     start, pace, done = time.monotonic(), 0.0, 0
     try:
         for number, (request, block, batch) in enumerate(_batches(missing)):
-            features = _divided(model.predict_on_batch(batch), trunks, request)
+            features = _divided(call(batch), trunks, request)
             seconds = time.monotonic() - start
             if number == 0:
                 # Mostly tracing; the pace shows from the second block on.
@@ -188,7 +190,7 @@ def _batches(
 
 def _divided(features: Any, trunks: Sequence[Trunk], request: Request) -> list[list[np.ndarray]]:
     """Each trunk's features, of the length that all rows are stored with."""
-    flat = iter(keras.tree.flatten(features))
+    flat = iter([np.asarray(one) for one in keras.tree.flatten(features)])
     return [
         [_stored(next(flat), tensor, request) for tensor in trunk.cut.trunk.outputs]
         for trunk in trunks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from kfine.console import Console
 from kfine.errors import DataError
 from kfine.exporting.kinds import find_model
-from kfine.runs.files import write_json
+from kfine.runs.files import write_json, write_text
 from kfine.verbs.files import is_run
 from kfine.verbs.fit import load_data_of_run, warn_set_aside
 from kfine.verbs.recipes import recipe_of_run
@@ -56,6 +58,8 @@ def evaluate(
     scored = own
     if data is not None:
         scored = module.load_other_data(run.config, data, run.class_names)
+        for line in (*scored.notes, *scored.warnings):
+            console.warn(line)
         warn_set_aside(scored, console)
     if scored.test is None:
         raise DataError(f"The data of {run.path} has no test split; give other data with --data.")
@@ -83,7 +87,7 @@ def _is_exported(path: Path) -> bool:
 def write_evaluation(
     folder: Path, metrics: dict[str, Any], scored: Any, probabilities: np.ndarray
 ) -> None:
-    """Write `metrics.json`, `predictions.json` and `plots/`.
+    """Write `metrics.json`, `predictions.json` and `plots/`; for texts also `mistakes.csv`.
 
     Raises:
         RunError: The folder cannot be written.
@@ -228,11 +232,30 @@ def _rows(split: Any, probabilities: np.ndarray, names: tuple[str, ...]) -> list
     ]
 
 
+def _write_mistakes(path: Path, data: Any, probabilities: np.ndarray) -> None:
+    """All mistakes with their texts, the most confident first."""
+    from kfine.evaluation import confident_mistakes
+
+    test = data.test
+    texts = test.inputs[range(len(test))]
+    found = confident_mistakes(probabilities, test.labels, texts, data.class_names)
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, ["label", "prediction", "probability", "text"], lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(found)
+    write_text(path, text.getvalue())
+
+
 def _draw(folder: Path, metrics: dict[str, Any], data: Any, probabilities: np.ndarray) -> None:
     from kfine.evaluation.plots import confusion_matrix_png, mistakes_png
 
     names, test = data.class_names, data.test
     confusion_matrix_png(folder / "confusion_matrix.png", metrics["confusion_matrix"], names)
+    if data.medium == "text":
+        _write_mistakes(folder.parent / "mistakes.csv", data, probabilities)
+        return
     predicted = probabilities.argmax(-1)
     wrong = np.flatnonzero(predicted != test.labels)
     worst = wrong[np.argsort(-probabilities[wrong].max(-1), kind="stable")][:24]

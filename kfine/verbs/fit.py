@@ -105,7 +105,9 @@ def say_data(data: Any, console: Console) -> None:
     summary = data.summary()
     for name, split in summary["splits"].items():
         aside = f", {split['set_aside']} set aside" if split["set_aside"] else ""
-        console.say(f"{name}: {split['used']} examples of {len(split['per_class'])} classes{aside}")
+        kinds = len(split["per_class"])
+        of = f" of {kinds} classes" if kinds else ""
+        console.say(f"{name}: {split['used']} examples{of}{aside}")
     for line in data.notes:
         console.say(line)
     warn_set_aside(data, console)
@@ -190,7 +192,7 @@ def build_job(module: ModuleType, config: Any, data: Any, console: Console) -> P
         rows = built.preprocessing.rows(split.inputs)
         return Batches(
             inputs=rows,
-            targets=built.targets(split.labels),
+            targets=built.targets(split),
             batch_size=config.batch_size,
             seed=config.seed,
             prepare=built.preprocessing.prepare,

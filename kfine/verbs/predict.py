@@ -1,8 +1,8 @@
-"""`predict`: images in, named classes with probabilities out."""
+"""`predict`: images or texts in, named classes with probabilities out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,20 +14,20 @@ from kfine.backend import load_backend
 from kfine.console import Console
 from kfine.errors import DataError
 from kfine.exporting.kinds import find_model, kind_of
+from kfine.verbs.examples import AT_ONCE, examples_of
 from kfine.verbs.files import is_run, warn_if_refused
 from kfine.verbs.recipes import recipe_of_run
-from kfine.verbs.run import Run
+from kfine.verbs.run import Run, as_run
 
-_BATCH = 32
 Classes = list[tuple[str, float]]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one image.
+    """The answer for one example.
 
     Attributes:
-        name: The image's path as given.
+        name: The image's path as given; the text itself, or where it was read.
         classes: Class names with probabilities, the most probable first.
         unsure: Whether the best probability is below the asked-for limit.
     """
@@ -44,102 +44,89 @@ class Prediction:
 
 def predict(
     model: Run | str | Path,
-    images: str | Path | Sequence[str | Path],
+    examples: str | Path | Sequence[str | Path],
     *,
     unsure_below: float = 0.0,
     console: Console | None = None,
 ) -> list[Prediction]:
-    """Classify images with a run or with what `kfine export` wrote.
+    """Classify images or texts with a run or with what `kfine export` wrote.
 
     Args:
         model: A run, its folder, or an exported file or folder of any format.
-        images: Image files; a folder stands for all images below it.
+        examples: For a model of images: image files; a folder stands for all images below it.
+            For one of texts: texts as they are, `.txt` files of one text each, tables (CSV, TSV,
+            JSONL), folders of `.txt` files, or `-` for the lines of standard input.
         unsure_below: Call a prediction unsure when its best probability is below this.
-        console: Hears of images that cannot be read.
+        console: Hears of examples that cannot be read.
 
     Returns:
-        One prediction per readable image.
+        One prediction per readable example.
 
     Raises:
-        KfineError: The model or a path is missing or not usable, or no image can be read.
+        KfineError: The model or a path is missing or not usable, or no example can be read.
     """
     console = console or Console()
     if not isinstance(model, Run):
         model = find_model(model)
         kind_of(model)
-    paths = list(_expand([images] if isinstance(images, (str, Path)) else images))
-    if not paths:
-        raise DataError("There are no images to predict.")
+    given = [examples] if isinstance(examples, (str, Path)) else list(examples)
+    medium, column = _asks_for(model)
+    asked = examples_of(medium, given, column)
     with console.timed("loading the model"):
         classify, describe = _classifier(model, console)
     progress = console.count("predicting")
     found: list[Prediction] = []
-    # Photos are large: only a few are held at a time.
-    for start in range(0, len(paths), _BATCH):
-        names, decoded = _decode(paths[start : start + _BATCH], console)
-        if decoded:
-            for name, row in zip(names, classify(decoded), strict=True):
+    done = 0
+    for names, raw in asked.read(console):
+        if raw:
+            for name, row in zip(names, classify(raw), strict=True):
                 classes = tuple(describe(row))
                 found.append(Prediction(name, classes, classes[0][1] < unsure_below))
-        progress(min(start + _BATCH, len(paths)), len(paths))
+        done = min(done + AT_ONCE, len(asked))
+        progress(done, len(asked))
     if not found:
-        raise DataError(f"None of the {len(paths)} images can be read.")
+        raise DataError(f"None of the {len(asked)} {medium}s can be read.")
     return found
 
 
-def _decode(paths: Sequence[Path], console: Console) -> tuple[list[str], list[np.ndarray]]:
-    """The images that can be read, with their names; the others are named to the console."""
-    from kfine.data import decode_image
+def _asks_for(model: Run | Path) -> tuple[str, str | None]:
+    """The medium of a model, and the column that its run has texts in."""
+    if isinstance(model, Run) or is_run(model):
+        run = as_run(model)
+        run._folder.require_finished()
+        values = run._folder.read("preprocessing.json")
+        return values.get("medium", "image"), getattr(run.config, "text_column", None)
+    from kfine.exporting.metadata import read_metadata
 
-    names, images = [], []
-    for path in paths:
-        try:
-            images.append(decode_image(path))
-            names.append(str(path))
-        except DataError as error:
-            console.warn(f"set aside {path}: {error}")
-    return names, images
-
-
-def _expand(images: Iterable[str | Path]) -> Iterable[Path]:
-    for image in images:
-        path = Path(image)
-        if path.is_dir():
-            hidden = [p for p in sorted(path.rglob("*")) if p.is_file()]
-            yield from (p for p in hidden if not p.name.startswith("."))
-        elif path.exists():
-            yield path
-        else:
-            raise DataError(f"There is no image {path}.")
+    facts = read_metadata(model)[1].get("preprocessing")
+    return facts.get("medium", "image") if isinstance(facts, dict) else "image", None
 
 
 def _classifier(
     model: Run | str | Path, console: Console
-) -> tuple[Callable[[list[np.ndarray]], np.ndarray], Callable[[np.ndarray], Classes]]:
-    """What turns images into a model's probabilities, and a row of those into named classes."""
+) -> tuple[Callable[[list[Any]], np.ndarray], Callable[[np.ndarray], Classes]]:
+    """What turns raw examples into probabilities, and a row of those into named classes."""
     if not isinstance(model, Run) and not is_run(model):
         return _exported_classifier(Path(model), console)
-    run = model if isinstance(model, Run) else Run(model)
-    run._folder.require_finished()
-    from kfine.data import resize_image
+    run = as_run(model)
+    from kfine.data.pipeline import predict_rows
     from kfine.verbs.evaluate import softmax
 
-    size, network = run.preprocessing.image_size, run.model
+    network, raw = run.model, run.preprocessing
     module, note = recipe_of_run(run._folder)
     if note:
         console.warn(note)
 
-    def classify(images: list[np.ndarray]) -> np.ndarray:
-        resized = np.stack([resize_image(image, size) for image in images]).astype(np.float32)
-        logits = network.predict(np.asarray(run.preprocessing.normalize(resized)), verbose=0)
-        return softmax(logits)
+    def classify(examples: list[Any]) -> np.ndarray:
+        rows = raw.encode(examples)
+        return softmax(predict_rows(network, rows, raw.prepare, AT_ONCE, raw.lengths(rows)))
 
     return classify, partial(module.describe, class_names=run.class_names)
 
 
 def _exported_classifier(
     path: Path, console: Console
-) -> tuple[Callable[[list[np.ndarray]], np.ndarray], Callable[[np.ndarray], Classes]]:
+) -> tuple[Callable[[list[Any]], np.ndarray], Callable[[np.ndarray], Classes]]:
     warn_if_refused(path, console)
     if kind_of(path) == "saved_model":
         load_backend()

@@ -27,7 +27,7 @@ def list_presets(
     """
     console = console or Console()
     task = load_recipe(recipe).TASK
-    rows = [_local(find_preset(name)) for name in shipped_names()]
+    rows = [_local(find_preset(name)) for name in shipped_names(task)]
     with console.timed("asking KerasHub"):
         load_backend()
         import keras_hub

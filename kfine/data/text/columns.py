@@ -63,6 +63,16 @@ def find_columns(table: Table, text_column: str | None, label_column: str | None
     return Columns(text, label, _note(table.path, text, label, text_column, label_column))
 
 
+def find_text_column(table: Table, written: str | None) -> str:
+    """The column of the texts in a table without labels: the one named, or a guess.
+
+    Raises:
+        DataError: There is no such column, or none that looks like texts.
+    """
+    cells = {name: [row.cells.get(name) for row in table.rows] for name in table.columns if name}
+    return _given(table, written) or _guessed_text(table.path, cells, cells)
+
+
 def _given(table: Table, written: str | None) -> str | None:
     if written is None:
         return None

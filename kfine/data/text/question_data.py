@@ -1,0 +1,76 @@
+"""Questions and their contexts as a data set."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kfine.data.decoding import Progress
+from kfine.data.labelled import Data
+from kfine.data.text.squad import Question, QuestionSource, read_squad
+from kfine.data.text.structured import Kind, load_structured, load_structured_for_evaluation
+
+
+def load_questions(
+    data: str,
+    *,
+    validation_split: float,
+    test_split: float,
+    seed: int,
+    split_lists: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Data:
+    """Read questions, and make the splits that are missing; no split divides a context.
+
+    Args:
+        data: As in `kfine.data.text.squad.read_squad`.
+        validation_split: Fraction 0 to 1 of the training questions, if there is no such split.
+        test_split: The same for the test.
+        seed: Decides which contexts are carved.
+        split_lists: What `Data.split_lists` of a former run gave.
+        progress: Called with (done, total) after the questions were read.
+
+    Returns:
+        Data whose `inputs` are `Question`s; there are no classes.
+
+    Raises:
+        DataError: The source cannot be read, or no question of it can be used.
+    """
+    source = _read(data, progress)
+    return load_structured(
+        data,
+        source,
+        source.questions,
+        _QUESTIONS,
+        class_names=(),
+        validation_split=validation_split,
+        test_split=test_split,
+        seed=seed,
+        split_lists=split_lists,
+    )
+
+
+def load_questions_for_evaluation(data: str, *, progress: Progress | None = None) -> Data:
+    """Read questions to score a trained model on: one split, called test."""
+    source = _read(data, progress)
+    return load_structured_for_evaluation(data, source, source.questions, _QUESTIONS, ())
+
+
+def _read(data: str, progress: Progress | None) -> QuestionSource:
+    source = read_squad(data)
+    if progress is not None:
+        progress(len(source.questions), len(source.questions))
+    return source
+
+
+def _content(one: Question) -> str:
+    return json.dumps([one.question, one.context, one.answers])
+
+
+# One stratum: contexts have questions with and without an answer, and stay whole.
+_QUESTIONS = Kind(
+    stratum=lambda one: "question",
+    content=_content,
+    together=lambda one: one.context,
+    counted=lambda one: ("without answer",) if one.impossible else ("with answer",),
+)

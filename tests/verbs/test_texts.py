@@ -1,0 +1,212 @@
+"""Texts go through the same frame as images: stages, cache, scores, predictions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kfine
+from kfine.console import Console
+from kfine.errors import DataError, KfineError, PresetError
+from kfine.verbs.fit import build_job, load_data, prepare
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def text_run(
+    tiny_text_preset: str, mood_texts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A finished and evaluated run; tests leave it as it is."""
+    path = tmp_path_factory.mktemp("runs") / "moods"
+    settings: dict[str, Any] = {"data": str(mood_texts), "preset": tiny_text_preset}
+    settings |= {"epochs": 10, "batch_size": 16, "min_steps": 30}
+    settings |= {"learning_rate": 0.05, "backbone_rate": 0.2}
+    run = kfine.fit("text_classification", run_dir=path, console=QUIET, **settings)
+    kfine.evaluate(run, console=QUIET)
+    return path
+
+
+def built(**settings: Any) -> Any:
+    module, config = prepare("text_classification", None, settings)
+    data = load_data(module, config, QUIET)
+    return build_job(module, config, data, QUIET), data
+
+
+def test_it_learns_and_the_embedding_stays_as_it_was(text_run: Path) -> None:
+    metrics = json.loads((text_run / "metrics.json").read_text())
+    assert metrics["accuracy"] > 0.85 > metrics["baselines"]["majority"]["accuracy"]
+    info = json.loads((text_run / "run.json").read_text())
+    assert [stage["depth"] for stage in info["stages"]] == [0, 2]
+    assert info["groups"] == ["stem", "transformer_layer_0", "transformer_layer_1", "head"]
+    assert [one["features"] for one in info["features"]] == ["cached", "computed"]
+
+
+def test_the_length_is_chosen_from_the_texts_and_said(text_run: Path) -> None:
+    described = json.loads((text_run / "preprocessing.json").read_text())
+    assert described["sequence_length"] == 32, "26 words, two special tokens, a multiple of 8"
+    decisions = json.loads((text_run / "run.json").read_text())["decisions"]
+    assert decisions["sequence_length"] == "32 tokens: 0 of 112 training texts are cut (0.0%)"
+
+
+def test_a_given_length_cuts_and_counts(text_settings: dict[str, Any]) -> None:
+    prepared, data = built(**text_settings, sequence_length=16)
+    rows = prepared.job.batches.inputs["token_ids"]
+    assert rows.shape == (len(data.train), 16)
+    assert "of 112 training texts are cut" in prepared.built.decisions["sequence_length"]
+    cut = int(prepared.built.decisions["sequence_length"].split()[2])
+    words = [len(text.split()) for text in data.train.inputs[range(len(data.train))]]
+    assert cut == sum(count + 2 > 16 for count in words)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_every_weight_of_a_classifier_can_train(
+    text_settings: dict[str, Any], pooling: str
+) -> None:
+    prepared, _ = built(**text_settings, pooling=pooling, unfreeze="all")
+    names = [weight.path for weight in prepared.job.model.weights]
+    assert any("pooled_dense" in name for name in names) == (pooling == "first")
+
+
+def test_few_examples_are_passed_over_often(text_settings: dict[str, Any]) -> None:
+    prepared, data = built(**{**text_settings, "min_steps": 40})
+    assert prepared.job.batches.steps >= 40 > len(data.train) / 16
+
+
+def test_a_resumed_run_ends_with_the_same_weights(
+    text_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    class Interrupting(Console):
+        def say(self, line: str = "") -> None:
+            if line.startswith("stage 2"):
+                raise KeyboardInterrupt
+
+    whole = kfine.fit(
+        "text_classification", run_dir=tmp_path / "whole", console=QUIET, **text_settings
+    )
+    with pytest.raises(KeyboardInterrupt):
+        kfine.fit(
+            "text_classification",
+            run_dir=tmp_path / "cut",
+            console=Interrupting(quiet=True),
+            **text_settings,
+        )
+    resumed = kfine.fit(resume=tmp_path / "cut", console=QUIET)
+    for ours, theirs in zip(whole.model.weights, resumed.model.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-6)
+
+
+def test_cached_features_train_the_head_to_the_same_weights(
+    text_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    heads = []
+    for cache in ("float32", "none"):
+        settings = {**text_settings, "unfreeze": "none", "feature_cache": cache}
+        run = kfine.fit("text_classification", run_dir=tmp_path / cache, console=QUIET, **settings)
+        heads.append(run.model.get_layer("logits").get_weights())
+    for cached, computed in zip(*heads, strict=True):
+        np.testing.assert_allclose(cached, computed, atol=1e-5)
+
+
+def test_scores_by_length_and_sure_mistakes_are_reported(text_run: Path) -> None:
+    metrics = json.loads((text_run / "metrics.json").read_text())
+    assert sum(part["count"] for part in metrics["by_length"]) == metrics["count"]
+    bounds = [part["words"] for part in metrics["by_length"]]
+    assert all(high < low for (_, high), (low, _) in pairwise(bounds))
+    with (text_run / "mistakes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    wrong = round(metrics["count"] * (1 - metrics["accuracy"]))
+    assert len(rows) == wrong
+    sure = [float(row["probability"]) for row in rows]
+    assert sure == sorted(sure, reverse=True)
+
+
+def test_texts_are_predicted_however_they_come(
+    text_run: Path,
+    tmp_path: Path,
+    kfine_command: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    good, bad = "a fine and witty film .", "the plot is dull and empty ."
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "one.txt").write_text(good)
+    (tmp_path / "table.csv").write_text(f'id,review\n1,"{good}"\n2,"{bad}"\n3,\n')
+    said = kfine_command("predict", text_run, good, bad, "--json")
+    assert [row["label"] for row in json.loads(said.out)] == ["good", "bad"]
+    said = kfine_command("predict", text_run, tmp_path / "folder")
+    assert [row["label"] for row in csv.DictReader(io.StringIO(said.out))] == ["good"]
+    said = kfine_command("predict", text_run, tmp_path / "table.csv")
+    rows = list(csv.DictReader(io.StringIO(said.out)))
+    assert [(Path(row["name"]).name, row["label"]) for row in rows] == [
+        ("table.csv:2", "good"),
+        ("table.csv:3", "bad"),
+    ]
+    assert "set aside" in said.err and "table.csv:4: empty text" in said.err
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{good}\n\n{bad}\n"))
+    said = kfine_command("predict", text_run, "-")
+    assert [line.split(",")[:2] for line in said.out.splitlines()[1:]] == [
+        ["line 1", "good"],
+        ["line 3", "bad"],
+    ]
+
+
+def test_a_prediction_is_that_of_the_model_whatever_stands_beside_it(text_run: Path) -> None:
+    run = kfine.Run(text_run)
+    long = " ".join(["the film is warm and the plot very loud ,"] * 3)
+    alone = run.predict(["fine"])[0]
+    among = run.predict([long, "fine", "dull end"])[1]
+    for (name, value), (other, same) in zip(alone.classes, among.classes, strict=True):
+        assert name == other and value == pytest.approx(same, abs=1e-5)
+
+
+def test_other_texts_are_scored_with_the_same_columns(text_run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text('text,label\n"a lovely end",good\n"a loud , tired plot",bad\n')
+    assert kfine.evaluate(text_run, data=str(other), console=QUIET)["count"] == 2
+    other.write_text('text,label\n"a lovely end",great\n"a loud , tired plot",bad\n')
+    with pytest.raises(DataError, match="does not know the labels 'great'"):
+        kfine.evaluate(text_run, data=str(other), console=QUIET)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("lost.txt", "There is no file lost.txt"),
+        ("lost.csv", "There is no file lost.csv"),
+        ("", "None of the 1 texts can be read"),
+    ],
+)
+def test_what_is_no_text_is_refused(text_run: Path, given: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        kfine.predict(text_run, given, console=QUIET)
+
+
+def refused(**settings: Any) -> str:
+    with pytest.raises(KfineError) as error:
+        prepare("text_classification", None, settings)
+    return str(error.value)
+
+
+def test_presets_that_take_no_texts_are_refused(
+    tiny_preset: str, tiny_text_preset: str, mood_texts: Path, tmp_path: Path
+) -> None:
+    data = str(mood_texts)
+    assert "holds a EfficientNetBackbone, which does not take texts" in refused(
+        data=data, preset=tiny_preset
+    )
+    assert "takes 48 tokens at most" in refused(
+        data=data, preset=tiny_text_preset, sequence_length=64
+    )
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    (bare / "config.json").write_text((Path(tiny_text_preset) / "config.json").read_text())
+    with pytest.raises(PresetError, match="has no tokenizer that kfine knows"):
+        built(data=data, preset=str(bare))
