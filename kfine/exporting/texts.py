@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from kfine.data.tokenizers.standalone import Token
 from kfine.errors import ExportError
 from kfine.exporting.medium import Medium, Shape, Signature
 from kfine.exporting.model_metadata import token_tensor
+from kfine.models.preprocessing import read_preprocessing
 from kfine.models.text_preprocessing import FOLDER, TextPreprocessing
 
 _FORMATS = ("bundle", "tflite", "saved_model")
@@ -59,9 +61,7 @@ class Texts(Medium):
         cls, path: Path, facts: Mapping[str, Any], shape: Shape, read: Callable[[str], bytes]
     ) -> Texts:
         try:
-            description = json.loads(read(f"{FOLDER}/{DESCRIPTION}"))
-            files = files_of(description, lambda name: read(f"{FOLDER}/{name}"))
-            found = TextPreprocessing(files, tuple(facts["inputs"]))
+            found = _unpacked(facts, read)
             if found.to_dict() != dict(facts):
                 raise ValueError("the tokenizer is not the one that the model was trained with")
             if shape[1:] != (found.sequence_length,) or found.sequence_length > _LONGEST:
@@ -100,6 +100,8 @@ class Texts(Medium):
         return {"sequence_length": self.preprocessing.sequence_length}
 
     def misfit(self, format: str, quantize: str, input_kind: str) -> str:
+        if self.preprocessing.kind != TextPreprocessing.kind:
+            return f"A model of {self.preprocessing.kind} in texts cannot be exported yet."
         if format not in _FORMATS:
             return (
                 f"A model of texts is exported as {' or '.join(_FORMATS)}. "
@@ -198,3 +200,11 @@ class Texts(Medium):
             "`snippets/` has programs for Android, iOS and Python, which use the programs in "
             f"`{FOLDER}/`; `golden/` has texts with their ids with which to check a port."
         )
+
+
+def _unpacked(facts: Mapping[str, Any], read: Callable[[str], bytes]) -> Any:
+    description = json.loads(read(f"{FOLDER}/{DESCRIPTION}"))
+    files = files_of(description, lambda name: read(f"{FOLDER}/{name}"))
+    with tempfile.TemporaryDirectory() as folder:
+        write_tokenizer(files, Path(folder, FOLDER))
+        return read_preprocessing(dict(facts), Path(folder))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -89,3 +90,19 @@ def trained() -> Trained:
         digits.target[1200:1500],
         probabilities_of(model, preprocessing, held_out),
     )
+
+
+@pytest.fixture(scope="session")
+def text_run(
+    tiny_text_preset: str, mood_texts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A finished run of text classification; tests read it and leave it as it is."""
+    import kfine
+    from kfine.console import Console
+
+    path = tmp_path_factory.mktemp("text-runs") / "moods"
+    settings: dict[str, Any] = {"data": str(mood_texts), "preset": tiny_text_preset}
+    settings |= {"epochs": 8, "batch_size": 16, "min_steps": 30}
+    settings |= {"learning_rate": 0.05, "backbone_rate": 0.2}
+    kfine.fit("text_classification", run_dir=path, console=Console(quiet=True), **settings)
+    return path

@@ -1,0 +1,191 @@
+"""Token ids to an encoder's inputs inside the graph: what the tokenizer gives outside of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kfine.data.tokenizers import TokenizerFiles, read_tokenizer
+from kfine.errors import ExportError
+from kfine.models.presets import find_preset
+from kfine.models.text_preprocessing import TextPreprocessing
+
+INPUTS = ("padding_mask", "segment_ids", "token_ids")
+TEXTS: list[Any] = [
+    "a fine film",
+    "",
+    ("a fine film", "the end is cold ."),
+    ("", ""),
+    ("a fine film", ""),
+    ("", "a fine film"),
+    ("a " * 40, "the " * 40),
+    "very " * 40,
+]
+
+
+@pytest.fixture(scope="module")
+def preprocessing(tiny_text_preset: str) -> TextPreprocessing:
+    return TextPreprocessing(read_tokenizer(find_preset(tiny_text_preset), 24), INPUTS)
+
+
+def byte_pair(folder: Any) -> TextPreprocessing:
+    """A tiny BPE tokenizer as RoBERTa has it."""
+    from kfine.data.tokenizers.standalone import _byte_chars
+
+    words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *_byte_chars(), "in", "fi", "\u0120fi"]
+    description = {
+        **json_of("bpe"),
+        "sequence_length": 12,
+        "vocabulary": "vocabulary.json",
+        "merges": "merges.txt",
+    }
+    import json
+
+    vocabulary = json.dumps({word: number for number, word in enumerate(words)})
+    files = {"vocabulary.json": vocabulary.encode(), "merges.txt": b"i n\nf i\n\xc4\xa0 fi\n"}
+    return TextPreprocessing(TokenizerFiles(description, files))
+
+
+def json_of(kind: str) -> dict[str, Any]:
+    return {
+        "format": "kfine-tokenizer-1",
+        "kind": kind,
+        "class": "RobertaTokenizer",
+        "truncate": "round_robin",
+        "segment_ids": False,
+        "split": "gpt2",
+        "add_prefix_space": False,
+        "special_tokens_in_text": ["</s>", "<mask>", "<pad>", "<s>"],
+        "start": ["<s>"],
+        "separator": ["</s>", "</s>"],
+        "end": ["</s>"],
+        "padding": "<pad>",
+        "unicode": {},
+    }
+
+
+def test_masks_and_segments_are_those_of_the_tokenizer(preprocessing: TextPreprocessing) -> None:
+    from kfine.exporting.inference import RawTokens, special_ids
+
+    rows = preprocessing.rows(TEXTS)
+    found = RawTokens(INPUTS, *special_ids(preprocessing))(rows["token_ids"])
+    assert set(found) == set(INPUTS)
+    for name in INPUTS:
+        assert np.asarray(found[name]).dtype == np.int32
+        assert np.array_equal(np.asarray(found[name]), rows[name]), name
+    assert rows["segment_ids"].any()
+
+
+def test_pairs_and_texts_are_answered_alike_by_model_and_file(
+    preprocessing: TextPreprocessing, tiny_text_preset: str, tmp_path: Any
+) -> None:
+    """Segments decide here: the encoder's own weights are random, and none is trained."""
+    import keras
+
+    from kfine.exporting.export import convert_model
+    from kfine.exporting.inference import text_inference_model
+    from kfine.exporting.runner import load_exported
+    from kfine.exporting.scan import custom_ops
+    from kfine.models.text_heads import text_classifier
+
+    keras.utils.set_random_seed(0)
+    model = text_classifier(find_preset(tiny_text_preset), 3)
+    model.layers[-1].kernel.assign(30 * keras.ops.convert_to_tensor(model.layers[-1].kernel))
+    expected = np.asarray(keras.ops.softmax(model.predict(preprocessing.rows(TEXTS), verbose=0)))
+    inference = text_inference_model(model, preprocessing)
+    assert [(one.name, one.dtype, one.shape) for one in inference.inputs] == [
+        ("token_ids", "int32", (None, 24))
+    ]
+    facts = {"input": "fixed", "preprocessing": preprocessing.to_dict()}
+    path = convert_model(
+        inference, preprocessing, ["a", "b", "c"], tmp_path, quantize="none", info=facts
+    )
+    assert custom_ops(path) == []
+    got = load_exported(path).predict(TEXTS)
+    assert np.abs(got - expected).max() < 1e-4
+    # The segment matters: the same two texts as one text are answered otherwise.
+    joined = load_exported(path).predict(["a fine film the end is cold ."])
+    assert np.abs(joined - got[2]).max() > 1e-3
+
+
+def test_a_mixed_precision_encoder_is_computed_in_float32(
+    preprocessing: TextPreprocessing, tiny_text_preset: str
+) -> None:
+    import keras
+
+    from kfine.exporting.inference import text_inference_model
+    from kfine.models.text_heads import text_classifier
+
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = text_classifier(find_preset(tiny_text_preset), 2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert "float16" in {layer.compute_dtype for layer in model._flatten_layers()}
+    inference = text_inference_model(model, preprocessing)
+    assert {layer.compute_dtype for layer in inference._flatten_layers()} <= {"float32", "int32"}
+    rows = preprocessing.rows(TEXTS)
+    expected = keras.ops.softmax(keras.ops.cast(model.predict(rows, verbose=0), "float32"))
+    got = inference.predict(rows["token_ids"], verbose=0)
+    assert np.abs(got - np.asarray(expected)).max() < 5e-3
+
+
+def test_models_that_are_no_classifiers_of_texts_are_refused(
+    preprocessing: TextPreprocessing,
+) -> None:
+    import keras
+
+    from kfine.exporting.inference import text_inference_model
+
+    ids = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
+    tokens = keras.layers.Embedding(30, 4)(ids["token_ids"])
+    with pytest.raises(ExportError, match=r"must give logits \(batch, classes\)"):
+        text_inference_model(keras.Model(ids, tokens), preprocessing)
+    other = replace(preprocessing, inputs=("token_ids", "languages"))
+    with pytest.raises(ExportError, match="the model to export takes token_ids, languages"):
+        text_inference_model(keras.Model(ids, tokens), other)
+
+
+def test_a_sentencepiece_tokenizer_is_refused_before_anything_is_written() -> None:
+    from kfine.exporting.inference import special_ids
+    from kfine.exporting.medium import medium_of
+
+    description = {**json_of("sentencepiece"), "sequence_length": 8, "model": "spiece.model"}
+    files = TokenizerFiles(description, {"spiece.model": b"\x00"})
+    found = TextPreprocessing(files)
+    reason = medium_of(found).misfit("tflite", "dynamic", "fixed")
+    assert "SentencePiece model, which plain Python does not run" in reason
+    with pytest.raises(ExportError, match="SentencePiece") as caught:
+        special_ids(found)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe"])
+def test_the_tokenizer_in_the_graph_is_the_one_outside(
+    preprocessing: TextPreprocessing, tmp_path: Any, kind: str
+) -> None:
+    import tensorflow as tf
+
+    from kfine.exporting.text_signature import graph_tokenizer
+
+    found = preprocessing if kind == "wordpiece" else byte_pair(tmp_path)
+    encode = tf.function(graph_tokenizer(found.files))
+    texts = [one for one in TEXTS if isinstance(one, str)]
+    texts += ["Ein feiner Film – für 2 €!", "  fine\tfine\nfilms ", "[SEP] fi in [MASK]"]
+    got = encode(tf.constant(texts)).numpy()
+    assert np.array_equal(got, found.rows(texts)["token_ids"])
+    assert found.rows(texts)["token_ids"].shape[1] in (12, 24)
+
+
+def test_a_sample_fills_the_whole_length(preprocessing: TextPreprocessing) -> None:
+    from kfine.exporting.medium import medium_of
+
+    medium = medium_of(preprocessing)
+    row = medium.sample()
+    assert (row.shape, row.dtype) == ((1, 24), np.int32)
+    padding = preprocessing.rows([""])["token_ids"][0, -1]
+    assert (row != padding).all()
+    assert np.array_equal(row, medium.sample())
