@@ -100,7 +100,7 @@ def judge(
     for name, values in (("the file", exported), ("the Keras model itself", reference)):
         broken = int((~np.isfinite(values)).any(axis=1).sum())
         if broken:
-            reason = f"{name} gives NaN or infinity for {broken} of {len(labels)} held-out images"
+            reason = f"{name} gives NaN or infinity for {broken} of {len(labels)} held-out examples"
             return refusal(reason, len(labels), metric_name)
     right_before = reference.argmax(axis=1) == labels
     right_after = exported.argmax(axis=1) == labels
@@ -118,7 +118,7 @@ def judge(
         reasons.append(
             f"{metric_name} falls by {_points(drop)} from {before:.3f} to {after:.3f}, more than "
             f"the {_points(max_drop)} allowed, and not by chance "
-            f"({worse} images got worse, {better} better, p = {p_value:.3f})"
+            f"({worse} got worse, {better} better, p = {p_value:.3f})"
         )
     if agreement < AGREEMENT:
         reasons.append(f"it agrees with the Keras model on {agreement:.3f}, under {AGREEMENT:.2f}")
@@ -141,7 +141,7 @@ def judge(
 
 def _check(reference: np.ndarray, exported: np.ndarray, labels: np.ndarray) -> None:
     if not len(labels):
-        raise ExportError("An export is measured on held-out images: received none.")
+        raise ExportError("An export is measured on held-out examples: received none.")
     if reference.shape != exported.shape or reference.shape[:1] != labels.shape:
         raise ExportError(
             "The gate compares the same examples and classes; received probabilities "
@@ -155,6 +155,6 @@ def _points(share: float) -> str:
 
 def _too_small(count: int, max_drop: float, low: float, high: float) -> str:
     return (
-        f"{count} held-out images are too few to tell whether accuracy falls by more than "
+        f"{count} held-out examples are too few to tell whether accuracy falls by more than "
         f"{_points(max_drop)}: the 95 % interval of the fall is {100 * low:.1f} to {_points(high)}"
     )

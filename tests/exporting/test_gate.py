@@ -48,7 +48,7 @@ def test_a_drop_that_may_be_chance_passes_with_its_interval() -> None:
     assert verdict.p_value > 0.1
     assert verdict.passed
     assert not verdict.resolvable
-    assert "60 held-out images are too few" in verdict.note
+    assert "60 held-out examples are too few" in verdict.note
 
 
 def test_a_drop_of_exactly_the_limit_is_allowed() -> None:

@@ -34,7 +34,7 @@ def test_what_is_too_large_or_too_slow_is_said_with_both_numbers() -> None:
     assert limits.broken(4_000_000, 20) == {}
     assert limits.broken(4_010_000, 21.5) == {
         "size": "it has 4.01 MB, more than the 4.00 MB allowed",
-        "latency": "an image takes 21.5 ms, more than the 20 allowed",
+        "latency": "one example takes 21.5 ms, more than the 20 allowed",
     }
     assert Limits().broken(10**9, 1e6) == {}
 
