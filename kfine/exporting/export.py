@@ -205,11 +205,12 @@ def convert_model(
     if format == "onnx":
         from kfine.exporting.onnx import write_onnx
 
-        return write_onnx(inference, folder / "model.onnx", labels, facts)
+        return write_onnx(inference, folder / "model.onnx", labels, facts, files)
     if format == "openvino":
         from kfine.exporting.openvino import write_openvino
 
-        return write_openvino(inference, folder / "openvino", labels, facts, quantize=quantize)
+        path = folder / "openvino"
+        return write_openvino(inference, path, labels, facts, quantize=quantize, files=files)
     full = quantize == "int8-full"
     graph = folder / ("graph-float-input" if full else "graph")
     if not graph.exists():

@@ -132,7 +132,7 @@ def read_metadata(path: Path | str) -> tuple[tuple[str, ...], dict[str, Any]]:
 
 
 def read_carried(path: Path, name: str) -> bytes:
-    """A file that an exported `.tflite` or folder carries beside labels and facts.
+    """A file that an exported model carries beside labels and facts.
 
     Raises:
         ValueError: It carries none of that name, or one that is too large or damaged.
@@ -141,6 +141,8 @@ def read_carried(path: Path, name: str) -> bytes:
         if kind_of(path) == "tflite":
             with zipfile.ZipFile(path) as archive:
                 return _small(archive, name)
+        if kind_of(path) == "onnx":
+            return read_properties(path)[0][name].encode()
         below = path / _BESIDE[kind_of(path)] / name
         if below.stat().st_size <= _LARGEST_TEXT:
             return below.read_bytes()

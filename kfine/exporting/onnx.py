@@ -40,18 +40,23 @@ def require_onnx(packages: Sequence[str] = PACKAGES) -> None:
 
 
 def write_onnx(
-    inference: keras.Model, path: Path, labels: Sequence[str], info: Mapping[str, Any]
+    inference: keras.Model,
+    path: Path,
+    labels: Sequence[str],
+    info: Mapping[str, Any],
+    files: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write a float32 ONNX file: "image" in, "probabilities" out, any batch.
+    """Write a float32 ONNX file: "image" or "token_ids" in, "probabilities" out, any batch.
 
     Args:
-        inference: What `inference_model` returned.
+        inference: What `inference_model` or `text_inference_model` returned.
         path: The file to write.
         labels: Class names in the order of the probabilities.
         info: JSON-able facts to carry along.
+        files: What else it carries, name -> content, which is text.
 
     Returns:
-        `path`, with labels, facts and a checksum in its `metadata_props`.
+        `path`, with labels, facts, files and a checksum in its `metadata_props`.
 
     Raises:
         MissingPackage: tf2onnx, onnx or onnxruntime is missing.
@@ -60,8 +65,8 @@ def write_onnx(
     require_onnx()
     import tensorflow as tf
 
-    shape = (None, *inference.inputs[0].shape[1:])
-    signature = [tf.TensorSpec(shape, tf.uint8, name="image")]
+    source = inference.inputs[0]
+    signature = [tf.TensorSpec((None, *source.shape[1:]), source.dtype, name=source.name)]
     logger = logging.getLogger("tf2onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -77,8 +82,9 @@ def write_onnx(
         raise ExportError(f"The model could not be converted to ONNX: {reason}.") from error
     finally:
         logger.setLevel(level)
-    files = metadata_files(labels, info)
-    append_properties(path, {**files, CHECKSUM: checksum_of(path)})
+    more = {name: content.decode() for name, content in (files or {}).items()}
+    texts = {**metadata_files(labels, info), **more}
+    append_properties(path, {**texts, CHECKSUM: checksum_of(path)})
     return path
 
 

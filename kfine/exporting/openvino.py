@@ -40,18 +40,22 @@ def write_openvino(
     info: Mapping[str, Any],
     *,
     quantize: str = "none",
+    files: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write a folder with `model.xml` and `model.bin`: "image" in, "probabilities" out, any batch.
+    """Write a folder with `model.xml` and `model.bin`.
+
+    "image" or "token_ids" in, "probabilities" out, any batch.
 
     Args:
-        inference: What `inference_model` returned.
+        inference: What `inference_model` or `text_inference_model` returned.
         path: The folder to write; it must not exist yet.
         labels: Class names in the order of the probabilities.
         info: JSON-able facts to carry along.
         quantize: "none", or "float16" for weights of half the size.
+        files: What else it carries, name -> content.
 
     Returns:
-        `path`, with labels and facts beside the model.
+        `path`, with labels, facts and files beside the model.
 
     Raises:
         MissingPackage: openvino is missing.
@@ -72,7 +76,7 @@ def write_openvino(
         except Exception as error:
             reason = first_line(error)
             raise ExportError(f"The model could not be converted to OpenVINO: {reason}.") from error
-    write_beside(path, labels, info)
+    write_beside(path, labels, info, files)
     return path
 
 

@@ -21,7 +21,6 @@ from kfine.exporting.model_metadata import token_tensor
 from kfine.models.preprocessing import read_preprocessing
 from kfine.models.text_preprocessing import FOLDER, TextPreprocessing
 
-_FORMATS = ("bundle", "tflite", "saved_model")
 # In tokens; what a damaged file wants may be absurd.
 _LONGEST = 8192
 # Programs of the tokenizer -> their names in a bundle.
@@ -102,11 +101,8 @@ class Texts(Medium):
     def misfit(self, format: str, quantize: str, input_kind: str) -> str:
         if self.preprocessing.kind != TextPreprocessing.kind:
             return f"A model of {self.preprocessing.kind} in texts cannot be exported yet."
-        if format not in _FORMATS:
-            return (
-                f"A model of texts is exported as {' or '.join(_FORMATS)}. "
-                f"Received: format {format}"
-            )
+        if format == "trainable":
+            return "A model of texts does not learn on the phone: use another format."
         if input_kind != "fixed":
             return (
                 "A file for texts takes token ids of one length, so its input is fixed. "

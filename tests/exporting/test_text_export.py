@@ -202,6 +202,16 @@ def test_without_tensorflow_text_there_is_one_signature(
     assert Texts.of(kfine.Run(known.path).preprocessing).more_signatures(None) == {}
 
 
+@pytest.mark.parametrize(("format", "package"), [("onnx", "tf2onnx"), ("openvino", "openvino")])
+def test_other_runtimes_answer_texts_too(known: Known, format: str, package: str) -> None:
+    pytest.importorskip(package)
+    from kfine.exporting.runner import load_exported
+
+    report = kfine.export(known.path, format=format, quantize="none", console=QUIET)
+    exported = load_exported(report.path)
+    assert np.abs(exported.predict(known.texts) - known.probabilities).max() < 1e-4
+
+
 @pytest.mark.parametrize("quantize", ["float16", "int8"])
 def test_other_quantizations_are_measured_on_the_texts(known: Known, quantize: str) -> None:
     report = kfine.export(
@@ -226,8 +236,8 @@ def test_other_quantizations_are_measured_on_the_texts(known: Known, quantize: s
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"format": "onnx"}, "exported as bundle or tflite or saved_model"),
-        ({"format": "trainable"}, "exported as bundle or tflite or saved_model"),
+        ({"format": "trainable"}, "does not learn on the phone"),
+        ({"format": "onnx", "quantize": "dynamic"}, "onnx takes quantize none"),
         ({"input": "any"}, "takes token ids of one length"),
         ({"quantize": "int8-full"}, "token ids need more"),
     ],
@@ -261,6 +271,16 @@ def test_a_run_of_texts_is_the_baseline_of_its_file(
     said = kfine_command("benchmark", bundle, "--runs", 5, "--json", "--quiet")
     assert said.status == 0, said.err
     assert [row["kind"] for row in json.loads(said.out)] == ["keras", "tflite"]
+
+
+@pytest.mark.slow
+def test_auto_tries_what_texts_can_be_stored_as(known: Known) -> None:
+    report = kfine.export(
+        known.path, format="tflite", quantize="auto", max_drop=1, calibration=40, console=QUIET
+    )
+    tried = [one.quantize for one in report.ladder]
+    assert tried == ["float16", "dynamic", "int8", "int16", "int4"]
+    assert report.verdict.passed and report.quantize in tried
 
 
 def rewritten(path: Path, target: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
@@ -330,8 +350,8 @@ def test_a_tokenizer_that_never_ends_is_tried_in_a_process_of_its_own(
         members["kfine.json"] = json.dumps(document).encode()
 
     monkeypatch.setenv("KFINE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(probe, "SECONDS", 5)
+    monkeypatch.setattr(probe, "SECONDS", 3)
     bad = rewritten(bundle / "model.tflite", tmp_path / "bad.tflite", change)
-    with pytest.raises(ExportError, match="did not answer within 5 s"):
+    with pytest.raises(ExportError, match="did not answer within 3 s"):
         runner.load_exported(bad)
     assert not (tmp_path / "cache").exists()
