@@ -108,10 +108,10 @@ class Texts(Medium):
                 "A file for texts takes token ids of one length, so its input is fixed. "
                 f"Received: input {input_kind}"
             )
-        if quantize == "int8-full":
+        if quantize in ("int8-full", "int16"):
             return (
-                "int8-full makes the input 8 bits, and token ids need more: use quantize int8 or "
-                "dynamic."
+                f"{quantize} changes the input too, and token ids have to stay whole numbers: use "
+                "quantize dynamic or int8."
             )
         if self.preprocessing.files.description["kind"] == "sentencepiece":
             return (
