@@ -99,7 +99,7 @@ OPTIONS = (
     click.option(
         "--max-latency",
         metavar="TIME",
-        help="Refuse a trial whose exported file would take longer for an image on this "
+        help="Refuse a trial whose exported file would take longer for an example on this "
         "machine, such as 15ms, untrained.",
     ),
     click.option(
