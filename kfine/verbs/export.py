@@ -120,7 +120,7 @@ def export(
             format="tflite" if format == BUNDLE else format,
             quantize=quantize,
             input_kind=input,
-            name=_file_name(format, input),
+            name=_file_name(format, input, medium.usual_input[1]),
             representative=job.examples(data.train, chosen.indices),
             limits=limits,
             validation=lambda: job.measured_on(data.validation),
@@ -170,14 +170,14 @@ def _require_packages(format: str, quantize: str) -> None:
         require_openvino()
 
 
-def _file_name(format: str, input: str) -> str:
+def _file_name(format: str, input: str, usual: str) -> str:
     names = {
         "trainable": "trainable-{}",
         "saved_model": "saved_model",
         "onnx": "model",
         "openvino": "openvino-{}",
     }
-    return names.get(format, "model-{}") + ("-fixed" if input == "fixed" else "")
+    return names.get(format, "model-{}") + ("" if input == usual else f"-{input}")
 
 
 def _write_report(run: Path, report: Any) -> None:

@@ -65,6 +65,7 @@ def bundle(known: Known) -> Path:
 @pytest.fixture(scope="module")
 def saved_model(known: Known) -> Path:
     report = kfine.export(known.path, format="saved_model", console=QUIET)
+    assert report.path.name == "saved_model"
     assert report.verdict.agreement == 1.0
     return Path(report.path)
 
@@ -226,7 +227,7 @@ def test_other_quantizations_are_measured_on_the_texts(known: Known, quantize: s
     assert report.verdict.count == len(known.texts)
     if quantize == "float16":
         assert report.verdict.agreement == 1.0
-        assert report.path.name == "model-float16-fixed.tflite"
+        assert report.path.name == "model-float16.tflite"
     else:
         assert report.calibration is not None
         assert report.calibration["per_class"] == {"bad": 20, "good": 20}
