@@ -16,5 +16,7 @@ __getattr__, __dir__, __all__ = attach(
         "linear_probe": "baselines",
         "majority_baseline": "baselines",
         "ranked_classes": "ranking",
+        "read_taggings": "tagging",
+        "softmax": "ranking",
     },
 )
