@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "answer_baseline": "answers",
         "answer_metrics": "answers",
+        "answer_scores": "answers",
         "best_threshold": "answers",
         "by_length": "texts",
         "classification_metrics": "metrics",
