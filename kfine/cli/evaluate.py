@@ -33,10 +33,13 @@ def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_json(metrics)
         return
-    _print_models(metrics)
-    click.echo()
-    _print_classes(metrics)
-    _print_texts(metrics)
+    if "macro_f1" in metrics and "accuracy" in metrics:
+        _print_models(metrics)
+        click.echo()
+        _print_classes(metrics)
+        _print_texts(metrics)
+    else:
+        _print_figures(metrics)
     folder = evaluation_folder(Path(model), data)
     if "model" in metrics:
         from kfine.verbs.evaluate_file import file_evaluation_folder
@@ -78,15 +81,51 @@ def _print_models(metrics: dict[str, Any]) -> None:
         click.echo(f"on {metrics['count']} examples, {took:.1f} ms each")
 
 
+def _print_figures(metrics: dict[str, Any]) -> None:
+    """What a task without classes measures: its figures as columns, its parts as rows."""
+    compared = {"fine-tuned": metrics, **metrics.get("baselines", {})}
+    names = [
+        name
+        for name, value in metrics.items()
+        if isinstance(value, float) and all(name in other for other in compared.values())
+    ]
+    names.sort(key=lambda name: name != metrics["primary"])
+    rows = [
+        [name.replace("_", " "), *(f"{values[key]:.3f}" for key in names)]
+        for name, values in compared.items()
+    ]
+    print_table(["", *(name.replace("_", " ") for name in names)], rows)
+    if "gain" in metrics:
+        _print_gain(metrics)
+    parts = {
+        key: value
+        for key, value in {**metrics, **metrics.get("per_type", {})}.items()
+        if isinstance(value, dict) and "f1" in value
+    }
+    if parts:
+        click.echo()
+        names = list(next(iter(parts.values())))
+        cells = [
+            [key.replace("_", " "), *(_cell(part[name]) for name in names)]
+            for key, part in parts.items()
+        ]
+        print_table(["", *(name.replace("_", " ") for name in names)], cells)
+
+
+def _cell(value: float) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
 def _print_gain(metrics: dict[str, Any]) -> None:
     gain = metrics["gain"]
     sure = "may be chance"
     if gain["p_value"] <= 0.05:
         sure = "better by more than chance"
     elif gain["interval"][1] < 0:
-        sure = "worse than the probe"
+        sure = "worse than that"
+    over = {"linear_probe": "the probe", "head_alone": "the head alone"}[gain["over"]]
     click.echo(
-        f"against the probe on {metrics['count']} examples: {gain['accuracy']:+.3f} "
+        f"against {over} on {metrics['count']} examples: {gain['accuracy']:+.3f} "
         f"({gain['interval'][0]:+.3f} to {gain['interval'][1]:+.3f}, "
         f"p = {gain['p_value']:.2g}): {sure}"
     )

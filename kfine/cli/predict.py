@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from typing import Any
 
 import click
 
@@ -24,6 +25,11 @@ from kfine.cli.options import json_option, make_console, print_json, quiet_optio
     metavar="PROBABILITY",
     help='Answer "unsure" when the best class is less probable than this.',
 )
+@click.option(
+    "--context",
+    metavar="TEXT_OR_FILE",
+    help="For a model that answers questions: the text that holds the answers, or a .txt file.",
+)
 @quiet_option
 @json_option
 def command(
@@ -31,26 +37,41 @@ def command(
     examples: tuple[str, ...],
     top: int,
     unsure_below: float,
+    context: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Classify images or texts with a run or with a file that `kfine export` wrote.
+    """Ask a run, or a file that `kfine export` wrote, about images or texts.
 
     A text is given as it is, in a .txt file, in a .csv, .tsv or .jsonl table, or as - for the
     lines of standard input. Folders, tables and - give CSV on standard output.
     """
     from kfine.verbs.examples import is_list
-    from kfine.verbs.predict import as_rows, predict
+    from kfine.verbs.predict import Answers, as_rows, predict
 
-    found = predict(model, examples, unsure_below=unsure_below, console=make_console(quiet))
+    found: Any = predict(
+        model, examples, context=context, unsure_below=unsure_below, console=make_console(quiet)
+    )
     if as_json:
         print_json(as_rows(found, top))
         return
-    if any(is_list(one) for one in examples):
+    if found and isinstance(found[0], Answers):
+        _print_answers(found)
+    elif any(is_list(one) for one in examples):
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(["name", "label", "probability"])
         writer.writerows([one.name, one.label, f"{one.classes[0][1]:.4f}"] for one in found)
-        return
+    else:
+        for one in found:
+            shown = ", ".join(f"{name} {value:.3f}" for name, value in one.classes[:top])
+            click.echo(f"{one.name}: {'unsure: ' if one.unsure else ''}{shown}")
+
+
+def _print_answers(found: list[Any]) -> None:
+    """A line for each thing found, as CSV; one with nothing but the name where there is none."""
+    names = list(dict.fromkeys(key for one in found for item in one.found for key in item))
+    writer = csv.DictWriter(sys.stdout, ["name", *names], lineterminator="\n")
+    writer.writeheader()
     for one in found:
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in one.classes[:top])
-        click.echo(f"{one.name}: {'unsure: ' if one.unsure else ''}{shown}")
+        rows: list[dict[str, Any]] = list(one.found) or [{}]
+        writer.writerows({"name": one.name, **row} for row in rows)

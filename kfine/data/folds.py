@@ -80,9 +80,10 @@ def fold_data(
     found = []
     for train, validation in divide.split(order, pool.labels, together):
         for rows in (train, validation):
-            missing = set(range(len(data.class_names))) - set(pool.labels[rows].tolist())
+            there = {pool.records[row].label for row in rows}
+            missing = sorted({record.label for record in pool.records} - there)
             if missing:
-                names = ", ".join(data.class_names[one] for one in sorted(missing))
+                names = ", ".join(missing)
                 raise ConfigError(
                     f"A fold has no example of {names}: its groups are too few for {count} folds."
                 )
@@ -116,9 +117,11 @@ def _together(pool: Split, groups: Mapping[str, str] | None) -> list[int]:
         raise DataError(
             f"{len(lacking)} examples have no group, such as {lacking[0]}; fill in the column."
         )
-    for name, digest in zip(pool.names, pool.digests, strict=True):
+    for name, digest, record in zip(pool.names, pool.digests, pool.records, strict=True):
         if groups is not None:
             parent[root(f"group {groups[name]}")] = root(f"content {digest}")
+        if record.together is not None:
+            parent[root(f"together {record.together}")] = root(f"content {digest}")
     roots: Sequence[str] = [root(f"content {digest}") for digest in pool.digests]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(roots))}
     return [numbers[key] for key in roots]

@@ -28,7 +28,7 @@ _SPLIT_WORDS = {
 
 @dataclass(frozen=True)
 class Record:
-    """One labelled example and where its content is; exactly one of the last four is set.
+    """One labelled example and where its content is, if it is not held elsewhere.
 
     Attributes:
         name: Path below the root of its source with forward slashes, or a made-up one
@@ -38,6 +38,7 @@ class Record:
         path: The image file.
         array: The image itself, uint8 `(height, width, 3)`, where there is no file.
         content: Gives the encoded image, where it lies inside a larger file.
+        together: Equal for examples that no carved split may divide, such as those of a context.
         text: The text itself, where the example is one.
     """
 
@@ -47,6 +48,7 @@ class Record:
     path: Path | None = None
     array: Image | None = field(default=None, compare=False, repr=False)
     content: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+    together: str | None = field(default=None, compare=False, repr=False)
     text: str | None = field(default=None, compare=False, repr=False)
 
 

@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "answer_baseline": "answers",
         "answer_metrics": "answers",
+        "answer_scores": "answers",
         "best_threshold": "answers",
         "by_length": "texts",
         "classification_metrics": "metrics",
@@ -16,5 +17,7 @@ __getattr__, __dir__, __all__ = attach(
         "linear_probe": "baselines",
         "majority_baseline": "baselines",
         "ranked_classes": "ranking",
+        "read_taggings": "tagging",
+        "softmax": "ranking",
     },
 )

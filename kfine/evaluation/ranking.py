@@ -1,4 +1,4 @@
-"""One prediction in words."""
+"""Logits to probabilities, and one prediction in words."""
 
 from __future__ import annotations
 
@@ -18,3 +18,10 @@ def ranked_classes(
     """
     order = np.argsort(-probabilities, kind="stable")
     return [(class_names[index], float(probabilities[index])) for index in order]
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits `(..., classes)`, float32."""
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    probabilities: np.ndarray = shifted / shifted.sum(-1, keepdims=True)
+    return probabilities.astype(np.float32)

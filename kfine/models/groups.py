@@ -76,6 +76,11 @@ def layer_groups(model: keras.Model) -> list[LayerGroup]:
     return groups
 
 
+def above_embedding(model: keras.Model) -> int:
+    """How many groups a text model has between its embedding, the first one, and its head."""
+    return max(1, len(layer_groups(model)) - 2)
+
+
 def _backbone_inside(model: Any) -> Any:
     """The nested model of the name `BACKBONE`, if there is one."""
     return next(

@@ -16,7 +16,9 @@ from kfine.data.text.alignment import (
     align_labels,
     encode_tokens,
     join_tokens,
+    split_words,
 )
+from kfine.data.text.spans import Answer, best_answers
 from kfine.data.text.windows import Windows, make_windows
 from kfine.data.tokenizers.from_preset import read_files
 from kfine.models.text_preprocessing import FOLDER, TextPreprocessing
@@ -26,14 +28,22 @@ from kfine.models.text_preprocessing import FOLDER, TextPreprocessing
 class TokenPreprocessing(TextPreprocessing):
     """Texts in tokens, each of which gets a tag of its own.
 
-    A text is a `TaggedText`, or a `SpannedText` where nobody knows the tags.
+    A text is a `TaggedText`, or a plain one, which is divided as `split_words` does.
     """
 
     kind = "tokens"
 
+    @staticmethod
+    def spanned(text: Any) -> SpannedText:
+        """A text with the places of its tokens."""
+        if isinstance(text, str):
+            return split_words(text)
+        return text if isinstance(text, SpannedText) else join_tokens(text.tokens)
+
     def pieces(self, texts: Iterable[Any]) -> PieceRows:
         """The word pieces of texts, and the token that each is of."""
-        return encode_tokens(self.tokenizer, [_spanned(one) for one in texts], self.sequence_length)
+        spanned = [self.spanned(one) for one in texts]
+        return encode_tokens(self.tokenizer, spanned, self.sequence_length)
 
     def rows(self, texts: Iterable[Any]) -> dict[str, np.ndarray]:
         """Tokenize: name of a model's input -> int32 `(texts, sequence length)`."""
@@ -49,11 +59,7 @@ class TokenPreprocessing(TextPreprocessing):
 
     def count(self, text: Any) -> int:
         """Pieces of a text, special tokens included, before it is cut."""
-        return super().count(_spanned(text).text)
-
-
-def _spanned(text: Any) -> SpannedText:
-    return text if isinstance(text, SpannedText) else join_tokens(text.tokens)
+        return super().count(self.spanned(text).text)
 
 
 @dataclass(frozen=True)
@@ -62,9 +68,11 @@ class WindowPreprocessing(TextPreprocessing):
 
     Attributes:
         stride: Pieces of the context between the beginnings of two windows.
+        longest_answer: Pieces of the longest answer.
     """
 
     stride: int = 128
+    longest_answer: int = 30
 
     kind = "windows"
 
@@ -81,18 +89,41 @@ class WindowPreprocessing(TextPreprocessing):
         windows = self.windows(questions)
         return np.stack([windows.starts, windows.ends], axis=1)
 
+    def answers(
+        self, outputs: np.ndarray, questions: Sequence[Any], *, may_be_none: bool
+    ) -> list[Answer]:
+        """The best answer to each question.
+
+        Args:
+            outputs: float `(windows, pieces, 2)`, logits of the first and the last piece.
+            questions: What `rows` was given.
+            may_be_none: Whether there is no answer where the start token scores higher; such an
+                answer is empty.
+        """
+        windows = self.windows(questions)
+        scores = outputs[..., 0], outputs[..., 1]
+        found = best_answers(windows, list(questions), *scores, self.longest_answer)
+        if not may_be_none:
+            return found
+        return [replace(one, text="", start=0, end=0) if one.gap > 0 else one for one in found]
+
     def count(self, question: Any) -> int:
         """Pieces of a question and its context, special tokens included."""
         return super().count((question.question, question.context))
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description."""
-        return {**super().to_dict(), "stride": self.stride}
+        return {
+            **super().to_dict(),
+            "stride": self.stride,
+            "longest_answer": self.longest_answer,
+        }
 
     @classmethod
     def read(cls, values: dict[str, Any], run: Path) -> WindowPreprocessing:
         """Read what `to_dict` described and `save` wrote into a run folder."""
-        return cls(read_files(run / FOLDER), tuple(values["inputs"]), int(values["stride"]))
+        numbers = (int(values[name]) for name in ("stride", "longest_answer"))
+        return cls(read_files(run / FOLDER), tuple(values["inputs"]), *numbers)
 
 
 KINDS: dict[str, type[TextPreprocessing]] = {

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -95,7 +95,7 @@ class TextPreprocessing:
             return self.tokenizer.encode_pair(*text)
         return self.tokenizer.encode(text)
 
-    def with_sequence_length(self, sequence_length: int) -> TextPreprocessing:
+    def with_sequence_length(self, sequence_length: int) -> Self:
         """The same for inputs of another length in tokens."""
         return replace(self, files=self.files.with_sequence_length(sequence_length))
 
@@ -103,7 +103,7 @@ class TextPreprocessing:
         """Write the tokenizer's files into a run folder."""
         write_tokenizer(self.files, run / FOLDER)
 
-    def for_model(self, model: Any) -> TextPreprocessing:
+    def for_model(self, model: Any) -> Self:
         """The same with the inputs that a model has."""
         return replace(self, inputs=tuple(sorted(model.input)))
 
@@ -131,6 +131,9 @@ class TextPreprocessing:
         return {name: np.asarray(getattr(arrays, name), np.int32) for name in self.inputs}
 
 
+Kind = TypeVar("Kind", bound=TextPreprocessing)
+
+
 def choose_sequence_length(counts: Sequence[int], most: int) -> int:
     """The length that 99 of 100 texts fit into.
 
@@ -147,8 +150,8 @@ def text_preprocessing(
     texts: Any,
     *,
     sequence_length: int | None = None,
-    kind: type[TextPreprocessing] = TextPreprocessing,
-) -> tuple[TextPreprocessing, str]:
+    kind: type[Kind],
+) -> tuple[Kind, str]:
     """The preprocessing of a text preset, of a length that suits the training texts.
 
     Args:

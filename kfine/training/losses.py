@@ -26,18 +26,74 @@ class TagAccuracy(keras.metrics.Mean):
 
 
 @keras.saving.register_keras_serializable("kfine")
+class TagLoss(keras.losses.Loss):
+    """Mean cross-entropy over the tokens of a batch; targets below 0 do not count.
+
+    Targets are `(batch, length)` numbers of tags, predictions `(batch, length, tags)` logits.
+
+    Args:
+        label_smoothing: Share of the target that is spread evenly over all tags.
+        name: As Keras has it.
+        **options: As Keras has them.
+    """
+
+    def __init__(
+        self, label_smoothing: float = 0.0, name: str = "tag_loss", **options: Any
+    ) -> None:
+        super().__init__(name=name, **options)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each token, scaled so that the mean over all is that over those that count.
+
+        The mean over examples that Keras takes would let a short text count as much as a long one.
+        """
+        ops = keras.ops
+        counted = ops.cast(ops.cast(y_true, "int32") >= 0, "float32")
+        losses = _smoothed(y_true, y_pred, self.label_smoothing) * counted
+        share = ops.mean(counted)
+        return losses / ops.maximum(share, keras.config.epsilon())
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes an equal loss."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable("kfine")
 class SpanLoss(keras.losses.Loss):
     """Mean cross-entropy of the first and of the last piece over the positions of a row.
 
     Targets are `(batch, 2)` positions, predictions `(batch, length, 2)` logits.
+
+    Args:
+        label_smoothing: Share of the target that is spread evenly over all positions.
+        name: As Keras has it.
+        **options: As Keras has them.
     """
+
+    def __init__(
+        self, label_smoothing: float = 0.0, name: str = "span_loss", **options: Any
+    ) -> None:
+        super().__init__(name=name, **options)
+        self.label_smoothing = label_smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each row."""
         by_end = keras.ops.transpose(y_pred, (0, 2, 1))
-        return keras.ops.mean(
-            keras.losses.sparse_categorical_crossentropy(y_true, by_end, from_logits=True), axis=-1
-        )
+        return keras.ops.mean(_smoothed(y_true, by_end, self.label_smoothing), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes an equal loss."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+def _smoothed(y_true: Any, logits: Any, smoothing: float) -> Any:
+    """Cross-entropy `(...)` of numbers `(...)` and logits `(..., classes)`; below 0 counts as 0."""
+    ops = keras.ops
+    numbers = ops.maximum(ops.cast(y_true, "int32"), 0)
+    log = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    chosen = ops.squeeze(ops.take_along_axis(log, ops.expand_dims(numbers, -1), axis=-1), -1)
+    return -(1 - smoothing) * chosen - smoothing * ops.mean(log, axis=-1)
 
 
 @keras.saving.register_keras_serializable("kfine")

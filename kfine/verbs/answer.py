@@ -11,7 +11,7 @@ from kfine.console import Console
 from kfine.runs.folder import RunFolder
 from kfine.runs.lock import locked
 from kfine.tuning.records import SearchFolder
-from kfine.verbs.evaluate import predict_split
+from kfine.verbs.evaluate import predict_split, right_of
 from kfine.verbs.fit import build_job, describe_run, load_data, train
 from kfine.verbs.run import Run
 
@@ -80,11 +80,11 @@ def _test(
     right, values, primary = [], [], ""
     for run in runs:
         data = load_data(module, run.config, console, split_lists=folder.read("splits.json"))
-        probabilities = predict_split(run, run.model, data.test)
-        metrics = module.evaluate(probabilities, data)
+        predictions = predict_split(run, run.model, data.test)
+        metrics = module.evaluate(predictions, data)
         primary = metrics["primary"]
         values.append(round(float(metrics[primary]), 6))
-        right.append(probabilities.argmax(-1) == data.test.labels)
+        right.append(right_of(module, predictions, data.test))
     return np.mean(right, axis=0), {"primary": primary, "values": values}
 
 

@@ -65,15 +65,29 @@ def evaluate(
         raise DataError(f"The data of {run.path} has no test split; give other data with --data.")
     with console.timed("loading TensorFlow and the model"):
         network = run.model
-    probabilities = _predict_with_cache(run, network, scored.test, console)
-    metrics = module.evaluate(probabilities, scored)
+    predictions = _predict_with_cache(run, network, scored.test, console)
+    metrics: dict[str, Any] = module.evaluate(predictions, scored)
     with console.timed("scoring the baselines"):
-        probe = _probe(run, module, own, scored, console)
-    predicted = np.array(probe.pop("predictions"))
-    metrics["baselines"] = {"majority": _majority(own, scored), "linear_probe": probe}
-    metrics["gain"] = _gain(probabilities, predicted, scored.test.labels)
-    write_evaluation(evaluation_folder(run.path, data), metrics, scored, probabilities)
+        if hasattr(module, "interpret"):
+            from kfine.verbs.head_alone import beside_head_alone
+
+            metrics |= beside_head_alone(run, module, own, scored, predictions)
+        else:
+            metrics |= _beside_probe(run, module, own, scored, predictions, console)
+    write_evaluation(evaluation_folder(run.path, data), metrics, scored, predictions, module)
     return metrics
+
+
+def _beside_probe(
+    run: Run, module: Any, own: Any, scored: Any, probabilities: np.ndarray, console: Console
+) -> dict[str, Any]:
+    """The trivial answer and the probe of a classifier, and what tuning gained over the probe."""
+    probe = _probe(run, module, own, scored, console)
+    guessed = np.array(probe.pop("predictions")) == scored.test.labels
+    return {
+        "baselines": {"majority": _majority(own, scored), "linear_probe": probe},
+        "gain": gain("linear_probe", right_of(module, probabilities, scored.test), guessed),
+    }
 
 
 def _is_exported(path: Path) -> bool:
@@ -85,42 +99,57 @@ def _is_exported(path: Path) -> bool:
 
 
 def write_evaluation(
-    folder: Path, metrics: dict[str, Any], scored: Any, probabilities: np.ndarray
+    folder: Path, metrics: dict[str, Any], scored: Any, predictions: Any, module: Any
 ) -> None:
-    """Write `metrics.json`, `predictions.json` and `plots/`; for texts also `mistakes.csv`.
+    """Write `metrics.json` and `predictions.json`.
+
+    For classes also `plots/`, or `mistakes.csv` where the examples are texts.
 
     Raises:
         RunError: The folder cannot be written.
     """
     write_json(folder / "metrics.json", metrics)
-    write_json(folder / "predictions.json", _rows(scored.test, probabilities, scored.class_names))
-    _draw(folder / "plots", metrics, scored, probabilities)
+    if hasattr(module, "interpret"):
+        rows = [
+            {"name": name, "answers": module.describe(one, scored.class_names)}
+            for name, one in zip(scored.test.names, predictions, strict=True)
+        ]
+        write_json(folder / "predictions.json", rows)
+        return
+    write_json(folder / "predictions.json", _rows(scored.test, predictions, scored.class_names))
+    _draw(folder / "plots", metrics, scored, predictions)
 
 
-def predict_split(run: Run, model: Any, split: Any) -> np.ndarray:
-    """Class probabilities `(examples, classes)` float32 of a split's stored examples."""
+def predict_split(run: Run, model: Any, split: Any) -> Any:
+    """A recipe's predictions for a split: of classes, `(examples, classes)` float32."""
     from kfine.data.pipeline import predict_rows
 
     raw = run.preprocessing
     rows = raw.rows(split.inputs)
     size = run.config.batch_size
-    return softmax(predict_rows(model, rows, raw.prepare, size, raw.lengths(rows)))
+    outputs = predict_rows(model, rows, raw.prepare, size, raw.lengths(rows))
+    return interpreted(run, outputs, split.inputs[range(len(split))])
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits `(..., classes)`, float32."""
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    probabilities: np.ndarray = shifted / shifted.sum(-1, keepdims=True)
-    return probabilities.astype(np.float32)
+def interpreted(run: Run, outputs: Any, examples: Any) -> Any:
+    """A model's outputs as predictions: probabilities of classes, or what the recipe reads.
+
+    Args:
+        run: The run of the model.
+        outputs: What the model gave for the rows of the examples.
+        examples: The examples.
+    """
+    from kfine.evaluation import softmax
+
+    module, _ = recipe_of_run(run._folder)
+    if not hasattr(module, "interpret"):
+        return softmax(outputs)
+    found = module.interpret(outputs, examples, run.preprocessing, run.class_names)
+    # An array of objects, so that folds can be joined whatever a prediction is.
+    return np.fromiter(found, dtype=object, count=len(found))
 
 
-def _majority(own: Any, scored: Any) -> dict[str, Any]:
-    from kfine.evaluation import majority_baseline
-
-    return majority_baseline(own.train.labels, scored.test.labels, own.class_names)
-
-
-def _predict_with_cache(run: Run, model: Any, split: Any, console: Console) -> np.ndarray:
+def _predict_with_cache(run: Run, model: Any, split: Any, console: Console) -> Any:
     """As `predict_split`, with the features that the model was trained on where they are kept."""
     from kfine.data.pipeline import predict_rows
 
@@ -129,7 +158,14 @@ def _predict_with_cache(run: Run, model: Any, split: Any, console: Console) -> n
     if found is None:
         return predict_split(run, model, split)
     suffix, ((features, lengths),) = found
-    return softmax(predict_rows(suffix, features, None, run.config.batch_size, lengths))
+    outputs = predict_rows(suffix, features, None, run.config.batch_size, lengths)
+    return interpreted(run, outputs, split.inputs[range(len(split))])
+
+
+def _majority(own: Any, scored: Any) -> dict[str, Any]:
+    from kfine.evaluation import majority_baseline
+
+    return majority_baseline(own.train.labels, scored.test.labels, own.class_names)
 
 
 def _features(run: Run, model: Any, depth: int, splits: list[Any], console: Console) -> Any:
@@ -191,18 +227,30 @@ def _backbone_features(
     return answers
 
 
-def _gain(probabilities: np.ndarray, probe: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Whether the tuned model beats the probe on the same examples, and how sure that is."""
+def right_of(module: Any, predictions: Any, split: Any) -> np.ndarray:
+    """Which examples a recipe's predictions have right, bool `(examples,)`."""
+    if hasattr(module, "right"):
+        return np.array(module.right(predictions, split), bool)
+    found: np.ndarray = predictions.argmax(-1) == split.labels
+    return found
+
+
+def gain(over: str, right: np.ndarray, baseline_right: np.ndarray) -> dict[str, Any]:
+    """Whether a tuned model beats a baseline on the same examples, and how sure that is.
+
+    Args:
+        over: Name of the baseline.
+        right: bool `(examples,)`, which the model has right.
+        baseline_right: The same of the baseline.
+    """
     from kfine.statistics import paired_binomial, paired_difference_interval
 
-    tuned_right = probabilities.argmax(-1) == labels
-    probe_right = probe == labels
-    better = int((tuned_right & ~probe_right).sum())
-    worse = int((~tuned_right & probe_right).sum())
-    low, high = paired_difference_interval(tuned_right, probe_right)
+    better = int((right & ~baseline_right).sum())
+    worse = int((~right & baseline_right).sum())
+    low, high = paired_difference_interval(right, baseline_right)
     return {
-        "over": "linear_probe",
-        "accuracy": float(tuned_right.mean() - probe_right.mean()),
+        "over": over,
+        "accuracy": float(right.mean() - baseline_right.mean()),
         "interval": [float(low), float(high)],
         "p_value": float(paired_binomial(better, worse)),
     }

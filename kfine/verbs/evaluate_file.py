@@ -63,7 +63,7 @@ def evaluate_file(
     metrics: dict[str, Any] = module.evaluate(probabilities, scored)
     metrics["model"] = {"path": str(path), "kind": kind, "milliseconds": milliseconds}
     try:
-        write_evaluation(file_evaluation_folder(path, data), metrics, scored, probabilities)
+        write_evaluation(file_evaluation_folder(path, data), metrics, scored, probabilities, module)
     except RunError as error:
         console.warn(f"the metrics are not kept: {error}")
     return metrics

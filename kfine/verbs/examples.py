@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kfine.console import Console
 from kfine.data.tables import SUFFIXES as TABLES
-from kfine.errors import DataError
+from kfine.errors import ConfigError, DataError
 
 AT_ONCE = 32
 _TEXT_FILES = (".txt", *TABLES)
@@ -168,15 +168,66 @@ def _files_below(folder: Path) -> Iterator[Path]:
     yield from (path for path in found if not path.name.startswith("."))
 
 
-def examples_of(medium: str, given: Sequence[str | Path], column: str | None = None) -> Examples:
-    """What a model of some medium is asked for.
+class Questions(Texts):
+    """Questions about one context, given as `Texts` are.
+
+    Args:
+        given: The questions.
+        context: The text that answers them, or the `.txt` file that holds it.
 
     Raises:
+        DataError: A file is missing or cannot be read, or there is no context.
+    """
+
+    def __init__(self, given: Sequence[str | Path], context: str | Path | None) -> None:
+        super().__init__(given)
+        if context is None:
+            raise DataError(
+                "A question is answered from a text: give the text, or a .txt file that holds it, "
+                "with --context."
+            )
+        path = _path_of(context)
+        self._context = str(context) if path is None else _text_of(path)
+        if not self._context.strip():
+            raise DataError(f"The context {context} is empty.")
+
+    def read(self, console: Console) -> Iterator[tuple[list[str], list[Any]]]:
+        """Questions with the context, by the number that go through a model together."""
+        from kfine.data.text.squad import Question
+
+        for names, texts in super().read(console):
+            yield names, [Question(text, None, text, self._context, (), False) for text in texts]
+
+
+def examples_of(
+    described: Mapping[str, Any],
+    given: Sequence[str | Path],
+    *,
+    column: str | None = None,
+    context: str | Path | None = None,
+) -> Examples:
+    """What a model is asked for.
+
+    Args:
+        described: What its preprocessing says of itself.
+        given: What was asked.
+        column: Of the texts in tables.
+        context: Of questions.
+
+    Raises:
+        ConfigError: There is a context where nobody asks a question.
         DataError: There is nothing, or a path is missing.
     """
-    found = Texts(given, column) if medium == "text" else Images(given)
+    medium, kind = described.get("medium", "image"), described.get("kind")
+    if context is not None and kind != "windows":
+        raise ConfigError("A context is for a model that answers questions; this one does not.")
+    found: Examples
+    if kind == "windows":
+        found = Questions(given, context)
+    else:
+        found = Texts(given, column) if medium == "text" else Images(given)
     if not len(found):
-        raise DataError(f"There are no {medium}s to predict.")
+        raise DataError(f"There are no {found.medium}s to predict.")
     return found
 
 

@@ -105,10 +105,10 @@ def _run(
         for number, part in enumerate(parts, start=1):
             console.say(f"fold {number} of {len(parts)}")
             run = fit_fold(folder / f"fold-{number}", module, config, part, console)
-            probabilities = validation_probabilities(run, part)
-            everything.append(probabilities)
-            scores.append(_scores(module, probabilities, part.validation, data))
-            rows += _predictions(part.validation, probabilities, data.class_names, number)
+            predictions = validation_predictions(run, part)
+            everything.append(predictions)
+            scores.append(_scores(module, predictions, part.validation, data))
+            rows += _predictions(module, part.validation, predictions, data.class_names, number)
     joined = parts[0].validation
     for part in parts[1:]:
         joined = joined.joined(part.validation)
@@ -153,8 +153,8 @@ def fit_fold(path: Path, module: Any, config: Any, data: Any, console: Console) 
         return train(run, build_job(module, config, data, console), console, plots=False)
 
 
-def validation_probabilities(run: Run, data: Any) -> np.ndarray:
-    """Class probabilities `(examples, classes)` of the validation split of a fold."""
+def validation_predictions(run: Run, data: Any) -> Any:
+    """Predictions for the validation split of a fold; see `predict_split`."""
     from kfine.verbs.evaluate import predict_split
 
     return predict_split(run, run.model, data.validation)
@@ -165,8 +165,8 @@ def _as_test(data: Any, split: Any) -> Any:
     return replace(data, splits={**data.splits, "test": split})
 
 
-def _scores(module: Any, probabilities: np.ndarray, split: Any, data: Any) -> dict[str, Any]:
-    found: dict[str, Any] = module.evaluate(probabilities, _as_test(data, split))
+def _scores(module: Any, predictions: Any, split: Any, data: Any) -> dict[str, Any]:
+    found: dict[str, Any] = module.evaluate(predictions, _as_test(data, split))
     return found
 
 
@@ -192,8 +192,13 @@ def mean_and_spread(folds: Sequence[Mapping[str, float]]) -> dict[str, dict[str,
 
 
 def _predictions(
-    split: Any, probabilities: np.ndarray, names: Sequence[str], fold: int
+    module: Any, split: Any, predictions: Any, names: Sequence[str], fold: int
 ) -> list[dict[str, Any]]:
+    if hasattr(module, "interpret"):
+        return [
+            {"name": name, "answers": module.describe(one, names), "fold": fold}
+            for name, one in zip(split.names, predictions, strict=True)
+        ]
     return [
         {
             "name": name,
@@ -202,5 +207,5 @@ def _predictions(
             "fold": fold,
             "probabilities": [round(float(one), 6) for one in row],
         }
-        for name, label, row in zip(split.names, split.labels, probabilities, strict=True)
+        for name, label, row in zip(split.names, split.labels, predictions, strict=True)
     ]

@@ -90,7 +90,7 @@ def test_predict_prints_classes_json_and_csv(
     unsure = kfine_command("predict", finished_run, photo, "--unsure-below", 0.99).out
     assert f"{photo}: unsure: " in unsure
     (row,) = json.loads(kfine_command("predict", finished_run, photo, "--json").out)
-    assert row["image"] == str(photo)
+    assert row["name"] == str(photo)
     assert len(row["classes"]) == 3
 
     (tmp_path / "broken.png").write_bytes(b"no image")
@@ -98,7 +98,7 @@ def test_predict_prints_classes_json_and_csv(
     said = kfine_command("predict", finished_run, tmp_path)
     assert said.status == 0
     (row,) = csv.DictReader(io.StringIO(said.out))
-    assert row["image"] == str(tmp_path / "a, b.png")
+    assert row["name"] == str(tmp_path / "a, b.png")
     assert row["label"] in ("one", "two", "zero")
     assert 0 <= float(row["probability"]) <= 1
     assert str(tmp_path / "broken.png") in said.err
@@ -147,7 +147,12 @@ def test_runs_are_listed(
 
 def test_recipes_are_listed(kfine_command: Command) -> None:
     assert "image_classification  Classify photos" in kfine_command("recipes").out
-    assert list(json.loads(kfine_command("recipes", "--json").out)) == ["image_classification"]
+    assert list(json.loads(kfine_command("recipes", "--json").out)) == [
+        "image_classification",
+        "question_answering",
+        "text_classification",
+        "token_classification",
+    ]
 
 
 def test_presets_are_listed(

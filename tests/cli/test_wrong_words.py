@@ -40,7 +40,7 @@ TUNE = ("tune", "image_classification")
         (("tune", "--resume", "runs/x"), "does not exist"),
         (("evaluate", "x", "--dta", "y"), "--data"),
         (("evaluate",), "RUN"),
-        (("predict", "x"), "IMAGE"),
+        (("predict", "x"), "EXAMPLE"),
         (("predict", "x", "y", "--unsure-below", "2"), "0<=x<=1"),
         (("export", "x", "--format", "onx"), "'tflite'"),
         (("--versoin",), "--version"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from kfine.errors import DataError
 # The label of pieces that take no part in the loss: special tokens, padding, all pieces of a
 # token but its first.
 IGNORED = -1
+_WORD = re.compile(r"https?://\S+|[@#]?\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,14 @@ def join_tokens(tokens: Sequence[str]) -> SpannedText:
         spans.append((place, place + len(token)))
         place += len(token) + 1
     return SpannedText(" ".join(tokens), tuple(spans))
+
+
+def split_words(text: str) -> SpannedText:
+    """The words of a plain text: letters and digits with a mark before them, single signs.
+
+    `@anna's` gives `@anna`, `'` and `s`; addresses of the web stay whole.
+    """
+    return SpannedText(text, tuple(match.span() for match in _WORD.finditer(text)))
 
 
 def encode_tokens(

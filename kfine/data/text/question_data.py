@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from kfine.data.decoding import Progress
@@ -31,7 +32,8 @@ def load_questions(
         progress: Called with (done, total) after the questions were read.
 
     Returns:
-        Data whose `inputs` are `Question`s; there are no classes.
+        Data whose `inputs` are `Question`s; `class_names` are `answer` and, where training has
+        such questions, `no answer`.
 
     Raises:
         DataError: The source cannot be read, or no question of it can be used.
@@ -42,7 +44,7 @@ def load_questions(
         source,
         source.questions,
         _QUESTIONS,
-        class_names=(),
+        class_names=_outcomes(source),
         validation_split=validation_split,
         test_split=test_split,
         seed=seed,
@@ -50,10 +52,17 @@ def load_questions(
     )
 
 
-def load_questions_for_evaluation(data: str, *, progress: Progress | None = None) -> Data:
+def load_questions_for_evaluation(
+    data: str, *, class_names: Sequence[str], progress: Progress | None = None
+) -> Data:
     """Read questions to score a trained model on: one split, called test."""
     source = _read(data, progress)
-    return load_structured_for_evaluation(data, source, source.questions, _QUESTIONS, ())
+    return load_structured_for_evaluation(data, source, source.questions, _QUESTIONS, class_names)
+
+
+def _outcomes(source: QuestionSource) -> tuple[str, ...]:
+    trained = [one for one in source.questions if one.split in (None, "train")]
+    return ("answer", "no answer") if any(one.impossible for one in trained) else ("answer",)
 
 
 def _read(data: str, progress: Progress | None) -> QuestionSource:

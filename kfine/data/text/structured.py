@@ -87,7 +87,10 @@ def load_structured_for_evaluation(
 
 
 def _source(source: Any, objects: Sequence[Any], kind: Kind) -> Source:
-    records = tuple(Record(one.name, kind.stratum(one), one.split) for one in objects)
+    records = tuple(
+        Record(one.name, kind.stratum(one), one.split, together=kind.together(one))
+        for one in objects
+    )
     return Source(
         source.kind, source.root, records, source.set_aside, source.warnings, source.notes
     )

@@ -1,0 +1,124 @@
+"""The settings that every recipe for texts inherits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from kfine.config import absolute_path, setting
+from kfine.training.settings import TrainingConfig
+
+# KerasHub's task that text encoders are listed for.
+TASK = "TextClassifier"
+
+
+@dataclass(frozen=True)
+class TextConfig(TrainingConfig):
+    """Settings common to texts; the defaults are those of a small encoder."""
+
+    data: str = setting("", "Where the examples are.", group="Data")
+    validation_split: float = setting(
+        0.15,
+        "Share of the training examples to validate on where the data has no such split.",
+        group="Data",
+        unit="fraction",
+        minimum=0.01,
+        maximum=0.8,
+    )
+    test_split: float = setting(
+        0.15,
+        "Share of the examples to test on where the data has no such split.",
+        group="Data",
+        unit="fraction",
+        minimum=0.01,
+        maximum=0.8,
+    )
+    sequence_length: int | None = setting(
+        None,
+        "Tokens that an input is cut or padded to: what 99 of 100 training examples fit into, at "
+        "most 256.",
+        group="Data",
+        unit="tokens",
+        minimum=8,
+        maximum=4096,
+    )
+    preset: str = setting(
+        "hf://sentence-transformers/all-MiniLM-L6-v2",
+        "Pretrained encoder: a KerasHub name, hf://, kaggle:// or a folder; see `kfine presets`.",
+        group="Model",
+    )
+    dropout: float = setting(
+        0.1,
+        "Dropout before the head.",
+        group="Model",
+        unit="fraction",
+        minimum=0,
+        maximum=0.95,
+    )
+    epochs: int = setting(
+        5,
+        "Passes over the training data, all stages together.",
+        group="Training",
+        unit="epochs",
+        minimum=1,
+        maximum=10_000,
+    )
+    learning_rate: float = setting(
+        0.002,
+        "Peak learning rate of the head.",
+        group="Training",
+        minimum=1e-8,
+        maximum=10,
+    )
+    backbone_rate: float | None = setting(
+        0.05,
+        "Learning rate of the encoder layer nearest the head, as a fraction of the head's.",
+        group="Training",
+        minimum=1e-6,
+        maximum=10,
+    )
+    min_steps: int = setting(
+        40,
+        "Least optimizer steps of an epoch: a small data set is passed over as often as that "
+        "takes.",
+        group="Training",
+        unit="steps",
+        minimum=1,
+        maximum=100_000,
+    )
+
+
+AnyTextConfig = TypeVar("AnyTextConfig", bound=TextConfig)
+
+
+def resolve_text(config: AnyTextConfig) -> AnyTextConfig:
+    """Check the preset, and make paths absolute: a run can be opened from any folder.
+
+    Raises:
+        PresetError: The preset is missing, or does not take texts of that length.
+    """
+    from kfine.models import presets
+
+    preset = presets.find_preset(config.preset)
+    presets.check_network(preset, TASK)
+    presets.check_text_preset(preset, config.sequence_length)
+    config = replace(config, data=absolute_path(config.data))
+    return replace(config, preset=preset.handle) if preset.origin == "folder" else config
+
+
+def text_space(hp: Any, config: AnyTextConfig) -> AnyTextConfig:
+    """What a search over a text recipe varies, unless told otherwise.
+
+    Args:
+        hp: KerasTuner's hyperparameters.
+        config: Where the rest comes from.
+    """
+    return replace(
+        config,
+        learning_rate=hp.Float("learning_rate", 3e-4, 0.01, sampling="log"),
+        backbone_rate=hp.Float("backbone_rate", 0.01, 0.3, sampling="log"),
+        layerwise_decay=hp.Float("layerwise_decay", 0.7, 1.0, step=0.1),
+        dropout=hp.Float("dropout", 0.0, 0.5, step=0.1),
+        weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
+        label_smoothing=hp.Float("label_smoothing", 0.0, 0.2, step=0.05),
+    )
