@@ -89,7 +89,7 @@ def test_a_file_without_data_says_what_it_wants(
     alone = shutil.copy(run / "exports" / TFLITE, tmp_path)
     said = kfine_command("evaluate", alone)
     assert said.status == 2
-    assert said.err == f"error: {alone} has no data of its own: give labelled images with --data.\n"
+    assert said.err == f"error: {alone} has no data of its own: give labelled data with --data.\n"
     assert [path.name for path in tmp_path.iterdir()] == [TFLITE]
 
 
