@@ -20,6 +20,7 @@ from kfine.data.labelled import Data
 from kfine.data.records import SPLITS, Record, SetAside, Source
 from kfine.data.split import Inputs, Split
 from kfine.data.splits import assign_splits, restore_splits
+from kfine.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ def load_examples(
     else:
         records, notes = restore_splits(examples.records, examples.digests, split_lists)
     check_training(class_names if classes else (), records)
+    if not any(record.split == "validation" for record in records):
+        raise DataError(
+            "no example is left to validate on: too few differ from those that train; add other "
+            "examples, or give a validation split"
+        )
     examples = replace(examples, records=records)
     return _assemble(data, source, class_names, examples, warnings, notes)
 

@@ -57,9 +57,9 @@ def write_bundle(
         (folder / LABELS).write_text(metadata_files(class_names, {})[LABELS], encoding="utf-8")
         write_golden(folder / "golden", model, golden, class_names, description, medium)
         medium.write_programs(folder)
-        (folder / "snippets").mkdir()
         texts = snippets(medium, class_names, model=MODEL, output=output["dtype"])
         for name, text in texts.items():
+            (folder / "snippets").mkdir(exist_ok=True)
             (folder / "snippets" / name).write_text(text, encoding="utf-8")
         card = model_card(moved, class_names, medium, facts)
         (folder / "model_card.md").write_text(card, encoding="utf-8")

@@ -129,8 +129,8 @@ def text_inference_model(model: keras.Model, preprocessing: TextPreprocessing) -
         int32 `token_ids` `(batch, sequence length)` to float32 probabilities `(batch, classes)`.
 
     Raises:
-        ExportError: If the tokenizer is a SentencePiece model, the model takes other inputs, or
-            it does not give `(batch, classes)`.
+        ExportError: If the tokenizer cannot be used, the model takes other inputs, or it does not
+            give `(batch, classes)`.
     """
     padding, separator = special_ids(preprocessing)
     names = preprocessing.inputs
@@ -147,7 +147,7 @@ def special_ids(preprocessing: TextPreprocessing) -> tuple[int, int]:
     """Ids of the padding and of the token that ends a text.
 
     Raises:
-        ExportError: The tokenizer is a SentencePiece model, which plain Python does not run.
+        ExportError: The tokenizer cannot be used.
     """
     try:
         tokenizer = preprocessing.tokenizer

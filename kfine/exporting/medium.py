@@ -132,6 +132,11 @@ class Medium(ABC):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Write a golden example; the input of the model's size, and what `golden.json` says."""
 
+    @property
+    def programs(self) -> str | None:
+        """Folder of the templates of the programs that use the file; `None` if there are none."""
+        return self.name
+
     @abstractmethod
     def write_programs(self, folder: Path) -> None:
         """Write what the programs of a bundle need beside the model into the bundle's folder."""

@@ -48,8 +48,10 @@ def snippets(
 
     Returns:
         File name -> text: `classify.py`, `Classifier.kt`, `Classifier.swift`, and for images
-        `classifier.js`.
+        `classifier.js`; empty for a tokenizer that the programs cannot run.
     """
+    if medium.programs is None:
+        return {}
     # JSON's escapes are those of Swift and Kotlin but for the signs that begin a value there.
     quoted = [json.dumps(label, ensure_ascii=False) for label in labels]
     values = {
@@ -61,7 +63,7 @@ def snippets(
         **_OUTPUT[output],
     }
     made = {}
-    for file in sorted((_TEMPLATES / medium.name).glob("*.txt")):
+    for file in sorted((_TEMPLATES / medium.programs).glob("*.txt")):
         text = Template(file.read_text(encoding="utf-8")).substitute(values)
         made[file.name.removesuffix(".txt")] = text
     return made

@@ -38,7 +38,7 @@ def text_signature(
         return {}
     import tensorflow as tf
 
-    encode = graph_tokenizer(preprocessing.files)
+    encode = graph_tokenizer(preprocessing)
 
     def serve(text: Any) -> dict[str, Any]:
         return {NAME: inference(encode(text), training=False)}
@@ -47,7 +47,7 @@ def text_signature(
     return {SIGNATURE: Signature(serve, inputs, requires=PACKAGE)}
 
 
-def graph_tokenizer(files: TokenizerFiles) -> Any:
+def graph_tokenizer(preprocessing: TextPreprocessing) -> Any:
     """KerasHub's tokenizer and packing as a function for a TensorFlow graph.
 
     Returns:
@@ -55,12 +55,12 @@ def graph_tokenizer(files: TokenizerFiles) -> Any:
     """
     import keras_hub
 
-    description = files.description
-    kind = getattr(keras_hub.models, description["class"])
-    if description["kind"] == "bpe":
-        tokenizer = _byte_pair(kind, files)
-    else:
-        tokenizer = _word_piece(kind, files)
+    files = preprocessing.files
+    # That of the tokenizer: a SentencePiece model's own files do not name the special tokens.
+    description = preprocessing.tokenizer.description
+    make = {"wordpiece": _word_piece, "bpe": _byte_pair, "sentencepiece": _sentence_piece}
+    kind = getattr(keras_hub.tokenizers, description["class"])
+    tokenizer = make[description["kind"]](kind, files)
     start, separator, end = (
         [tokenizer.token_to_id(token) for token in description[name]]
         for name in ("start", "separator", "end")
@@ -99,6 +99,10 @@ def _byte_pair(kind: Any, files: TokenizerFiles) -> Any:
         add_prefix_space=description["add_prefix_space"],
         unsplittable_tokens=description["special_tokens_in_text"],
     )
+
+
+def _sentence_piece(kind: Any, files: TokenizerFiles) -> Any:
+    return kind(proto=files.files[files.description["model"]])
 
 
 def require_operations(info: Mapping[str, Any], path: Path) -> None:

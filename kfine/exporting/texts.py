@@ -65,7 +65,7 @@ class Texts(Medium):
                 raise ValueError("the tokenizer is not the one that the model was trained with")
             if shape[1:] != (found.sequence_length,) or found.sequence_length > _LONGEST:
                 raise ValueError(f"its input of the shape {shape} does not fit its tokenizer")
-            # A SentencePiece model, or a vocabulary without its special tokens, ends here.
+            # A vocabulary without its special tokens ends here.
             found.tokenizer  # noqa: B018
         except MemoryError:
             raise
@@ -112,12 +112,6 @@ class Texts(Medium):
             return (
                 f"{quantize} changes the input too, and token ids have to stay whole numbers: use "
                 "quantize dynamic or int8."
-            )
-        if self.preprocessing.files.description["kind"] == "sentencepiece":
-            return (
-                "The tokenizer is a SentencePiece model, which plain Python does not run, so that "
-                "the file cannot be measured as it is used: fine-tune a preset with a WordPiece "
-                "or BPE tokenizer."
             )
         return ""
 
@@ -177,10 +171,18 @@ class Texts(Medium):
         texts = list(example) if isinstance(example, tuple) else example
         return tensor, {"text": texts, "token_ids": tensor[0].tolist()}
 
+    @property
+    def programs(self) -> str | None:
+        """None for a SentencePiece model, which takes a library of its own on every device."""
+        kind = self.preprocessing.files.description["kind"]
+        return None if kind == "sentencepiece" else self.name
+
     def write_programs(self, folder: Path) -> None:
         """`tokenizer/`: its files, and the programs that read them."""
         target = folder / FOLDER
         write_tokenizer(self.preprocessing.files, target)
+        if self.programs is None:
+            return
         source = Path(tokenizers.__file__).parent
         for program, name in _PROGRAMS.items():
             (target / name).write_bytes((source / program).read_bytes())
@@ -189,12 +191,24 @@ class Texts(Medium):
         return {"length": self.preprocessing.sequence_length, "tokenizer": FOLDER}
 
     def card_use(self, input_kind: str, output: str) -> str:
-        length = self.preprocessing.sequence_length
+        length, description = (
+            self.preprocessing.sequence_length,
+            self.preprocessing.files.description,
+        )
+        programs = (
+            "`snippets/` has programs for Android, iOS and Python, which use the programs in "
+            f"`{FOLDER}/`;"
+        )
+        if self.programs is None:
+            programs = (
+                f"The tokenizer is the SentencePiece model `{description['model']}`, for which the "
+                "app needs the SentencePiece library, and special tokens around its ids as "
+                f"KerasHub's {description['class']} has them;"
+            )
         return (
             f"In: the token ids of one text, int32 (1, {length}), made by the tokenizer in "
             f"`{FOLDER}/`; a longer text is cut. Out: {output} Masks are worked out in the graph. "
-            "`snippets/` has programs for Android, iOS and Python, which use the programs in "
-            f"`{FOLDER}/`; `golden/` has texts with their ids with which to check a port."
+            f"{programs} `golden/` has texts with their ids with which to check a port."
         )
 
 

@@ -34,7 +34,7 @@ def text_classifier(
         return task
     encoder = text_encoder(preset)
     pooled = keras.layers.GlobalAveragePooling1D(name="mean_pooling")(
-        encoder(encoder.input), mask=encoder.input["padding_mask"]
+        encoder(encoder.input), mask=encoder.input.get("padding_mask")
     )
     pooled = keras.layers.Dropout(dropout, name="classifier_dropout")(pooled)
     logits = keras.layers.Dense(classes, name="logits")(pooled)

@@ -53,9 +53,10 @@ class TokenPreprocessing(TextPreprocessing):
         """The tag of each piece, int32 `(texts, sequence length)`; -1 where there is none."""
         return align_labels(self.pieces(texts), [one.tags for one in texts], names)
 
-    def lengths(self, rows: dict[str, np.ndarray]) -> Lengths:
+    def lengths(self, rows: dict[str, np.ndarray]) -> Lengths | None:
         """How many pieces each row uses; the targets are as long."""
-        return replace(super().lengths(rows), targets=True)
+        found = super().lengths(rows)
+        return found and replace(found, targets=True)
 
     def count(self, text: Any) -> int:
         """Pieces of a text, special tokens included, before it is cut."""

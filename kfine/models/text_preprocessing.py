@@ -18,6 +18,7 @@ from kfine.data.tokenizers.from_preset import (
     read_files,
     read_tokenizer,
     tokenizer_of,
+    usable,
     write_tokenizer,
 )
 from kfine.models.presets import Preset
@@ -80,8 +81,10 @@ class TextPreprocessing:
         """As `rows`: texts are stored as they come."""
         return self.rows(texts)
 
-    def lengths(self, rows: dict[str, np.ndarray]) -> Lengths:
-        """How many tokens each row uses."""
+    def lengths(self, rows: dict[str, np.ndarray]) -> Lengths | None:
+        """How many tokens each row uses; `None` for a model that is told no padding."""
+        if "padding_mask" not in rows:
+            return None
         used = rows["padding_mask"][range(len(rows["padding_mask"]))].sum(-1)
         return Lengths(used.astype(np.int64), (True,) * len(rows))
 
@@ -167,6 +170,7 @@ def text_preprocessing(
         PresetError: The preset has no tokenizer.
     """
     found = kind(read_tokenizer(preset, MOST_TOKENS))
+    usable(preset, found.files)
     counts = [found.count(one) for one in texts[range(len(texts))]]
     chosen = sequence_length or choose_sequence_length(counts, MOST_TOKENS)
     cut = sum(count > chosen for count in counts)

@@ -315,7 +315,7 @@ def folder_of(tmp_path: Path, kind: str, *files: str) -> str:
 @pytest.mark.parametrize(
     ("kind", "files", "words"),
     [
-        ("AlbertTokenizer", ["vocabulary.spm"], "SentencePiece"),
+        ("AlbertTokenizer", ["vocabulary.spm"], "cannot be used"),
         ("LlamaTokenizer", [], "LlamaTokenizer"),
         ("BertTokenizer", [], "vocabulary.txt"),
         ("BertTokenizer", ["vocabulary.txt"], r"\[CLS\]"),

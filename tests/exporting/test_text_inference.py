@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,25 +33,23 @@ def preprocessing(tiny_text_preset: str) -> TextPreprocessing:
     return TextPreprocessing(read_tokenizer(find_preset(tiny_text_preset), 24), INPUTS)
 
 
-def byte_pair(folder: Any) -> TextPreprocessing:
+def byte_pair() -> TextPreprocessing:
     """A tiny BPE tokenizer as RoBERTa has it."""
     from kfine.data.tokenizers.standalone import _byte_chars
 
     words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *_byte_chars(), "in", "fi", "\u0120fi"]
     description = {
-        **json_of("bpe"),
+        **described("bpe"),
         "sequence_length": 12,
         "vocabulary": "vocabulary.json",
         "merges": "merges.txt",
     }
-    import json
-
     vocabulary = json.dumps({word: number for number, word in enumerate(words)})
     files = {"vocabulary.json": vocabulary.encode(), "merges.txt": b"i n\nf i\n\xc4\xa0 fi\n"}
     return TextPreprocessing(TokenizerFiles(description, files))
 
 
-def json_of(kind: str) -> dict[str, Any]:
+def described(kind: str) -> dict[str, Any]:
     return {
         "format": "kfine-tokenizer-1",
         "kind": kind,
@@ -80,7 +80,7 @@ def test_masks_and_segments_are_those_of_the_tokenizer(preprocessing: TextPrepro
 
 
 def test_pairs_and_texts_are_answered_alike_by_model_and_file(
-    preprocessing: TextPreprocessing, tiny_text_preset: str, tmp_path: Any
+    preprocessing: TextPreprocessing, tiny_text_preset: str, tmp_path: Path
 ) -> None:
     """Segments decide here: the encoder's own weights are random, and none is trained."""
     import keras
@@ -160,30 +160,30 @@ def test_what_stands_inside_texts_cannot_be_exported_yet(
         assert reason == f"A model of {kind} in texts cannot be exported yet."
 
 
-def test_a_sentencepiece_tokenizer_is_refused_before_anything_is_written() -> None:
-    from kfine.exporting.inference import special_ids
+def test_a_bundle_ships_a_sentencepiece_model_and_says_what_it_takes(tmp_path: Path) -> None:
     from kfine.exporting.medium import medium_of
+    from kfine.exporting.snippets import snippets
 
-    description = {**json_of("sentencepiece"), "sequence_length": 8, "model": "spiece.model"}
-    files = TokenizerFiles(description, {"spiece.model": b"\x00"})
-    found = TextPreprocessing(files)
-    reason = medium_of(found).misfit("tflite", "dynamic", "fixed")
-    assert "SentencePiece model, which plain Python does not run" in reason
-    with pytest.raises(ExportError, match="SentencePiece") as caught:
-        special_ids(found)
-    assert "\n" not in str(caught.value)
+    description = {**described("sentencepiece"), "sequence_length": 8, "model": "spiece.model"}
+    medium = medium_of(TextPreprocessing(TokenizerFiles(description, {"spiece.model": b"\x00"})))
+    medium.write_programs(tmp_path)
+    found = sorted(path.name for path in (tmp_path / "tokenizer").iterdir())
+    assert found == ["spiece.model", "tokenizer.json"]
+    assert snippets(medium, ["a", "b"]) == {}
+    card = medium.card_use("fixed", "2 probabilities.")
+    assert "the SentencePiece model `spiece.model`" in card and "snippets" not in card
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe"])
 def test_the_tokenizer_in_the_graph_is_the_one_outside(
-    preprocessing: TextPreprocessing, tmp_path: Any, kind: str
+    preprocessing: TextPreprocessing, kind: str
 ) -> None:
     import tensorflow as tf
 
     from kfine.exporting.text_signature import graph_tokenizer
 
-    found = preprocessing if kind == "wordpiece" else byte_pair(tmp_path)
-    encode = tf.function(graph_tokenizer(found.files))
+    found = preprocessing if kind == "wordpiece" else byte_pair()
+    encode = tf.function(graph_tokenizer(found))
     texts = [one for one in TEXTS if isinstance(one, str)]
     texts += ["Ein feiner Film – für 2 €!", "  fine\tfine\nfilms ", "[SEP] fi in [MASK]"]
     got = encode(tf.constant(texts)).numpy()

@@ -95,16 +95,27 @@ def write_tokenizer(files: TokenizerFiles, folder: Path) -> None:
 
 
 def load_tokenizer(preset: Preset, sequence_length: int | None = None) -> standalone.Tokenizer:
-    """The tokenizer of a preset in plain Python.
+    """The tokenizer of a preset: in plain Python, or KerasHub's for a SentencePiece model.
 
     Raises:
-        PresetError: As `read_tokenizer`; also where the preset holds a SentencePiece model.
+        PresetError: As `read_tokenizer`.
+    """
+    return usable(preset, read_tokenizer(preset, sequence_length))
+
+
+def usable(preset: Preset, files: TokenizerFiles) -> standalone.Tokenizer:
+    """As `tokenizer_of`, for the files of a preset.
+
+    Raises:
+        PresetError: They do not belong together.
     """
     try:
-        return tokenizer_of(read_tokenizer(preset, sequence_length))
-    except (ValueError, KeyError, TypeError) as error:
+        return tokenizer_of(files)
+    # A SentencePiece model that is none raises errors of TensorFlow's own.
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0]
         raise PresetError(
-            f"The tokenizer of the preset {preset.name!r} cannot be used: {error}"
+            f"The tokenizer of the preset {preset.name!r} cannot be used: {reason}"
         ) from None
 
 
@@ -140,11 +151,15 @@ def files_of(description: dict[str, Any], read: Callable[[str], bytes]) -> Token
 
 
 def tokenizer_of(files: TokenizerFiles) -> standalone.Tokenizer:
-    """The tokenizer of some files in plain Python.
+    """The tokenizer of some files: in plain Python, or KerasHub's for a SentencePiece model.
 
     Raises:
-        ValueError: The files do not belong together, or hold a SentencePiece model.
+        ValueError: The files do not belong together.
     """
+    if files.description["kind"] == "sentencepiece":
+        from kfine.data.tokenizers.sentencepiece import SentencePiece
+
+        return SentencePiece(files.description, files.files[files.description["model"]])
     with tempfile.TemporaryDirectory() as folder:
         write_tokenizer(files, Path(folder))
         try:
