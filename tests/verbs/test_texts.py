@@ -210,3 +210,17 @@ def test_presets_that_take_no_texts_are_refused(
     (bare / "config.json").write_text((Path(tiny_text_preset) / "config.json").read_text())
     with pytest.raises(PresetError, match="has no tokenizer that kfine knows"):
         built(data=data, preset=str(bare))
+
+
+def test_a_dry_run_and_a_search_know_texts(text_settings: dict[str, Any], tmp_path: Path) -> None:
+    plan = kfine.dry_run("text_classification", console=QUIET, **text_settings)
+    assert [stage["features"] for stage in plan["stages"]] == ["cached", "computed"]
+    # A setting that is given is held.
+    settings = {**text_settings, "unfreeze": "none", "epochs": 2}
+    del settings["learning_rate"]
+    search = kfine.tune(
+        "text_classification", trials=2, run_dir=tmp_path / "search", console=QUIET, **settings
+    )
+    assert [trial.status for trial in search.trials] == ["completed", "completed"]
+    rates = {trial.values["learning_rate"] for trial in search.trials}
+    assert len(rates) == 2
