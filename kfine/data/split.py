@@ -122,17 +122,16 @@ class Split:
         )
 
     def read_raw(self, index: int) -> Any:
-        """One example as it came: a text, or an image decoded again.
+        """One example as it came: a text or what holds one, or an image decoded again.
 
         An image is uint8 RGB `(height, width, 3)` at its original size.
 
         Raises:
             DataError: The file has gone or changed into something else.
         """
-        record = self.records[index]
-        if record.text is not None:
-            return record.text
+        if self.inputs.dtype == object:
+            return self.inputs[[index]][0]
         try:
-            return load_record(record)[0]
+            return load_record(self.records[index])[0]
         except DataError as error:
             raise DataError(f"{self.names[index]} can no longer be read: {error}") from None

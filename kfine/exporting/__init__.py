@@ -5,7 +5,8 @@ from kfine._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "HeldOut": "measured",
+        "HeldOut": "held_out",
+        "HeldOutInside": "held_out",
         "Limits": "limits",
         "attach_metadata": "metadata",
         "choose": "ladder",

@@ -15,7 +15,6 @@ from kfine.exporting.kinds import BUNDLED
 from kfine.exporting.medium import medium_of
 from kfine.exporting.metadata import LABELS, metadata_files
 from kfine.exporting.model_card import model_card
-from kfine.exporting.outputs import describe_output
 from kfine.exporting.report import ExportReport
 from kfine.exporting.snippets import snippets
 from kfine.runs.files import whole_file, whole_folder
@@ -40,7 +39,7 @@ def write_bundle(
         report: Of a `.tflite` that passed.
         destination: The folder to make; the zip has its name and `.zip`.
         preprocessing: What lies between raw examples and the model.
-        class_names: In the order of the probabilities.
+        class_names: Of the run, in their order.
         golden: Held-out examples that become the golden ones.
         facts: What the run knows, for the model card.
 
@@ -48,14 +47,17 @@ def write_bundle(
         The report with the file's new path and the bundle's.
     """
     medium = medium_of(preprocessing)
-    output = describe_output(report.quantize)
+    output = medium.output.describe(report.quantize)
+    labels = medium.output.labels(class_names)
     description = {**medium.describe(report.input_kind), "output": output}
     moved = replace(report, path=destination / MODEL, bundle=destination, format="bundle")
     with whole_folder(destination) as folder:
         model = folder / MODEL
         shutil.copyfile(report.path, model)
-        (folder / LABELS).write_text(metadata_files(class_names, {})[LABELS], encoding="utf-8")
-        write_golden(folder / "golden", model, golden, class_names, description, medium)
+        (folder / LABELS).write_text(metadata_files(labels, {})[LABELS], encoding="utf-8")
+        write_golden(
+            folder / "golden", model, golden, class_names, description, medium, preprocessing
+        )
         medium.write_programs(folder)
         texts = snippets(medium, class_names, model=MODEL, output=output["dtype"])
         for name, text in texts.items():

@@ -22,26 +22,27 @@ from kfine.exporting.choices import (
     default_quantize,
     misfit,
 )
-from kfine.exporting.gate import Metric, Verdict, accuracy, refusal
+from kfine.exporting.gate import Verdict, refusal
+from kfine.exporting.held_out import HeldOut, HeldOutInside, Measurable
 from kfine.exporting.ladder import KINDS, Rung, choose, climb, failure
 from kfine.exporting.limits import Limits
 from kfine.exporting.lint import lint_file
 from kfine.exporting.litert import write_tflite
-from kfine.exporting.measured import HeldOut, Progress, measure_file, silent
+from kfine.exporting.measured import Progress, measure_file, silent
 from kfine.exporting.medium import Medium, medium_of
 from kfine.exporting.metadata import read_metadata
 from kfine.exporting.report import ExportReport
 from kfine.exporting.saved_model import write_saved_model
 
-__all__ = ["ExportReport", "HeldOut", "export_model"]
+__all__ = ["ExportReport", "HeldOut", "HeldOutInside", "export_model"]
 
 
 def export_model(
     inference: keras.Model,
     preprocessing: Any,
-    labels: Sequence[str],
+    class_names: Sequence[str],
     destination: Path,
-    held_out: HeldOut,
+    held_out: Measurable,
     *,
     format: str = "tflite",
     quantize: str | None = None,
@@ -50,9 +51,7 @@ def export_model(
     representative: Iterable[Any] | None = None,
     max_drop: float = 0.01,
     limits: Limits | None = None,
-    validation: Callable[[], HeldOut] | None = None,
-    metric: Metric = accuracy,
-    metric_name: str = "accuracy",
+    validation: Callable[[], Measurable] | None = None,
     info: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> ExportReport:
@@ -62,11 +61,11 @@ def export_model(
     is replaced by a good one, and left alone by a refused one.
 
     Args:
-        inference: Raw uint8 images or token ids to probabilities, as a recipe's `export_spec`
-            makes it.
+        inference: Raw uint8 images or token ids to probabilities or scores, as a recipe's
+            `export_spec` makes it.
         preprocessing: A `Preprocessing` or a `TextPreprocessing`: what lies between raw examples
             and the model. It is written into the file, with its tokenizer if it has one.
-        labels: Class names in the order of the logits.
+        class_names: Those of the run.
         destination: The folder to write to; made if missing.
         held_out: What the file is measured on.
         format: "tflite", "trainable", "saved_model", "onnx" or "openvino".
@@ -81,8 +80,6 @@ def export_model(
         max_drop: Largest allowed fall of the metric, a fraction; `limits` wins over it.
         limits: What else the file must keep.
         validation: The split that "auto" chooses on, anew for each kind.
-        metric: The primary metric `(probabilities, labels) -> float`, more is better.
-        metric_name: Its name.
         info: JSON-able facts to carry in the file; a "calibration" among them is reported.
         progress: Told what is under way.
 
@@ -99,15 +96,19 @@ def export_model(
     input_kind = input_kind or medium.usual_input[1]
     _check_settings(format, quantize, input_kind, medium, representative, validation)
     destination.mkdir(parents=True, exist_ok=True)
-    facts = {"input": input_kind, "preprocessing": preprocessing.to_dict(), **(info or {})}
-    measuring: dict[str, Any] = {"metric": metric, "metric_name": metric_name}
+    facts = {
+        "input": input_kind,
+        "preprocessing": preprocessing.to_dict(),
+        **medium.output.facts(class_names),
+        **(info or {}),
+    }
     with tempfile.TemporaryDirectory(prefix=".export-", dir=destination) as folder:
 
         def convert(kind: str) -> Path:
             return convert_model(
                 inference,
                 preprocessing,
-                labels,
+                medium.output.labels(class_names),
                 Path(folder),
                 format=format,
                 quantize=kind,
@@ -118,12 +119,10 @@ def export_model(
         rungs: list[Rung] = []
         if quantize == AUTO and validation is not None:
             kinds = [kind for kind in KINDS if not medium.misfit(format, kind, input_kind)]
-            rungs = climb(
-                convert, validation, labels, limits, kinds=kinds, progress=progress, **measuring
-            )
+            rungs = climb(convert, validation, class_names, limits, kinds=kinds, progress=progress)
             taken = choose(rungs)
             if taken is None or taken.path is None:
-                verdict = refusal(failure(rungs, limits), len(held_out.labels), metric_name)
+                verdict = refusal(failure(rungs, limits), len(held_out), held_out.metric_name)
                 path = destination / "ladder.json"
                 return ExportReport(
                     path,
@@ -143,7 +142,7 @@ def export_model(
             progress(f"converting to {quantize}")
             made = convert(quantize)
         measured = measure_file(
-            made, held_out, labels, max_drop=limits.max_drop, progress=progress, **measuring
+            made, held_out, class_names, max_drop=limits.max_drop, progress=progress
         )
         verdict = _with_limits(measured.verdict, limits, measured.size_bytes, measured.milliseconds)
         carried = read_metadata(made)[1]

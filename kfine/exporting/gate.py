@@ -28,9 +28,10 @@ class Verdict:
         reference: The Keras model's metric.
         exported: The exported file's metric.
         drop: `reference - exported`; negative is a gain.
-        drop_interval: 95 % interval of the drop in accuracy, paired.
-        agreement: Share of examples with the same top class.
-        p_value: One-sided exact paired test that the losses in accuracy are chance.
+        drop_interval: 95 % interval of the drop in the share of right examples, paired.
+        agreement: Share of examples with the same top class; inside texts see
+            `outputs.Inside.agreement`.
+        p_value: One-sided exact paired test that the losses of right examples are chance.
         resolvable: Whether the set is large enough to tell on which side of the limit it is.
         note: A sentence when it is not, else empty.
     """
@@ -53,9 +54,34 @@ class Verdict:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """A file's predictions beside the Keras model's, on the same examples.
+
+    Attributes:
+        right_before: bool `(examples,)`, which the Keras model has right.
+        right_after: The same of the file.
+        reference: The Keras model's primary metric, more is better.
+        exported: The file's.
+        agreement: How much of what they say is the same, fraction 0 to 1.
+    """
+
+    right_before: np.ndarray
+    right_after: np.ndarray
+    reference: float
+    exported: float
+    agreement: float
+
+
 def refusal(reason: str, count: int = 0, metric: str = "accuracy") -> Verdict:
     """A verdict on a file that could not be measured."""
     return Verdict(False, (reason,), count, metric, *(None,) * 6, False)
+
+
+def not_finite(who: str, broken: int, count: int, metric: str) -> Verdict:
+    """The verdict on a model that gives NaN or infinity for some examples."""
+    reason = f"{who} gives NaN or infinity for {broken} of {count} held-out examples"
+    return refusal(reason, count, metric)
 
 
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -100,17 +126,35 @@ def judge(
     for name, values in (("the file", exported), ("the Keras model itself", reference)):
         broken = int((~np.isfinite(values)).any(axis=1).sum())
         if broken:
-            reason = f"{name} gives NaN or infinity for {broken} of {len(labels)} held-out examples"
-            return refusal(reason, len(labels), metric_name)
-    right_before = reference.argmax(axis=1) == labels
-    right_after = exported.argmax(axis=1) == labels
+            return not_finite(name, broken, len(labels), metric_name)
+    compared = Compared(
+        right_before=reference.argmax(axis=1) == labels,
+        right_after=exported.argmax(axis=1) == labels,
+        reference=float(metric(reference, labels)),
+        exported=float(metric(exported, labels)),
+        agreement=float(np.mean(reference.argmax(axis=1) == exported.argmax(axis=1))),
+    )
+    return weigh(compared, metric_name=metric_name, max_drop=max_drop)
+
+
+def weigh(
+    compared: Compared, *, metric_name: str, max_drop: float, share: str = "accuracy"
+) -> Verdict:
+    """Decide by the rules of `judge`, whatever the predictions are.
+
+    Args:
+        compared: File and Keras model on the same examples, one or more.
+        metric_name: Of the primary metric, in the sentences.
+        max_drop: Largest fall of the metric that is allowed, a fraction.
+        share: What the share of right examples is called.
+    """
+    right_before, right_after = compared.right_before, compared.right_after
     worse = int((right_before & ~right_after).sum())
     better = int((right_after & ~right_before).sum())
-    before, after = float(metric(reference, labels)), float(metric(exported, labels))
+    before, after, agreement = compared.reference, compared.exported, compared.agreement
     drop = before - after
     p_value = paired_binomial(worse, better)
     low, high = paired_difference_interval(right_before, right_after)
-    agreement = float(np.mean(reference.argmax(axis=1) == exported.argmax(axis=1)))
     resolvable = not low <= max_drop <= high
     reasons = []
     # A drop of exactly the limit is allowed, also when it comes out as 0.010000000000000009.
@@ -122,11 +166,11 @@ def judge(
         )
     if agreement < AGREEMENT:
         reasons.append(f"it agrees with the Keras model on {agreement:.3f}, under {AGREEMENT:.2f}")
-    note = "" if resolvable else _too_small(len(labels), max_drop, low, high)
+    note = "" if resolvable else _too_small(len(right_before), share, max_drop, low, high)
     return Verdict(
         passed=not reasons,
         reasons=tuple(reasons),
-        count=len(labels),
+        count=len(right_before),
         metric=metric_name,
         reference=before,
         exported=after,
@@ -153,8 +197,8 @@ def _points(share: float) -> str:
     return f"{100 * share:.1f} points"
 
 
-def _too_small(count: int, max_drop: float, low: float, high: float) -> str:
+def _too_small(count: int, share: str, max_drop: float, low: float, high: float) -> str:
     return (
-        f"{count} held-out examples are too few to tell whether accuracy falls by more than "
+        f"{count} held-out examples are too few to tell whether {share} falls by more than "
         f"{_points(max_drop)}: the 95 % interval of the fall is {100 * low:.1f} to {_points(high)}"
     )

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from kfine.exporting.medium import Medium
-from kfine.exporting.outputs import named
 
 GOLDEN_EXAMPLES = 4
 # What other kernels may differ by at the least: float16 arithmetic of GPUs, one 8-bit level.
@@ -26,11 +25,11 @@ class GoldenExample:
     Attributes:
         example: uint8 RGB `(height, width, 3)` of any size, upright; or a text, a str or a tuple
             of two.
-        label: Its true class, a name.
+        label: Its true class, a name; `None` where it has none.
     """
 
     example: Any
-    label: str
+    label: str | None = None
 
 
 def write_golden(
@@ -40,35 +39,41 @@ def write_golden(
     class_names: Sequence[str],
     description: Mapping[str, Any],
     medium: Medium,
+    preprocessing: Any = None,
 ) -> None:
     """Write examples, their exact input tensors, and what the file answers to them.
 
     `NAME.npy` and `NAME.bin` are the tensor of the model's size; the example itself is a file
-    beside them, or in `golden.json`. That also holds the probabilities and by how much another
-    runtime may differ: twice the difference between LiteRT's fast and its plain kernels here,
-    0.01 at the least.
+    beside them, or in `golden.json`. That also holds the probabilities, or what is found in a text
+    and the names of the files with all values, and by how much another runtime may differ: twice
+    the difference between LiteRT's fast and its plain kernels here, 0.01 at the least.
 
     Args:
         folder: Made here.
         model: The `.tflite`.
         examples: Held-out ones.
-        class_names: In the order of the probabilities.
+        class_names: Of the run.
         description: Of the preprocessing, from `Medium.describe`.
         medium: Writes the examples.
+        preprocessing: That of the run, which places of a text take.
     """
     folder.mkdir()
     tensors: list[np.ndarray] = []
     entries: list[dict[str, Any]] = []
     for number, one in enumerate(examples, start=1):
         stem = f"{number:02d}"
-        tensor, entry = medium.write_golden(folder, stem, one.example)
+        tensor, entry = medium.write_golden(folder, stem, medium.portable(one.example))
         np.save(folder / f"{stem}.npy", tensor)
         (folder / f"{stem}.bin").write_bytes(tensor.tobytes())
         tensors.append(tensor)
         entries.append({**entry, "tensor": f"{stem}.npy", "bytes": f"{stem}.bin"})
     fast, plain = answers(model, tensors), answers(model, tensors, plain=True)
-    for entry, row, one in zip(entries, fast, examples, strict=True):
-        entry.update(label=one.label, **named(row, class_names))
+    for number, (entry, row, one) in enumerate(zip(entries, fast, examples, strict=True), 1):
+        if one.label is not None:
+            entry["label"] = one.label
+        example = medium.portable(one.example)
+        stem = f"{number:02d}"
+        entry |= medium.output.golden(folder, stem, row, example, preprocessing, class_names)
     tolerance = max(_LEAST_TOLERANCE, 2 * float(np.abs(fast - plain).max()))
     document = {
         "model": model.name,
@@ -82,7 +87,7 @@ def write_golden(
 
 
 def answers(model: Path, tensors: Sequence[np.ndarray], *, plain: bool = False) -> np.ndarray:
-    """Probabilities float32 `(tensors, classes)` of a file in LiteRT.
+    """What a file gives in LiteRT, float32 `(tensors, classes)` or `(tensors, pieces, ...)`.
 
     Args:
         model: The `.tflite`.

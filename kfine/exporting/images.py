@@ -14,6 +14,7 @@ from kfine.data.images import resize_image
 from kfine.errors import ExportError
 from kfine.exporting.medium import Medium, Shape, Signature
 from kfine.exporting.model_metadata import image_tensor
+from kfine.exporting.outputs import CLASSES, Output
 
 # In pixels; what a damaged file wants may be absurd.
 _LARGEST_SIDE = 8192
@@ -39,9 +40,16 @@ class Images(Medium):
     each = "an image"
     many = "images"
     subject = "photos"
-    recipe = "image_classification"
     usual_quantize = "float16"
     usual_input = ("fixed", "any")
+
+    @property
+    def recipe(self) -> str:
+        return "image_classification"
+
+    @property
+    def output(self) -> Output:
+        return CLASSES
 
     @classmethod
     def of(cls, preprocessing: Any) -> Images:

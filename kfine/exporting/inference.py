@@ -1,4 +1,4 @@
-"""The model as a phone sees it: raw RGB or token ids in, class probabilities out."""
+"""The model as a phone sees it: raw RGB or token ids in, probabilities or scores out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kfine.errors import ExportError
-from kfine.exporting.outputs import NAME
+from kfine.exporting.outputs import CLASSES, Output, output_of
 from kfine.models.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -113,24 +113,26 @@ def inference_model(
     resize = input_kind == "any"
     size = (None, None) if resize else preprocessing.image_size
     image = keras.Input((*size, 3), dtype="uint8", name="image")
-    return _classifier(image, RawImages(preprocessing, resize)(image), model)
+    return _finished(image, RawImages(preprocessing, resize)(image), model, CLASSES)
 
 
 def text_inference_model(model: keras.Model, preprocessing: TextPreprocessing) -> keras.Model:
-    """Work out an encoder's inputs from token ids, and put a softmax behind a classifier.
+    """Work out an encoder's inputs from token ids, and put a softmax behind classes or tags.
 
     The weights are shared or copied as in `inference_model`.
 
     Args:
-        model: The inputs of an encoder, int32 `(batch, length)`, to logits `(batch, classes)`.
-        preprocessing: Its tokenizer and length.
+        model: The inputs of an encoder, int32 `(batch, length)`, to logits `(batch, classes)`,
+            `(batch, length, tags)` or `(batch, length, 2)`, as the preprocessing is for.
+        preprocessing: Its tokenizer, length and kind.
 
     Returns:
-        int32 `token_ids` `(batch, sequence length)` to float32 probabilities `(batch, classes)`.
+        int32 `token_ids` `(batch, sequence length)` to float32 probabilities of classes or tags,
+        or to the scores of an answer's first and last piece.
 
     Raises:
         ExportError: If the tokenizer cannot be used, the model takes other inputs, or it does not
-            give `(batch, classes)`.
+            give such logits.
     """
     padding, separator = special_ids(preprocessing)
     names = preprocessing.inputs
@@ -140,7 +142,8 @@ def text_inference_model(model: keras.Model, preprocessing: TextPreprocessing) -
             f"{', '.join(names)}."
         )
     token_ids = keras.Input((preprocessing.sequence_length,), dtype="int32", name="token_ids")
-    return _classifier(token_ids, RawTokens(names, padding, separator)(token_ids), model)
+    prepared = RawTokens(names, padding, separator)(token_ids)
+    return _finished(token_ids, prepared, model, output_of(preprocessing.kind))
 
 
 def special_ids(preprocessing: TextPreprocessing) -> tuple[int, int]:
@@ -158,15 +161,16 @@ def special_ids(preprocessing: TextPreprocessing) -> tuple[int, int]:
     return tokenizer.vocabulary[description["padding"]], tokenizer.vocabulary[end]
 
 
-def _classifier(raw: Any, prepared: Any, model: keras.Model) -> keras.Model:
+def _finished(raw: Any, prepared: Any, model: keras.Model, output: Output) -> keras.Model:
     logits = _in_float32(model)(prepared, training=False)
-    if len(getattr(logits, "shape", ())) != 2:
+    if len(getattr(logits, "shape", ())) != 2 + output.axes.count(","):
         raise ExportError(
-            "The model to export must give logits (batch, classes); "
+            f"The model to export must give logits (batch, {output.axes}); "
             f"received {getattr(logits, 'shape', type(logits).__name__)}."
         )
-    probabilities = keras.layers.Softmax(dtype="float32", name=NAME)(logits)
-    return keras.Model(raw, probabilities, name="inference")
+    last = keras.layers.Softmax if output.softmax else keras.layers.Identity
+    values = last(dtype="float32", name=output.name)(logits)
+    return keras.Model(raw, values, name="inference")
 
 
 def _in_float32(model: keras.Model) -> keras.Model:

@@ -10,8 +10,9 @@ from typing import Any
 from kfine.console import format_bytes
 from kfine.errors import ExportError, MissingPackage
 from kfine.exporting.gate import Verdict
+from kfine.exporting.held_out import Measurable
 from kfine.exporting.limits import Limits
-from kfine.exporting.measured import HeldOut, Measured, Progress, measure_file, silent
+from kfine.exporting.measured import Measured, Progress, measure_file, silent
 from kfine.exporting.metadata import read_metadata
 
 KINDS = ("float16", "dynamic", "int8", "int8-full", "int16", "int4")
@@ -81,24 +82,22 @@ class Rung:
 
 def climb(
     convert: Callable[[str], Path],
-    held_out: Callable[[], HeldOut],
+    held_out: Callable[[], Measurable],
     class_names: Sequence[str],
     limits: Limits,
     *,
     kinds: Sequence[str] = KINDS,
     progress: Progress = silent,
-    **measuring: Any,
 ) -> list[Rung]:
     """Convert and measure each kind; one that cannot be made is a rung that says why.
 
     Args:
         convert: Makes the file of a kind.
         held_out: The validation split, anew for each kind.
-        class_names: In the order of the probabilities.
+        class_names: In their order.
         limits: The promise.
         kinds: What to try.
         progress: Told what is under way.
-        measuring: The metric, as in `measure_file`.
     """
     rungs = []
     for number, kind in enumerate(kinds, start=1):
@@ -115,7 +114,6 @@ def climb(
             class_names,
             max_drop=limits.max_drop,
             progress=lambda line, step=step: progress(f"{step}: {line}"),  # type: ignore[misc]
-            **measuring,
         )
         rungs.append(_rung(kind, path, measured, limits))
     return rungs

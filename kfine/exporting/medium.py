@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kfine.errors import ExportError
+from kfine.exporting.outputs import Output
 
 # Medium -> the module and class that know it.
 _MEDIA = {"image": ("images", "Images"), "text": ("texts", "Texts")}
@@ -42,7 +43,6 @@ class Medium(ABC):
         each: One example with its article, as in "3 ms an image".
         many: Several examples, "images".
         subject: What a classifier sorts, "photos".
-        recipe: The one that reads labelled data where a file names none that kfine has.
         usual_quantize: What a LiteRT file is stored as where nothing is said.
         usual_input: Input kind of a bundle, and of other formats, where nothing is said.
     """
@@ -51,7 +51,6 @@ class Medium(ABC):
     each: ClassVar[str]
     many: ClassVar[str]
     subject: ClassVar[str]
-    recipe: ClassVar[str]
     usual_quantize: ClassVar[str]
     usual_input: ClassVar[tuple[str, str]]
 
@@ -77,9 +76,19 @@ class Medium(ABC):
             ExportError: These do not go together.
         """
 
+    @property
+    @abstractmethod
+    def recipe(self) -> str:
+        """The one that reads labelled data where a file names none that kfine has."""
+
+    @property
+    @abstractmethod
+    def output(self) -> Output:
+        """What comes out of a file."""
+
     @abstractmethod
     def tensor(self, example: Any) -> np.ndarray:
-        """The input `(1, ...)` of a raw example.
+        """The input `(1, ...)` of a raw example; `(rows, ...)` of one that takes several.
 
         Raises:
             ExportError: It is none.
@@ -107,7 +116,7 @@ class Medium(ABC):
 
     @abstractmethod
     def calibration(self, example: Any) -> np.ndarray:
-        """A raw example as the input `(...)`, without batch, that calibrates integers."""
+        """A raw example as the input `(...)`, its first row, that calibrates integers."""
 
     @abstractmethod
     def files(self) -> dict[str, bytes]:
@@ -126,6 +135,10 @@ class Medium(ABC):
     def describe(self, input_kind: str) -> dict[str, Any]:
         """What lies between an example and the model, JSON-able: "input" and so on."""
 
+    def portable(self, example: Any) -> Any:
+        """A raw example as a program of a bundle can be given it, in one row."""
+        return example
+
     @abstractmethod
     def write_golden(
         self, folder: Path, stem: str, example: Any
@@ -135,7 +148,7 @@ class Medium(ABC):
     @property
     def programs(self) -> str | None:
         """Folder of the templates of the programs that use the file; `None` if there are none."""
-        return self.name
+        return self.name + self.output.programs
 
     @abstractmethod
     def write_programs(self, folder: Path) -> None:

@@ -23,6 +23,7 @@ from kfine.exporting.kinds import kind_of
 from kfine.exporting.medium import medium_class, stated_medium
 from kfine.exporting.model_metadata import BUFFER_NAME, classifier_metadata
 from kfine.exporting.onnx_metadata import read_properties
+from kfine.exporting.outputs import output_of
 
 LABELS, INFO, CHECKSUM = "labels.txt", "kfine.json", "sha256.txt"
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
@@ -76,6 +77,7 @@ def attach_metadata(
             license=str(info.get("license", "")),
             describe_input=medium.metadata_tensor(facts),
             labels_file=LABELS,
+            output=output_of(facts.get("kind")).metadata(),
         )
         model = embed_buffer(model, BUFFER_NAME, described)
         if read_buffer(model, BUFFER_NAME) != described:

@@ -8,7 +8,6 @@ from typing import Any
 from kfine.console import format_bytes
 from kfine.exporting.lint import summarize
 from kfine.exporting.medium import Medium
-from kfine.exporting.outputs import describe_output
 from kfine.exporting.report import ExportReport
 
 _GPU = "https://ai.google.dev/edge/litert/performance/gpu"
@@ -26,22 +25,19 @@ def model_card(
 
     Args:
         report: Of the file.
-        class_names: In the order of the probabilities.
+        class_names: Of the run, in their order.
         medium: What goes in.
         facts: What the run knows: "name", "recipe", "preset", "training_images" or
             "training_texts", "data", "version" and so on; those missing are left out.
     """
-    verdict = report.verdict
-    dtype, count = describe_output(report.quantize)["dtype"], len(class_names)
-    output = (
-        f"{count} probabilities ({dtype}), in the order above and of `labels.txt` inside the file."
-    )
+    verdict, output = report.verdict, medium.output
+    words = output.words(class_names, output.describe(report.quantize)["dtype"])
     parts = [
-        f"# {facts.get('name', f'{medium.name.capitalize()} classifier')}",
-        f"Classifies {medium.subject} into {count} classes: {', '.join(class_names)}.",
+        f"# {facts.get('name', f'{medium.name.capitalize()} model')}",
+        output.purpose(medium.subject, class_names, counted=True),
         _table(("", ""), [(name, str(value)) for name, value in _rows(report, medium, facts)]),
         "## Use",
-        medium.card_use(report.input_kind, output),
+        medium.card_use(report.input_kind, words),
         "## Quality",
         f"Measured by running this file on {verdict.count} held-out {medium.many}, beside the "
         "Keras model that it was made from.",
@@ -55,9 +51,8 @@ def model_card(
     parts += ["## Devices", *_devices(report)]
     parts += [
         "## Limits",
-        f"It knows these classes only and answers with them whatever it is given. Its figures "
-        f"hold for {medium.subject} like those that it was measured on. Whether it treats groups "
-        "of people or places alike was not measured.",
+        f"{output.limits()} Its figures hold for {medium.subject} like those that it was measured "
+        "on. Whether it treats groups of people or places alike was not measured.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -68,8 +63,9 @@ def _rows(report: ExportReport, medium: Medium, facts: Mapping[str, Any]) -> lis
     rows = [(key.replace("_", " "), facts[key]) for key in keys if facts.get(key)]
     rows += [("quantization", report.quantize), ("size", format_bytes(report.size_bytes))]
     if report.calibration:
-        words = "{examples} {many} of the {split} split, balanced over classes, seed {seed}"
-        rows.append(("calibrated on", words.format(**report.calibration, many=medium.many)))
+        balanced = ", balanced over classes" if report.calibration["per_class"] else ""
+        words = f"{{examples}} {medium.many} of the {{split}} split{balanced}, seed {{seed}}"
+        rows.append(("calibrated on", words.format(**report.calibration)))
     if report.float_layers:
         rows.append(("layers kept in float", ", ".join(report.float_layers)))
     return rows
@@ -80,8 +76,8 @@ def _quality(report: ExportReport, medium: Medium) -> list[tuple[str, ...]]:
     low, high = report.accuracy_interval or (0.0, 1.0)
     return [
         (verdict.metric, f"{verdict.exported:.3f}", f"{verdict.reference:.3f}"),
-        ("accuracy, 95 % interval", f"{low:.3f} to {high:.3f}", ""),
-        ("same top class", f"{verdict.agreement:.3f}", ""),
+        (f"{medium.output.right}, 95 % interval", f"{low:.3f} to {high:.3f}", ""),
+        (medium.output.same, f"{verdict.agreement:.3f}", ""),
         (
             f"milliseconds {medium.each}, on the machine that exported",
             f"{report.milliseconds:.1f}",

@@ -14,6 +14,8 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
+from kfine.exporting.outputs import PROBABILITY, Described
+
 BUFFER_NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
 # Every field below has been in the schema from its beginning.
@@ -32,8 +34,9 @@ def classifier_metadata(
     license: str,
     describe_input: Callable[[Any], int],
     labels_file: str,
+    output: Described = PROBABILITY,
 ) -> bytes:
-    """Describe a classifier: one tensor in, class probabilities out.
+    """Describe a classifier of wholes or of pieces: one tensor in, one out.
 
     Args:
         name: Of the model, one line.
@@ -43,27 +46,29 @@ def classifier_metadata(
         describe_input: Puts the description of the input into a builder and returns its offset
             there: `image_tensor` or `token_tensor`.
         labels_file: Name of the file behind the model with one class per line.
+        output: Name, description and value range of the tensor that comes out.
 
     Returns:
         A finished `ModelMetadata` flatbuffer with the identifier `M001`.
     """
     b = flatbuffers.Builder(1024)
+    *words, value_range = output
     tensor_in = describe_input(b)
     labels = _table(
         b,
         5,
         {
             0: b.CreateString(labels_file),
-            1: b.CreateString("Class names, one per line, in the order of the probabilities."),
+            1: b.CreateString("Class names, one per line, in the order of the last axis."),
             2: ("Int8", _AXIS_LABELS),
         },
     )
     tensor_out = _tensor(
         b,
-        "probability",
-        "Probability of each class.",
+        words[0],
+        words[1],
         content=(_FEATURE, _table(b, 0, {})),
-        value_range=(0.0, 1.0),
+        value_range=value_range,
         files=[labels],
     )
     graph = _table(b, 9, {2: _tables(b, [tensor_in]), 3: _tables(b, [tensor_out])})

@@ -17,7 +17,6 @@ from kfine.errors import ExportError, MissingPackage
 from kfine.exporting.medium import Shape
 from kfine.exporting.metadata import CHECKSUM, metadata_files
 from kfine.exporting.onnx_metadata import append_properties, checksum_of
-from kfine.exporting.outputs import NAME
 from kfine.exporting.predictor import Predictor, first_line
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def write_onnx(
     info: Mapping[str, Any],
     files: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write a float32 ONNX file: "image" or "token_ids" in, "probabilities" out, any batch.
+    """Write a float32 ONNX file: "image" or "token_ids" in, the output out, any batch.
 
     Args:
         inference: What `inference_model` or `text_inference_model` returned.
@@ -75,7 +74,7 @@ def write_onnx(
         with warnings.catch_warnings(), quiet_start():
             warnings.simplefilter("ignore")
             inference.export(str(path), format="onnx", verbose=False, input_signature=signature)
-            _name(path)
+            _name(path, inference.output_names[0])
     # tf2onnx raises whatever its rewriters stumble over.
     except Exception as error:
         reason = first_line(error)
@@ -88,7 +87,7 @@ def write_onnx(
     return path
 
 
-def _name(path: Path) -> None:
+def _name(path: Path, output: str) -> None:
     """Give the output and the free dimensions names that say what they are."""
     import onnx
 
@@ -96,9 +95,9 @@ def _name(path: Path) -> None:
     graph = model.graph
     old = graph.output[0].name
     for node in graph.node:
-        node.output[:] = ["probabilities" if name == old else name for name in node.output]
-        node.input[:] = ["probabilities" if name == old else name for name in node.input]
-    graph.output[0].name = "probabilities"
+        node.output[:] = [output if name == old else name for name in node.output]
+        node.input[:] = [output if name == old else name for name in node.input]
+    graph.output[0].name = output
     for tensor in (graph.input[0], graph.output[0]):
         sides = tensor.type.tensor_type.shape.dim
         for side, name in zip(sides, ("batch", "height", "width"), strict=False):
@@ -132,4 +131,4 @@ class OnnxPredictor(Predictor):
         return tuple(size if isinstance(size, int) else None for size in source.shape)
 
     def _run(self, tensor: np.ndarray) -> np.ndarray:
-        return np.asarray(self._session.run([NAME], {self._name: tensor})[0])
+        return np.asarray(self._session.run([self.output.name], {self._name: tensor})[0])

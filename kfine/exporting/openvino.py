@@ -14,7 +14,6 @@ import numpy as np
 from kfine.errors import ExportError, MissingPackage
 from kfine.exporting.medium import Shape
 from kfine.exporting.metadata import write_beside
-from kfine.exporting.outputs import NAME
 from kfine.exporting.predictor import Predictor, first_line
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def write_openvino(
 ) -> Path:
     """Write a folder with `model.xml` and `model.bin`.
 
-    "image" or "token_ids" in, "probabilities" out, any batch.
+    "image" or "token_ids" in, the output out, any batch.
 
     Args:
         inference: What `inference_model` or `text_inference_model` returned.
@@ -108,4 +107,4 @@ class OpenVINOPredictor(Predictor):
         return tuple(None if size.is_dynamic else size.get_length() for size in sizes)
 
     def _run(self, tensor: np.ndarray) -> np.ndarray:
-        return np.asarray(self._model({self._name: tensor})[NAME])
+        return np.asarray(self._model({self._name: tensor})[self.output.name])

@@ -1,4 +1,4 @@
-"""What every loaded export has in common: labels, facts, and examples to probabilities."""
+"""What every loaded export has in common: labels, facts, and examples to answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from kfine.errors import ExportError
 from kfine.exporting.medium import Medium, Shape, medium_class, stated_medium
 from kfine.exporting.metadata import read_carried, read_metadata
-from kfine.exporting.outputs import require_classes
+from kfine.exporting.outputs import Output
 
 
 class Predictor(ABC):
@@ -26,7 +26,7 @@ class Predictor(ABC):
 
     Attributes:
         path: The file or folder.
-        labels: Class names in the order of the probabilities.
+        labels: Names along the last axis of the output: the classes, in their order.
         info: The facts attached at export.
         medium: What it takes, images or texts.
 
@@ -49,28 +49,40 @@ class Predictor(ABC):
         read = partial(read_carried, path)
         self.medium: Medium = medium_class(name).of_file(path, facts, shape, read)
 
+    @property
+    def output(self) -> Output:
+        """What its answers mean."""
+        return self.medium.output
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of the run that it was made from."""
+        return self.output.class_names(self.labels, self.info)
+
     def predict(self, examples: Iterable[Any]) -> np.ndarray:
         """Run examples one by one.
 
         Args:
             examples: uint8 RGB images `(height, width, 3)`, whose sizes may differ, and which a
                 file of fixed size gets resized as in training; or texts, each a str or a tuple
-                of two.
+                of two; or the `Question`s of a file that answers them.
 
         Returns:
-            float32 probabilities `(examples, classes)`.
+            float32 probabilities `(examples, classes)`; of a file that looks inside texts
+            `(rows, pieces, ...)`, one row an example, or as many as the windows of a question.
 
         Raises:
             ExportError: If an example is of another kind, or the file fails to run.
         """
-        rows = [self.answer(self.medium.tensor(example)) for example in examples]
+        tensors = [self.medium.tensor(example) for example in examples]
+        rows = [self.answer(one[row : row + 1]) for one in tensors for row in range(len(one))]
         return np.stack(rows) if rows else np.zeros((0, len(self.labels)), np.float32)
 
     def answer(self, tensor: np.ndarray) -> np.ndarray:
-        """Run one input `(1, ...)`, as `medium.tensor` gives it.
+        """Run one input `(1, ...)`, a row of what `medium.tensor` gives.
 
         Returns:
-            float32 probabilities `(classes,)`.
+            float32 probabilities `(classes,)`, or `(pieces, ...)`.
 
         Raises:
             ExportError: If the file fails to run.
@@ -83,7 +95,7 @@ class Predictor(ABC):
         except Exception as error:
             reason = first_line(error)
             raise ExportError(f"{self.path} loads but does not run: {reason}.") from error
-        return require_classes(found, self.labels, self.path)
+        return self.output.require(found, self.labels, self.path)
 
     @abstractmethod
     def _load(self, threads: int | None) -> Shape:
@@ -91,7 +103,7 @@ class Predictor(ABC):
 
     @abstractmethod
     def _run(self, tensor: np.ndarray) -> np.ndarray:
-        """The input `(1, ...)` to float32 `(1, classes)`."""
+        """The input `(1, ...)` to float32 `(1, ...)`."""
 
 
 def first_line(error: Exception) -> str:

@@ -12,7 +12,6 @@ from kfine.backend import quiet_start
 from kfine.errors import ExportError
 from kfine.exporting.kinds import find_model, kind_of
 from kfine.exporting.medium import Shape
-from kfine.exporting.outputs import NAME
 from kfine.exporting.predictor import Predictor, first_line
 from kfine.exporting.text_signature import require_operations
 
@@ -45,7 +44,7 @@ class LiteRTPredictor(Predictor):
 
     def _run(self, tensor: np.ndarray) -> np.ndarray:
         if self._infer is not None:
-            return np.asarray(self._infer(**{self._infer_input: tensor})[NAME])
+            return np.asarray(self._infer(**{self._infer_input: tensor})[self.output.name])
         if self._shape != tensor.shape:
             self._interpreter.resize_tensor_input(self._input["index"], tensor.shape)
             with quiet_start():
@@ -85,7 +84,7 @@ class SavedModelPredictor(Predictor):
     def _run(self, tensor: np.ndarray) -> np.ndarray:
         import tensorflow as tf
 
-        return np.asarray(self._serve(**{self._name: tf.constant(tensor)})[NAME])
+        return np.asarray(self._serve(**{self._name: tf.constant(tensor)})[self.output.name])
 
 
 def load_exported(

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from kfine.exporting.medium import Signature
 from kfine.exporting.metadata import write_beside
-from kfine.exporting.outputs import NAME
 
 DEFAULT_SIGNATURE = "serving_default"
 
@@ -27,12 +26,12 @@ def write_saved_model(
     batch: int | None = None,
     float_input: bool = False,
 ) -> Path:
-    """Write the signature `serving_default`: "image" or "token_ids" in, "probabilities" out.
+    """Write the signature `serving_default`: "image" or "token_ids" in, the model's output out.
 
     Args:
         inference: What `inference_model` or `text_inference_model` returned.
         path: The folder to write; it must not exist yet.
-        labels: Class names in the order of the probabilities.
+        labels: Names along the last axis of the output.
         info: JSON-able facts to carry along.
         files: What else it carries, name -> content.
         signatures: Further ones by name; the facts say what they require.
@@ -46,10 +45,11 @@ def write_saved_model(
     if float_input:
         inference = _with_float_input(inference)
     source = inference.inputs[0]
+    (output,) = inference.output_names
     specs = [tf.TensorSpec((batch, *source.shape[1:]), source.dtype, name=source.name)]
 
     def serve(example: Any) -> dict[str, Any]:
-        return {NAME: inference(example, training=False)}
+        return {output: inference(example, training=False)}
 
     # The endpoint tracks the variables it uses; `track` too would write the weights twice.
     archive = keras.export.ExportArchive()

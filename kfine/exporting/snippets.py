@@ -38,17 +38,18 @@ def snippets(
     model: str = "model.tflite",
     output: str = "float32",
 ) -> dict[str, str]:
-    """Programs that classify a photo or a text.
+    """Programs that classify a photo or a text, or find what stands in it.
 
     Args:
         medium: Chooses the programs, and fills in what they must know of its examples.
-        labels: Class names in the order of the probabilities.
+        labels: Class names in their order.
         model: The file's name.
         output: Type of the probabilities, "float32" or "uint8".
 
     Returns:
         File name -> text: `classify.py`, `Classifier.kt`, `Classifier.swift`, and for images
-        `classifier.js`; empty for a tokenizer that the programs cannot run.
+        `classifier.js`; `find_entities.py` or `find_answer.py` alone for what stands inside
+        texts; empty for a tokenizer that the programs cannot run.
     """
     if medium.programs is None:
         return {}
@@ -58,6 +59,7 @@ def snippets(
         "model": model,
         "stem": Path(model).stem,
         "kotlin_labels": ", ".join(label.replace("$", "\\$") for label in quoted),
+        "python_labels": repr(list(labels)),
         "swift_labels": ", ".join(quoted),
         **medium.program_values(),
         **_OUTPUT[output],

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from kfine.errors import MissingPackage
 from kfine.exporting.medium import Signature
-from kfine.exporting.outputs import NAME
 
 if TYPE_CHECKING:
     import keras
@@ -39,9 +38,10 @@ def text_signature(
     import tensorflow as tf
 
     encode = graph_tokenizer(preprocessing)
+    (output,) = inference.output_names
 
     def serve(text: Any) -> dict[str, Any]:
-        return {NAME: inference(encode(text), training=False)}
+        return {output: inference(encode(text), training=False)}
 
     inputs = [tf.TensorSpec((None,), tf.string, name="text")]
     return {SIGNATURE: Signature(serve, inputs, requires=PACKAGE)}

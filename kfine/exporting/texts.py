@@ -18,6 +18,7 @@ from kfine.data.tokenizers.standalone import Token
 from kfine.errors import ExportError
 from kfine.exporting.medium import Medium, Shape, Signature
 from kfine.exporting.model_metadata import token_tensor
+from kfine.exporting.outputs import CLASSES, Output, output_of
 from kfine.models.preprocessing import read_preprocessing
 from kfine.models.text_preprocessing import FOLDER, TextPreprocessing
 
@@ -45,11 +46,18 @@ class Texts(Medium):
     each = "a text"
     many = "texts"
     subject = "texts"
-    recipe = "text_classification"
     # float16 keeps the vocabulary, most of a small encoder, at twice the size, and dynamic range
     # agrees with Keras on 97 of 100 texts or more.
     usual_quantize = "dynamic"
     usual_input = ("fixed", "fixed")
+
+    @property
+    def recipe(self) -> str:
+        return self.output.recipe
+
+    @property
+    def output(self) -> Output:
+        return output_of(self.preprocessing.kind)
 
     @classmethod
     def of(cls, preprocessing: Any) -> Texts:
@@ -76,13 +84,9 @@ class Texts(Medium):
         return cls(found)
 
     def tensor(self, example: Any) -> np.ndarray:
-        """int32 `(1, sequence length)` of a text, or of a tuple of two."""
-        parts = example if isinstance(example, tuple) else (example,)
-        if len(parts) > 2 or not all(isinstance(one, str) for one in parts):
-            raise ExportError(
-                "A text to predict must be a str or a tuple of two; "
-                f"received {type(example).__name__}."
-            )
+        """int32 `(1, sequence length)` of a text or a tuple of two; of a question its windows."""
+        if not self.preprocessing.takes(example):
+            raise ExportError(f"{self.preprocessing.wanted}; received {type(example).__name__}.")
         tokens: np.ndarray = self.preprocessing.rows([example])["token_ids"]
         return tokens
 
@@ -99,8 +103,6 @@ class Texts(Medium):
         return {"sequence_length": self.preprocessing.sequence_length}
 
     def misfit(self, format: str, quantize: str, input_kind: str) -> str:
-        if self.preprocessing.kind != TextPreprocessing.kind:
-            return f"A model of {self.preprocessing.kind} in texts cannot be exported yet."
         if format == "trainable":
             return "A model of texts does not learn on the phone: use another format."
         if input_kind != "fixed":
@@ -132,7 +134,12 @@ class Texts(Medium):
         return {f"{FOLDER}/{name}": content for name, content in found.items()}
 
     def more_signatures(self, inference: Any) -> dict[str, Signature]:
-        """`serve_text`: strings in, where KerasHub's tokenizer can be built."""
+        """`serve_text`: strings in, where KerasHub's tokenizer can be built.
+
+        Not for what stands inside texts: its places are known to the tokenizer that made the ids.
+        """
+        if self.output is not CLASSES:
+            return {}
         from kfine.exporting.text_signature import text_signature
 
         return text_signature(inference, self.preprocessing)
@@ -163,19 +170,21 @@ class Texts(Medium):
             },
         }
 
+    def portable(self, example: Any) -> Any:
+        return self.preprocessing.portable(example)
+
     def write_golden(
         self, folder: Path, stem: str, example: Any
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """The text and its ids, padding included."""
+        """The text, or question and context, and its ids, padding included."""
         tensor = self.tensor(example)
-        texts = list(example) if isinstance(example, tuple) else example
-        return tensor, {"text": texts, "token_ids": tensor[0].tolist()}
+        return tensor, {**self.preprocessing.stated(example), "token_ids": tensor[0].tolist()}
 
     @property
     def programs(self) -> str | None:
         """None for a SentencePiece model, which takes a library of its own on every device."""
         kind = self.preprocessing.files.description["kind"]
-        return None if kind == "sentencepiece" else self.name
+        return None if kind == "sentencepiece" else super().programs
 
     def write_programs(self, folder: Path) -> None:
         """`tokenizer/`: its files, and the programs that read them."""
@@ -188,7 +197,8 @@ class Texts(Medium):
             (target / name).write_bytes((source / program).read_bytes())
 
     def program_values(self) -> dict[str, Any]:
-        return {"length": self.preprocessing.sequence_length, "tokenizer": FOLDER}
+        values = self.preprocessing.program_values()
+        return {**values, "length": self.preprocessing.sequence_length, "tokenizer": FOLDER}
 
     def card_use(self, input_kind: str, output: str) -> str:
         length, description = (
@@ -199,6 +209,11 @@ class Texts(Medium):
             "`snippets/` has programs for Android, iOS and Python, which use the programs in "
             f"`{FOLDER}/`;"
         )
+        if self.output is not CLASSES:
+            programs = (
+                "`snippets/` has a program for Python, which uses `tokenizer.py` in "
+                f"`{FOLDER}/`; for Android and iOS that folder has the tokenizer only;"
+            )
         if self.programs is None:
             programs = (
                 f"The tokenizer is the SentencePiece model `{description['model']}`, for which the "
@@ -206,9 +221,10 @@ class Texts(Medium):
                 f"KerasHub's {description['class']} has them;"
             )
         return (
-            f"In: the token ids of one text, int32 (1, {length}), made by the tokenizer in "
-            f"`{FOLDER}/`; a longer text is cut. Out: {output} Masks are worked out in the graph. "
-            f"{programs} `golden/` has texts with their ids with which to check a port."
+            f"In: the token ids of {self.preprocessing.row}, int32 (1, {length}), made by the "
+            f"tokenizer in `{FOLDER}/`; {self.preprocessing.longer}. Out: {output} Masks are "
+            f"worked out in the graph. {programs} `golden/` has texts with their ids with which to "
+            "check a port."
         )
 
 

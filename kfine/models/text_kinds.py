@@ -19,7 +19,9 @@ from kfine.data.text.alignment import (
     split_words,
 )
 from kfine.data.text.spans import Answer, best_answers
-from kfine.data.text.windows import Windows, make_windows
+from kfine.data.text.squad import Question
+from kfine.data.text.tagged import TaggedText
+from kfine.data.text.windows import LONGEST_QUESTION, Windows, make_windows
 from kfine.data.tokenizers.from_preset import read_files
 from kfine.models.text_preprocessing import FOLDER, TextPreprocessing
 
@@ -32,6 +34,15 @@ class TokenPreprocessing(TextPreprocessing):
     """
 
     kind = "tokens"
+    wanted = "A text to predict must be a str or a TaggedText"
+
+    def takes(self, example: Any) -> bool:
+        """Whether something is a text, or one in tokens."""
+        return isinstance(example, (str, SpannedText, TaggedText))
+
+    def portable(self, example: Any) -> str:
+        """The plain text, whose tokens are words again."""
+        return self.spanned(example).text
 
     @staticmethod
     def spanned(text: Any) -> SpannedText:
@@ -76,6 +87,32 @@ class WindowPreprocessing(TextPreprocessing):
     longest_answer: int = 30
 
     kind = "windows"
+    wanted = "A question to predict must be a Question with its context"
+    row = "one question and a window of its context"
+    longer = (
+        "a longer context takes several rows, whose windows overlap, and the best span of them all "
+        "is the answer"
+    )
+
+    def takes(self, example: Any) -> bool:
+        """Whether something is a question with its context."""
+        return isinstance(example, Question)
+
+    def portable(self, question: Question) -> Question:
+        """The question with as many words of its context as one row holds."""
+        windows = self.windows([question])
+        if len(windows) == 1:
+            return question
+        words = question.context[: windows.piece_spans(0)[-1, 1]].rsplit(maxsplit=1)
+        return replace(question, context=words[0])
+
+    def stated(self, question: Question) -> dict[str, Any]:
+        """Question and context."""
+        return {"question": question.question, "context": question.context}
+
+    def program_values(self) -> dict[str, Any]:
+        """How long question and answer are at most, in pieces."""
+        return {"longest_answer": self.longest_answer, "longest_question": LONGEST_QUESTION}
 
     def windows(self, questions: Iterable[Any]) -> Windows:
         """The windows of `Question`s."""

@@ -47,6 +47,10 @@ class TextPreprocessing:
     medium = MEDIUM
     # What the rows stand for; `read` finds the class by it.
     kind = "texts"
+    # How an example is asked for, what a row of a file holds, and what becomes of a longer one.
+    wanted = "A text to predict must be a str or a tuple of two"
+    row = "one text"
+    longer = "a longer text is cut"
     # Batches need nothing more: ids are what the model takes.
     prepare = None
 
@@ -87,6 +91,23 @@ class TextPreprocessing:
             return None
         used = rows["padding_mask"][range(len(rows["padding_mask"]))].sum(-1)
         return Lengths(used.astype(np.int64), (True,) * len(rows))
+
+    def takes(self, example: Any) -> bool:
+        """Whether something is an example that `rows` takes."""
+        parts = example if isinstance(example, tuple) else (example,)
+        return len(parts) <= 2 and all(isinstance(one, str) for one in parts)
+
+    def portable(self, example: Any) -> Any:
+        """An example as a program elsewhere can be given it, in one row."""
+        return example
+
+    def stated(self, example: Any) -> dict[str, Any]:
+        """A portable example in JSON."""
+        return {"text": list(example) if isinstance(example, tuple) else example}
+
+    def program_values(self) -> dict[str, Any]:
+        """What programs elsewhere have to know beside the tokenizer."""
+        return {}
 
     def count(self, text: Any) -> int:
         """Tokens of a text or a tuple of two, special tokens included, before it is cut."""

@@ -122,13 +122,16 @@ def write_evaluation(
 
 def predict_split(run: Run, model: Any, split: Any) -> Any:
     """A recipe's predictions for a split: of classes, `(examples, classes)` float32."""
+    return interpreted(run, split_outputs(run, model, split), split.inputs[range(len(split))])
+
+
+def split_outputs(run: Run, model: Any, split: Any) -> Any:
+    """What a model gives for the rows of a split, in their order."""
     from kfine.data.pipeline import predict_rows
 
     raw = run.preprocessing
     rows = raw.rows(split.inputs)
-    size = run.config.batch_size
-    outputs = predict_rows(model, rows, raw.prepare, size, raw.lengths(rows))
-    return interpreted(run, outputs, split.inputs[range(len(split))])
+    return predict_rows(model, rows, raw.prepare, run.config.batch_size, raw.lengths(rows))
 
 
 def interpreted(run: Run, outputs: Any, examples: Any) -> Any:
@@ -144,8 +147,17 @@ def interpreted(run: Run, outputs: Any, examples: Any) -> Any:
     module, _ = recipe_of_run(run._folder)
     if not hasattr(module, "interpret"):
         return softmax(outputs)
-    found = module.interpret(outputs, examples, run.preprocessing, run.class_names)
-    # An array of objects, so that folds can be joined whatever a prediction is.
+    return read_inside(module, outputs, examples, run.preprocessing, run.class_names)
+
+
+def read_inside(
+    module: Any, logits: Any, examples: Any, preprocessing: Any, class_names: tuple[str, ...]
+) -> np.ndarray:
+    """What a recipe reads out of the logits for examples, as an array of objects.
+
+    So folds can be joined whatever a prediction is.
+    """
+    found = module.interpret(logits, examples, preprocessing, class_names)
     return np.fromiter(found, dtype=object, count=len(found))
 
 

@@ -16,7 +16,8 @@ from kfine.exporting.kinds import BUNDLED, kind_of
 from kfine.verbs.evaluate import evaluation_name, write_evaluation
 from kfine.verbs.files import run_around, warn_if_refused
 from kfine.verbs.fit import load_data_of_run, warn_set_aside
-from kfine.verbs.recipes import load_recipe, recipe_names, recipe_of_run
+from kfine.verbs.reading import read_answers, recipe_of_file
+from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run
 
 
@@ -36,7 +37,7 @@ def evaluate_file(
 
     Returns:
         The recipe's metrics, the `primary` one named, and under `model` the path, its kind and
-        the milliseconds per example.
+        the milliseconds per example, which for a question is all its windows.
 
     Raises:
         KfineError: The file or the data cannot be used.
@@ -53,17 +54,19 @@ def evaluate_file(
         predictor = load_exported(path)
     if data is None:
         assert around is not None
-        module, scored = _data_of_run(Run(around), predictor.labels, path, console)
+        module, scored = _data_of_run(Run(around), predictor.class_names, path, console)
     else:
         module, scored = _other_data(data, predictor, console)
     warn_set_aside(scored, console)
     if scored.test is None:
         raise DataError(f"The data of {around} has no test split; give other data with --data.")
-    probabilities, milliseconds = _predict(predictor, scored.test, console)
-    metrics: dict[str, Any] = module.evaluate(probabilities, scored)
+    answers, milliseconds = _predict(predictor, scored.test, console)
+    examples = scored.test.inputs
+    predictions = read_answers(module, predictor, answers, lambda: examples[range(len(examples))])
+    metrics: dict[str, Any] = module.evaluate(predictions, scored)
     metrics["model"] = {"path": str(path), "kind": kind, "milliseconds": milliseconds}
     try:
-        write_evaluation(file_evaluation_folder(path, data), metrics, scored, probabilities, module)
+        write_evaluation(file_evaluation_folder(path, data), metrics, scored, predictions, module)
     except RunError as error:
         console.warn(f"the metrics are not kept: {error}")
     return metrics
@@ -79,9 +82,9 @@ def file_evaluation_folder(path: Path, data: str | None) -> Path:
 
 
 def _data_of_run(
-    run: Run, labels: tuple[str, ...], path: Path, console: Console
+    run: Run, class_names: tuple[str, ...], path: Path, console: Console
 ) -> tuple[ModuleType, Any]:
-    if run.class_names != labels:
+    if run.class_names != class_names:
         raise DataError(
             f"{path} knows other classes than the run {run.path} that it lies in; give its data "
             "with --data."
@@ -93,24 +96,22 @@ def _data_of_run(
 
 
 def _other_data(data: str, predictor: Any, console: Console) -> tuple[ModuleType, Any]:
-    # Only recipes that come with kfine: what a file names must not decide which code runs.
-    name = str(predictor.info.get("recipe"))
-    module = load_recipe(name if name in recipe_names() else predictor.medium.recipe)
+    module = recipe_of_file(predictor)
     config = replace(module.Config(), **predictor.medium.settings())
-    scored = module.load_other_data(config, data, predictor.labels)
+    scored = module.load_other_data(config, data, predictor.class_names)
     for line in scored.notes:
         console.say(line)
     return module, scored
 
 
 def _predict(predictor: Any, split: Any, console: Console) -> tuple[np.ndarray, float]:
-    """Probabilities of a split's examples as they came, and milliseconds of each."""
+    """Answers to a split's examples as they came, row by row, and milliseconds of each example."""
     progress = console.count("predicting")
     rows, seconds = [], 0.0
     for index in range(len(split)):
         example = split.read_raw(index)
         start = time.perf_counter()
-        rows.append(predictor.predict([example])[0])
+        rows.append(predictor.predict([example]))
         seconds += time.perf_counter() - start
         progress(index + 1, len(split))
-    return np.stack(rows), 1000 * seconds / len(rows)
+    return np.concatenate(rows), 1000 * seconds / len(rows)

@@ -103,12 +103,9 @@ def export(
     with console.timed("loading TensorFlow and the model"):
         limits.check_weights(run.model.count_params())
         from kfine.exporting.bundle import write_bundle
-        from kfine.exporting.calibration import choose_calibration
         from kfine.exporting.export import export_model
 
-    chosen = choose_calibration(
-        data.train.labels, run.class_names, count=calibration, seed=run.config.seed
-    )
+    chosen = job.calibration(calibration)
     facts = job.facts()
     with locked(run.path), console.timed(f"exporting {format} ({quantize}) and measuring it"):
         report = export_model(

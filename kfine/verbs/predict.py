@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kfine.backend import load_backend
 from kfine.console import Console
 from kfine.errors import DataError
@@ -18,8 +16,6 @@ from kfine.verbs.examples import AT_ONCE, examples_of
 from kfine.verbs.files import is_run, warn_if_refused
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run, as_run
-
-Classes = list[tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -149,15 +145,20 @@ def _classifier(
 
 def _exported_classifier(
     path: Path, console: Console
-) -> tuple[Callable[[list[Any]], np.ndarray], Callable[[np.ndarray], Classes]]:
+) -> tuple[Callable[[list[Any]], Any], Callable[[Any], Any]]:
     warn_if_refused(path, console)
     if kind_of(path) == "saved_model":
         load_backend()
-    from kfine.evaluation import ranked_classes
     from kfine.exporting import load_exported
+    from kfine.verbs.reading import read_answers, recipe_of_file
 
     exported = load_exported(path)
-    return exported.predict, partial(ranked_classes, class_names=exported.labels)
+    module = recipe_of_file(exported)
+
+    def classify(examples: list[Any]) -> Any:
+        return read_answers(module, exported, exported.predict(examples), lambda: examples)
+
+    return classify, partial(module.describe, class_names=exported.class_names)
 
 
 def as_rows(

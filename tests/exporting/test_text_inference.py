@@ -149,17 +149,6 @@ def test_models_that_are_no_classifiers_of_texts_are_refused(
         text_inference_model(keras.Model(ids, tokens), other)
 
 
-def test_what_stands_inside_texts_cannot_be_exported_yet(
-    preprocessing: TextPreprocessing,
-) -> None:
-    from kfine.exporting.medium import medium_of
-    from kfine.models.text_kinds import KINDS
-
-    for kind in ("tokens", "windows"):
-        reason = medium_of(KINDS[kind](preprocessing.files)).misfit("tflite", "dynamic", "fixed")
-        assert reason == f"A model of {kind} in texts cannot be exported yet."
-
-
 def test_a_bundle_ships_a_sentencepiece_model_and_says_what_it_takes(tmp_path: Path) -> None:
     from kfine.exporting.medium import medium_of
     from kfine.exporting.snippets import snippets

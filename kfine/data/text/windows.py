@@ -13,6 +13,8 @@ from kfine.data.text.squad import Question
 from kfine.data.tokenizers import Encoding, Token, Tokenizer
 from kfine.errors import ConfigError
 
+# Pieces of a question, as in `run_squad.py`.
+LONGEST_QUESTION = 64
 Spans = NDArray[np.int32]
 
 
@@ -70,7 +72,7 @@ def make_windows(
     questions: Sequence[Question],
     sequence_length: int,
     stride: int = 128,
-    longest_question: int = 64,
+    longest_question: int = LONGEST_QUESTION,
 ) -> Windows:
     """Cut questions and contexts into rows of one length.
 

@@ -1,0 +1,319 @@
+"""Exported models of entities and answers: what stands in a text, from the file alone."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kfine
+from kfine.console import Console
+from kfine.errors import ExportError
+
+QUIET = Console(quiet=True)
+FIRST, LAST = ("witty", "moving"), ("warm", "lovely")
+PLAIN = ("a", "the", "film", "plot", "is", "very", "end")
+TINY: dict[str, Any] = {"epochs": 8, "batch_size": 16, "min_steps": 40, "learning_rate": 0.02}
+TINY |= {"backbone_rate": 0.2}
+
+
+def run_in(bundle: Path, code: str) -> str:
+    """What a program prints that lies beside nothing but the bundle."""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=bundle, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def tagging_run(tiny_text_preset: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that finds people such as `witty` and `witty warm`."""
+    chance = random.Random(0)
+    folder = tmp_path_factory.mktemp("tagging")
+    lines = []
+    for _ in range(120):
+        tokens, tags = [], []
+        for _ in range(chance.randint(3, 10)):
+            if chance.random() < 0.25:
+                name = [chance.choice(FIRST), chance.choice(LAST)][: chance.randint(1, 2)]
+                tokens += name
+                tags += ["B-person", "I-person"][: len(name)]
+            tokens.append(chance.choice(PLAIN))
+            tags.append("O")
+        lines.append(json.dumps({"tokens": tokens, "tags": tags}) + "\n")
+    (folder / "people.jsonl").write_text("".join(lines))
+    settings = {"data": str(folder / "people.jsonl"), "preset": tiny_text_preset, **TINY}
+    kfine.fit("token_classification", run_dir=folder / "people", console=QUIET, **settings)
+    return folder / "people"
+
+
+@pytest.fixture(scope="module")
+def answering_run(tiny_text_preset: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that finds the word behind `is`, or none; long contexts take several rows."""
+    import keras
+    import keras_hub
+
+    chance = random.Random(0)
+    folder = tmp_path_factory.mktemp("answering")
+    keras.utils.set_random_seed(2)
+    config = keras_hub.models.Backbone.from_preset(tiny_text_preset).get_config()
+    wide = keras_hub.models.BertBackbone(**{**config, "max_sequence_length": 96})
+    wide.save_to_preset(folder / "wide")
+    preprocessor = keras_hub.models.TextClassifierPreprocessor.from_preset(tiny_text_preset)
+    preprocessor.save_to_preset(folder / "wide")
+    paragraphs = []
+    for number in range(90):
+        before, after = (" ".join(chance.choices(PLAIN[:4], k=chance.randint(4, 60))) for _ in "ab")
+        answer = chance.choice(FIRST)
+        none = number % 3 == 0
+        context = f"{before} {after}" if none else f"{before} is {answer} , {after}"
+        found = [] if none else [{"text": answer, "answer_start": len(before) + 4}]
+        asked = {"id": f"q{number}", "question": "the film is", "answers": found}
+        paragraphs.append({"context": context, "qas": [{**asked, "is_impossible": none}]})
+    document = {"version": "v2.0", "data": [{"title": "t", "paragraphs": paragraphs}]}
+    (folder / "train.json").write_text(json.dumps(document))
+    settings = {"data": str(folder / "train.json"), "preset": str(folder / "wide"), **TINY}
+    settings |= {"stride": 16, "sequence_length": 80}
+    kfine.fit("question_answering", run_dir=folder / "answers", console=QUIET, **settings)
+    return folder / "answers"
+
+
+@pytest.fixture(scope="module")
+def tagging_bundle(tagging_run: Path) -> Path:
+    report = kfine.export(tagging_run, console=QUIET)
+    assert (report.quantize, report.verdict.metric, report.findings) == ("dynamic", "f1", ())
+    assert report.verdict.reference > 0.9 and report.verdict.agreement > 0.9
+    return Path(report.bundle)
+
+
+@pytest.fixture(scope="module")
+def answering_bundle(answering_run: Path) -> Path:
+    report = kfine.export(answering_run, console=QUIET)
+    assert report.verdict.metric == "f1" and report.verdict.reference > 0.6
+    return Path(report.bundle)
+
+
+def scores_of(run: Path) -> tuple[Any, Any]:
+    """What Keras gives for the rows of the test split, and the loaded data."""
+    from kfine.verbs.evaluate import split_outputs
+    from kfine.verbs.fit import load_data_of_run
+    from kfine.verbs.recipes import recipe_of_run
+
+    opened = kfine.Run(run)
+    data = load_data_of_run(opened._folder, recipe_of_run(opened._folder)[0], opened.config, QUIET)
+    return split_outputs(opened, opened.model, data.test), data
+
+
+@pytest.mark.parametrize("task", ["tagging", "answering"])
+def test_a_file_gives_what_keras_gives_for_every_row(
+    task: str, request: pytest.FixtureRequest
+) -> None:
+    from kfine.evaluation import softmax
+    from kfine.exporting.runner import load_exported
+
+    run = request.getfixturevalue(f"{task}_run")
+    report = kfine.export(run, format="saved_model", console=QUIET)
+    assert report.verdict.agreement == 1.0 and report.verdict.drop == pytest.approx(0)
+    outputs, data = scores_of(run)
+    rows = kfine.Run(run).preprocessing.rows(data.test.inputs)
+    assert (len(rows["token_ids"]) > len(data.test)) == (task == "answering")
+    expected = softmax(outputs) if task == "tagging" else outputs
+    exported = load_exported(report.path)
+    got = exported.predict(data.test.inputs[range(len(data.test))])
+    used = rows["padding_mask"] == 1
+    assert got.shape == expected.shape
+    assert np.abs(got - expected)[used].max() < 1e-3
+    assert exported.output.name == ("probabilities" if task == "tagging" else "scores")
+    labels = ("O", "B-person", "I-person") if task == "tagging" else ("start", "end")
+    assert exported.labels == labels
+    assert exported.class_names == kfine.Run(run).class_names
+
+
+def test_segments_of_windows_are_worked_out_in_the_graph(answering_run: Path) -> None:
+    from kfine.exporting.inference import RawTokens, special_ids
+
+    _, data = scores_of(answering_run)
+    preprocessing = kfine.Run(answering_run).preprocessing
+    rows = preprocessing.rows(data.test.inputs)
+    inputs = ("padding_mask", "segment_ids", "token_ids")
+    found = RawTokens(inputs, *special_ids(preprocessing))(rows["token_ids"])
+    for name in inputs:
+        assert np.array_equal(np.asarray(found[name]), rows[name]), name
+    assert rows["segment_ids"].any()
+
+
+def test_the_entities_of_the_golden_texts_are_found_without_tensorflow(
+    tagging_bundle: Path, tmp_path: Path
+) -> None:
+    check = """
+import json, sys
+from pathlib import Path
+import numpy as np
+sys.path.insert(0, "snippets")
+import find_entities
+golden = json.loads(Path("golden/golden.json").read_text())
+for one in golden["examples"]:
+    ids, _ = find_entities.encode(one["text"])
+    assert ids.tolist() == [one["token_ids"]] == np.load(f"golden/{one['tensor']}").tolist()
+    values, expected = find_entities.run(ids), np.load(f"golden/{one['output']}")[0]
+    assert np.abs(values - expected).max() <= golden["tolerance"]
+    assert expected.tobytes() == Path("golden", one["output_bytes"]).read_bytes()
+    found = find_entities.find(one["text"])
+    for entity, right in zip(found, one["entities"], strict=True):
+        assert abs(entity.pop("probability") - right.pop("probability")) <= golden["tolerance"]
+        assert entity == right
+print(sum(len(one["entities"]) for one in golden["examples"]) > 0, len(golden["examples"]))
+print(*sorted({"kfine", "tensorflow", "keras"} & sys.modules.keys()))
+"""
+    moved = Path(shutil.copytree(tagging_bundle, tmp_path / "elsewhere"))
+    assert run_in(moved, check) == "True 4\n\n"
+
+
+def test_the_program_finds_what_kfine_finds_in_any_text(
+    tagging_bundle: Path, kfine_command: Callable[..., Any]
+) -> None:
+    texts = ["The film is witty, and moving!", "witty warm lovely", "a #witty\u200b \x01 film", "?"]
+    said = kfine_command("predict", tagging_bundle, *texts, "--json", "--quiet")
+    assert said.status == 0, said.err
+    found = [row["found"] for row in json.loads(said.out)]
+    assert [one["text"] for one in found[0]] == ["witty", "moving"]
+    code = "import json, sys; sys.path.insert(0, 'snippets'); import find_entities\n"
+    code += f"print(json.dumps([find_entities.find(one) for one in {texts!r}]))"
+    for row, other in zip(json.loads(run_in(tagging_bundle, code)), found, strict=True):
+        assert [{**one, "probability": 0} for one in row] == [
+            {**one, "probability": 0} for one in other
+        ]
+
+
+def test_the_answers_of_the_golden_questions_are_found_without_tensorflow(
+    answering_bundle: Path, tmp_path: Path
+) -> None:
+    check = """
+import json, sys
+from pathlib import Path
+import numpy as np
+sys.path.insert(0, "snippets")
+import find_answer
+golden = json.loads(Path("golden/golden.json").read_text())
+for one in golden["examples"]:
+    asked = one["question"], one["context"]
+    ids, _, _ = find_answer.encode(*asked)
+    assert ids.tolist() == [one["token_ids"]] == np.load(f"golden/{one['tensor']}").tolist()
+    values, expected = find_answer.run(ids), np.load(f"golden/{one['output']}")[0]
+    assert np.abs(values - expected).max() <= golden["tolerance"]
+    found = find_answer.find(*asked)
+    assert (found and {**one["answer"], "score": found["score"]}) == found
+print(len(golden["examples"]))
+print(*sorted({"kfine", "tensorflow", "keras"} & sys.modules.keys()))
+"""
+    moved = Path(shutil.copytree(answering_bundle, tmp_path / "elsewhere"))
+    assert run_in(moved, check) == "4\n\n"
+
+
+def test_a_file_alone_answers_and_is_scored(
+    answering_bundle: Path,
+    answering_run: Path,
+    tmp_path: Path,
+    kfine_command: Callable[..., Any],
+) -> None:
+    alone = Path(shutil.copy(answering_bundle / "model.tflite", tmp_path / "alone.tflite"))
+    context = "the film plot a the is moving , the film"
+    asked = ("the film is", "--context", context, "--json")
+    said = kfine_command("predict", alone, *asked)
+    assert said.status == 0, said.err
+    (answer,) = json.loads(said.out)[0]["found"]
+    assert context[answer["start"] : answer["end"]] == answer["text"] == "moving"
+    report = json.loads((answering_bundle / "report.json").read_text())
+    said = kfine_command("evaluate", answering_bundle, "--json", "--quiet")
+    assert said.status == 0, said.err
+    metrics = json.loads(said.out)
+    assert metrics["f1"] == pytest.approx(report["verdict"]["exported"])
+    assert "baselines" not in metrics and metrics["model"]["kind"] == "tflite"
+    data = answering_run.parent / "train.json"
+    said = kfine_command("evaluate", alone, "--data", data, "--json", "--quiet")
+    assert said.status == 0, said.err
+    assert json.loads(said.out)["f1"] > 0.6
+
+
+def test_a_tagging_file_is_scored_as_its_run(
+    tagging_bundle: Path, tagging_run: Path, tmp_path: Path, kfine_command: Callable[..., Any]
+) -> None:
+    report = json.loads((tagging_bundle / "report.json").read_text())
+    said = kfine_command("evaluate", tagging_bundle, "--quiet")
+    assert said.status == 0 and f"{report['verdict']['exported']:.3f}" in said.out
+    alone = Path(shutil.copy(tagging_bundle / "model.tflite", tmp_path / "alone.tflite"))
+    data = tagging_run.parent / "people.jsonl"
+    said = kfine_command("evaluate", alone, "--data", data, "--json", "--quiet")
+    assert said.status == 0, said.err
+    assert json.loads(said.out)["f1"] > 0.9
+
+
+def test_card_and_report_say_what_comes_out(tagging_bundle: Path, answering_bundle: Path) -> None:
+    card = (tagging_bundle / "model_card.md").read_text()
+    assert "Finds entities in texts, of 1 types: person." in card
+    assert "3 BIO tags, O, B-person, I-person" in card and "a program for Python" in card
+    assert "| entities in common with Keras (F1) |" in card
+    report = json.loads((tagging_bundle / "report.json").read_text())
+    assert report["preprocessing"]["output"]["axes"] == "pieces, tags"
+    card = (answering_bundle / "model_card.md").read_text()
+    assert "Answers questions with a passage of a text, or says that there is none." in card
+    assert "two scores" in card and "| same answer |" in card
+    assert (answering_bundle / "labels.txt").read_text() == "start\nend\n"
+    with zipfile.ZipFile(answering_bundle / "model.tflite") as archive:
+        stated = json.loads(archive.read("kfine.json"))["info"]
+    assert stated["outcomes"] == ["answer", "no answer"]
+
+
+def test_what_is_no_example_is_refused(tagging_bundle: Path, answering_bundle: Path) -> None:
+    from kfine.exporting.runner import load_exported
+
+    with pytest.raises(ExportError, match="must be a Question with its context; received str"):
+        load_exported(answering_bundle).predict(["the film is"])
+    with pytest.raises(ExportError, match="must be a str or a TaggedText; received tuple"):
+        load_exported(tagging_bundle).predict([("the film", "is")])
+
+
+@pytest.mark.parametrize("task", ["tagging", "answering"])
+def test_a_file_that_forgot_is_refused(
+    task: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kfine.exporting.measured import measure_file
+    from kfine.exporting.medium import medium_of
+    from kfine.exporting.predictor import Predictor
+    from kfine.verbs.export_job import ExportJob
+
+    run = kfine.Run(request.getfixturevalue(f"{task}_run"))
+    path = request.getfixturevalue(f"{task}_bundle") / "model.tflite"
+    _, data = scores_of(run.path)
+    job = ExportJob(run, data, data.test, medium_of(run.preprocessing), "fixed")
+    answer = Predictor.answer
+    for spoil, words in (
+        (lambda row: row[::-1], r"f1 falls by .* and not by chance"),
+        (lambda row: row * np.nan, f"the file gives NaN or infinity for {len(data.test)} of"),
+    ):
+        monkeypatch.setattr(
+            Predictor, "answer", lambda *of, spoil=spoil: np.ascontiguousarray(spoil(answer(*of)))
+        )
+        verdict = measure_file(path, job.measured_on(data.test), run.class_names).verdict
+        assert not verdict.passed and re.search(words, "; ".join(verdict.reasons))
+
+
+def test_agreement_counts_what_is_found() -> None:
+    from kfine.exporting.outputs import Inside, output_of
+
+    tags, spans = output_of("tokens"), output_of("windows")
+    assert isinstance(tags, Inside) and isinstance(spans, Inside)
+    one, other = ({"type": "a", "start": n, "end": n + 1, "probability": n} for n in (1, 2))
+    assert tags.agreement([[one, other], []], [[{**one, "probability": 0}], []]) == 2 / 3
+    assert tags.agreement([[]], [[]]) == 1.0
+    assert spans.agreement([[one], [], [one]], [[one], [], [other]]) == 2 / 3
