@@ -60,8 +60,8 @@ from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
 def command(run: str, quiet: bool, as_json: bool, **settings: Any) -> None:
     """Export RUN and measure the exported file on the held-out split.
 
-    The file takes raw uint8 RGB or the token ids of a text and gives class probabilities; labels
-    and tokenizer are inside.
+    The file takes raw uint8 RGB or the token ids of a text and gives probabilities, or the scores
+    of a question's answer; labels and tokenizer are inside.
     """
     from kfine.verbs.export import export
 
@@ -76,21 +76,19 @@ def command(run: str, quiet: bool, as_json: bool, **settings: Any) -> None:
 
 def _print(report: Any) -> None:
     if report.ladder:
-        from kfine.exporting.ladder import HEADINGS
+        from kfine.exporting.ladder import headings
 
         click.echo("On validation:")
-        print_table(list(HEADINGS), [rung.row() for rung in report.ladder])
+        print_table(headings(report.ladder), [rung.row() for rung in report.ladder])
     verdict = report.verdict
     if not verdict.passed:
         return
-    from kfine.exporting.medium import medium_class
-
     click.echo(f"{report.bundle or report.path}")
     click.echo(
         f"{format_bytes(report.size_bytes)}; on {verdict.count} held-out examples: "
         f"{verdict.metric} {verdict.exported:.3f} (Keras {verdict.reference:.3f}, "
         f"{0 - verdict.drop:+.3f}), agreement {verdict.agreement:.3f}, "
-        f"{report.milliseconds:.1f} ms {medium_class(report.medium).each} on this machine"
+        f"{report.milliseconds:.1f} ms {report.each} on this machine"
     )
     if report.float_layers:
         click.echo(f"{len(report.float_layers)} layers for which int8 is too coarse stay in float")

@@ -164,6 +164,7 @@ def export_model(
         findings,
         ladder=tuple(rungs),
         medium=medium.name,
+        each=medium.output.row or medium.each,
     )
 
 

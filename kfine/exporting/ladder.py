@@ -80,6 +80,12 @@ class Rung:
         ]
 
 
+def headings(rungs: Sequence[Rung]) -> list[str]:
+    """`HEADINGS`, with the primary metric's name over its column."""
+    metric = next((one.verdict.metric for one in rungs if one.verdict), "accuracy")
+    return [metric if one == "accuracy" else one for one in HEADINGS]
+
+
 def climb(
     convert: Callable[[str], Path],
     held_out: Callable[[], Measurable],

@@ -79,7 +79,7 @@ def _quality(report: ExportReport, medium: Medium) -> list[tuple[str, ...]]:
         (f"{medium.output.right}, 95 % interval", f"{low:.3f} to {high:.3f}", ""),
         (medium.output.same, f"{verdict.agreement:.3f}", ""),
         (
-            f"milliseconds {medium.each}, on the machine that exported",
+            f"milliseconds {report.each}, on the machine that exported",
             f"{report.milliseconds:.1f}",
             "",
         ),

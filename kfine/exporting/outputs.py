@@ -33,6 +33,7 @@ class Output(ABC):
         programs: Behind the medium in the name of the folder of templates.
         right: What the share of right examples is called.
         same: What the agreement of two files is called.
+        row: What is timed, with its article, where it is not an example.
     """
 
     name: ClassVar[str]
@@ -42,6 +43,7 @@ class Output(ABC):
     programs: ClassVar[str]
     right: ClassVar[str]
     same: ClassVar[str]
+    row: ClassVar[str] = ""
 
     def labels(self, class_names: Sequence[str]) -> tuple[str, ...]:
         """Names along the last axis."""
@@ -75,22 +77,33 @@ class Output(ABC):
     def metadata(self) -> Described:
         """Name, description and range of the tensor for a `ModelMetadata`."""
 
-    def require(self, found: np.ndarray, labels: Sequence[str], path: Path) -> np.ndarray:
+    def shape(self, taken: tuple[int, ...], count: int) -> tuple[int, ...]:
+        """The shape of what a file gives.
+
+        Args:
+            taken: Shape of the input, `(1, ...)`.
+            count: How many labels there are.
+        """
+        return (1, taken[1], count)
+
+    def require(
+        self, found: np.ndarray, taken: tuple[int, ...], labels: Sequence[str], path: Path
+    ) -> np.ndarray:
         """The values `(...)` of one input.
 
         Args:
-            found: What the file gave for it, `(1, ...)`.
+            found: What the file gave for it.
+            taken: Shape of the input, `(1, ...)`.
             labels: What the file states.
             path: The file.
 
         Raises:
-            ExportError: There are more or fewer than the file has labels.
+            ExportError: It is of another shape than labels and input say.
         """
-        if found.shape[:1] != (1,) or found.ndim != len(self.axes.split(",")) + 1:
-            raise ExportError(f"{path} is damaged: its output of the shape {found.shape} is none.")
-        if found.shape[-1] != len(labels):
+        names = self.labels(labels)
+        if found.shape != self.shape(taken, len(names)):
             raise ExportError(
-                f"{path} is damaged: it has {len(labels)} labels and gives {found.shape}."
+                f"{path} is damaged: it has {len(names)} labels and gives {found.shape}."
             )
         row: np.ndarray = found[0]
         return row
@@ -134,6 +147,9 @@ class Classes(Output):
     programs = ""
     right = "accuracy"
     same = "same top class"
+
+    def shape(self, taken: tuple[int, ...], count: int) -> tuple[int, ...]:
+        return (1, count)
 
     def describe(self, quantize: str) -> dict[str, Any]:
         if quantize == "int8-full":
@@ -198,7 +214,7 @@ class Tags(Inside):
 
     def purpose(self, subject: str, class_names: Sequence[str], *, counted: bool = False) -> str:
         types = [name[2:] for name in class_names if name.startswith("B-")]
-        count = f" {len(types)} types" if counted else ""
+        count = f" {len(types)} type{'s' * (len(types) != 1)}" if counted else ""
         return f"Finds entities in {subject}, of{count}: {', '.join(types)}."
 
     def words(self, class_names: Sequence[str], dtype: str) -> str:
@@ -244,6 +260,7 @@ class Spans(Inside):
     programs = "_spans"
     right = "exact match"
     same = "same answer"
+    row = "a row"
 
     def labels(self, class_names: Sequence[str]) -> tuple[str, ...]:
         return ("start", "end")

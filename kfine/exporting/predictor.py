@@ -95,7 +95,7 @@ class Predictor(ABC):
         except Exception as error:
             reason = first_line(error)
             raise ExportError(f"{self.path} loads but does not run: {reason}.") from error
-        return self.output.require(found, self.labels, self.path)
+        return self.output.require(found, tensor.shape, self.labels, self.path)
 
     @abstractmethod
     def _load(self, threads: int | None) -> Shape:

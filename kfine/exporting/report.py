@@ -22,7 +22,7 @@ class ExportReport:
         input_kind: "any" size of image, or "fixed".
         size_bytes: Of the model file, or of all files of a SavedModel.
         float_layers: Layers that an int8 file keeps in float because int8 is too coarse there.
-        milliseconds: Median per held-out example on this machine, `None` if it did not run.
+        milliseconds: Median per input on this machine, `None` if it did not run.
         verdict: The gate's.
         accuracy_interval: 95 % interval of the file's accuracy on the held-out split.
         recall_change: Class name -> the file's recall less the Keras model's, a fraction.
@@ -31,6 +31,7 @@ class ExportReport:
         bundle: The folder that it is part of, `None` for a single file.
         ladder: What was tried on validation, empty if only this was.
         medium: What goes in, "image" or "text".
+        each: What the milliseconds are of, with its article.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class ExportReport:
     bundle: Path | None = None
     ladder: tuple[Rung, ...] = ()
     medium: str = "image"
+    each: str = "an image"
 
     def refusal_sentence(self) -> str:
         """Why the file was refused and where it was kept; empty if it passed."""

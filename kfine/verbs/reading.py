@@ -17,10 +17,12 @@ from kfine.verbs.recipes import load_recipe, recipe_names
 def recipe_of_file(predictor: Any) -> ModuleType:
     """The recipe that an exported file names, or the usual one for what it gives.
 
-    Only recipes that come with kfine: what a file names must not decide which code runs.
+    Only recipes that come with kfine: what a file names must not decide which code runs. What
+    stands inside texts is read by the one for it alone.
     """
-    name = str(predictor.info.get("recipe"))
-    return load_recipe(name if name in recipe_names() else predictor.medium.recipe)
+    name, usual = str(predictor.info.get("recipe")), predictor.medium.recipe
+    known = name in recipe_names() and not isinstance(predictor.output, Inside)
+    return load_recipe(name if known else usual)
 
 
 def read_answers(

@@ -260,7 +260,7 @@ def test_a_tagging_file_is_scored_as_its_run(
 
 def test_card_and_report_say_what_comes_out(tagging_bundle: Path, answering_bundle: Path) -> None:
     card = (tagging_bundle / "model_card.md").read_text()
-    assert "Finds entities in texts, of 1 types: person." in card
+    assert "Finds entities in texts, of 1 type: person." in card
     assert "3 BIO tags, O, B-person, I-person" in card and "a program for Python" in card
     assert "| entities in common with Keras (F1) |" in card
     report = json.loads((tagging_bundle / "report.json").read_text())
@@ -317,3 +317,46 @@ def test_agreement_counts_what_is_found() -> None:
     assert tags.agreement([[one, other], []], [[{**one, "probability": 0}], []]) == 2 / 3
     assert tags.agreement([[]], [[]]) == 1.0
     assert spans.agreement([[one], [], [one]], [[one], [], [other]]) == 2 / 3
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": "texts"}, r"it has 3 labels and gives \(1, \d+, 3\)"),
+        ({"kind": "windows", "stride": 8, "longest_answer": 5}, r"it has 2 labels and gives"),
+        ({"kind": "windows", "stride": 8, "longest_answer": None}, "is damaged"),
+        ({"kind": "poems"}, "is damaged"),
+    ],
+)
+def test_a_file_that_says_to_be_what_it_is_not_is_refused(
+    tagging_bundle: Path, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    from kfine.exporting.runner import load_exported
+
+    bad = restated(tagging_bundle / "model.tflite", tmp_path / "bad.tflite", preprocessing=change)
+    with pytest.raises(ExportError, match=words):
+        load_exported(bad)
+
+
+def test_a_file_names_no_recipe_that_cannot_read_it(tagging_bundle: Path, tmp_path: Path) -> None:
+    for name in ("question_answering", "image_classification", str(tmp_path / "mine.py")):
+        file = tmp_path / f"{Path(name).stem}.tflite"
+        restated(tagging_bundle / "model.tflite", file, recipe=name)
+        (row,) = kfine.predict(file, "the film is witty", console=QUIET)
+        assert [one["text"] for one in row.found] == ["witty"]
+
+
+def restated(path: Path, target: Path, **changes: Any) -> Path:
+    """The file with other facts."""
+    with zipfile.ZipFile(path) as archive:
+        members = {one.filename: archive.read(one) for one in archive.infolist()}
+        target.write_bytes(path.read_bytes()[: archive.infolist()[0].header_offset])
+    document = json.loads(members["kfine.json"])
+    for name, value in changes.items():
+        old = document["info"][name]
+        document["info"][name] = {**old, **value} if isinstance(value, dict) else value
+    members["kfine.json"] = json.dumps(document).encode()
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return target
