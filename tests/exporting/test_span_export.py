@@ -139,6 +139,17 @@ def test_a_file_gives_what_keras_gives_for_every_row(
     assert exported.class_names == kfine.Run(run).class_names
 
 
+@pytest.mark.parametrize(("format", "package"), [("onnx", "tf2onnx"), ("openvino", "openvino")])
+@pytest.mark.parametrize("task", ["tagging", "answering"])
+def test_other_runtimes_find_it_too(
+    task: str, format: str, package: str, request: pytest.FixtureRequest
+) -> None:
+    pytest.importorskip(package)
+    run = request.getfixturevalue(f"{task}_run")
+    report = kfine.export(run, format=format, quantize="none", console=QUIET)
+    assert report.verdict.agreement == 1.0 and report.verdict.drop == pytest.approx(0)
+
+
 def test_segments_of_windows_are_worked_out_in_the_graph(answering_run: Path) -> None:
     from kfine.exporting.inference import RawTokens, special_ids
 
