@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 import re
@@ -231,6 +232,77 @@ print(*sorted({"kfine", "tensorflow", "keras"} & sys.modules.keys()))
     assert run_in(moved, check) == "4\n\n"
 
 
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Any]:
+    """Loads a program of a bundle into this process."""
+
+    def load(path: Path) -> Any:
+        monkeypatch.setattr(sys, "path", [*sys.path])
+        monkeypatch.delitem(sys.modules, "tokenizer", raising=False)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.delitem(sys.modules, "tokenizer")
+        return module
+
+    return load
+
+
+PARTS = (
+    "witty",
+    "Film's",
+    "fine-plot",
+    "@the",
+    "…",
+    "é́",
+    "漢字",
+    "\u200b",
+    "\x01",
+    "https://a.b/c?d",
+    " ",
+    "  ",
+)
+
+
+def test_the_program_reads_entities_as_kfine_does(
+    tagging_bundle: Path, tagging_run: Path, program: Callable[[Path], Any]
+) -> None:
+    from kfine.evaluation import read_taggings
+
+    module = program(tagging_bundle / "snippets" / "find_entities.py")
+    run, chance = kfine.Run(tagging_run), np.random.default_rng(0)
+    for _ in range(200):
+        text = "".join(chance.choice([*PARTS, *" " * 6], chance.integers(0, 30)))
+        logits = chance.normal(size=(run.preprocessing.sequence_length, 3)) * 2
+        values = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        module.run = lambda _, values=values: values
+        (right,) = read_taggings(np.log(values)[None], [text], run.preprocessing, run.class_names)
+        for one, other in zip(module.find(text), right.entities(), strict=True):
+            assert one == {**other, "probability": pytest.approx(other["probability"], abs=1e-5)}
+
+
+def test_the_program_reads_answers_as_kfine_does(
+    answering_bundle: Path, answering_run: Path, program: Callable[[Path], Any]
+) -> None:
+    from kfine.data.text.squad import Question
+
+    module = program(answering_bundle / "snippets" / "find_answer.py")
+    raw, chance = kfine.Run(answering_run).preprocessing, np.random.default_rng(0)
+    for number in range(200):
+        context = "".join(chance.choice([*PARTS, *" " * 6], chance.integers(1, 40)))
+        asked = Question("q", None, "the film is", context, (), False)
+        # Whole numbers, so that spans are often equal.
+        values = chance.integers(-3, 4, (raw.sequence_length, 2)).astype(np.float32)
+        values[0] = -3 if number % 2 else 1
+        module.run = lambda _, values=values: values
+        (right,) = raw.answers(values[None], [asked], may_be_none=True)
+        found = module.find("the film is", context) or {"text": "", "start": 0, "end": 0}
+        assert (found["text"], found["start"]) == (right.text, right.start), context
+    with pytest.raises(ValueError, match="too long for one row"):
+        module.find("the film is", "a film " * 60)
+
+
 def test_a_file_alone_answers_and_is_scored(
     answering_bundle: Path,
     answering_run: Path,
@@ -371,3 +443,24 @@ def restated(path: Path, target: Path, **changes: Any) -> Path:
         for name, content in members.items():
             archive.writestr(name, content)
     return target
+
+
+@pytest.mark.slow
+def test_auto_chooses_by_the_f1_of_entities(
+    tagging_run: Path, kfine_command: Callable[..., Any]
+) -> None:
+    said = kfine_command(
+        "export",
+        tagging_run,
+        "--format",
+        "tflite",
+        "--quantize",
+        "auto",
+        "--max-drop",
+        1,
+        "--quiet",
+    )
+    assert said.status == 0, said.err
+    lines = said.out.splitlines()
+    assert lines[1].split()[:3] == ["quantize", "size", "f1"]
+    assert [line.split()[0] for line in lines[2:6]] == ["float16", "dynamic", "int8", "int4"]
