@@ -26,6 +26,8 @@ from kfine.verbs.recipes import (
 from kfine.verbs.run import Run
 
 MOST_NAMED = 20
+# Below this many held-out examples a user is told how uncertain a score is.
+FEW = 50
 
 
 def fit(
@@ -110,12 +112,27 @@ def say_data(data: Any, console: Console) -> None:
         console.say(f"{name}: {split['used']} examples{of}{aside}")
     for line in data.notes:
         console.say(line)
+    _warn_if_small(summary["splits"], console)
     warn_set_aside(data, console)
     if len(data.set_aside) > MOST_NAMED:
         more = len(data.set_aside) - MOST_NAMED
         console.warn(f"set aside {more} more files, all named in data.json")
     for line in data.warnings:
         console.warn(line)
+
+
+def _warn_if_small(splits: dict[str, dict[str, Any]], console: Console) -> None:
+    """Say how little a score on a few held-out examples tells."""
+    from kfine.statistics import wilson_interval
+
+    held_out = {name: one["used"] for name, one in splits.items() if name != "train"}
+    for name, count in held_out.items():
+        if count < FEW:
+            low, high = wilson_interval(round(0.8 * count), count)
+            console.warn(
+                f"the {name} split has {count} examples, too few to tell much: 80 % right on it "
+                f"may be {low:.0%} to {high:.0%}"
+            )
 
 
 def warn_set_aside(data: Any, console: Console) -> None:
