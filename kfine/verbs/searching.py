@@ -15,7 +15,7 @@ from kfine.errors import RunError
 from kfine.tuning.plan import Plan
 from kfine.tuning.records import SearchFolder
 from kfine.tuning.space import Space
-from kfine.verbs.fit import load_data
+from kfine.verbs.data import load_data
 from kfine.verbs.search import Search
 from kfine.verbs.trial import Bench, run_one
 

@@ -19,7 +19,8 @@ from kfine.data.tokenizers import load_tokenizer, read_tokenizer
 from kfine.data.tokenizers.standalone import _byte_chars
 from kfine.models.cutting import cut_model
 from kfine.models.presets import find_preset
-from kfine.verbs.fit import build_job, load_data, prepare
+from kfine.verbs.data import load_data
+from kfine.verbs.fit import build_job, prepare
 
 QUIET = Console(quiet=True)
 models = keras_hub.models

@@ -189,7 +189,8 @@ def test_labels_that_differ_only_in_case_are_warned_of(
     import io
 
     from kfine.console import Console
-    from kfine.verbs.fit import load_data, prepare, say_data
+    from kfine.verbs.data import load_data, say_data
+    from kfine.verbs.fit import prepare
 
     rows = ["path,label"]
     for place, label in enumerate(("one", "One", "two")):

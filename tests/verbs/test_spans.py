@@ -16,7 +16,8 @@ import pytest
 import kfine
 from kfine.console import Console
 from kfine.errors import ConfigError, DataError
-from kfine.verbs.fit import build_job, load_data, prepare
+from kfine.verbs.data import load_data
+from kfine.verbs.fit import build_job, prepare
 
 QUIET = Console(quiet=True)
 # All words are in the vocabulary of `tiny_text_preset`.
