@@ -180,7 +180,9 @@ def tune(
 
 def _objectives(module: ModuleType, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
     if wanted is None:
-        return (f"val_{getattr(module, 'PRIMARY', 'loss')}",)
+        # The primary metric is what is wanted, unless training cannot report it.
+        reported = getattr(module, "OBJECTIVE", getattr(module, "PRIMARY", "loss"))
+        return (f"val_{reported}",)
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     return tuple(part.strip() for name in names for part in name.split(",") if part.strip())
 
