@@ -143,6 +143,7 @@ def test_ids_are_kerashubs(family: Any) -> None:
         np.testing.assert_array_equal([ours.padding_mask], theirs["padding_mask"])
 
 
+@pytest.mark.slow
 def test_a_classifier_is_built_divided_and_cut(family: Any, texts: str) -> None:
     module, config = prepare(
         "text_classification", None, {"data": texts, "preset": family[0], "unfreeze": "all"}
