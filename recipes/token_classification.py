@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # What presets are listed for.
 TASK = "TextClassifier"
 PRIMARY = "f1"
+# What a search compares trials by: F1 is not known before the end of a run.
+OBJECTIVE = "accuracy"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ def command(recipe: str, offline: bool, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    if not found:
+        click.echo(f"no preset for {recipe} is on this machine; a local folder works too", err=True)
+        return
     rows = [
         [
             one["name"],

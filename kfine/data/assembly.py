@@ -91,7 +91,7 @@ def load_examples(
     else:
         records, notes = restore_splits(examples.records, examples.digests, split_lists)
     check_training(class_names if classes else (), records)
-    if not any(record.split == "validation" for record in records):
+    if validation_split > 0 and not any(one.split == "validation" for one in records):
         raise DataError(
             "no example is left to validate on: too few differ from those that train; add other "
             "examples, or give a validation split"

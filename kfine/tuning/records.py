@@ -107,6 +107,18 @@ def ranked(records: Sequence[TrialRecord], objective: str, direction: str) -> li
     return sorted(scored, key=lambda one: sign * one.scores[objective])
 
 
+def saved_by_pruning(records: Sequence[TrialRecord]) -> tuple[int, float]:
+    """Epochs that pruned trials did not train, and the seconds that those would have taken.
+
+    As many epochs as the longest completed trial had are counted for each, at the trial's own
+    pace.
+    """
+    whole = max((one.epochs for one in records if one.status == "completed"), default=0)
+    pruned = [one for one in records if one.status == "pruned" and 0 < one.epochs < whole]
+    epochs = sum(whole - one.epochs for one in pruned)
+    return epochs, sum(one.seconds / one.epochs * (whole - one.epochs) for one in pruned)
+
+
 def failures_in_a_row(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The failed trials since the last one that was scored; refused ones count neither way."""
     found: list[TrialRecord] = []

@@ -8,10 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from kfine.console import format_seconds
 from kfine.tuning.importance import FEWEST_TRIALS, importance
 from kfine.tuning.pareto import pareto_front
 from kfine.tuning.plots import importance_png, objective_png, parallel_png
-from kfine.tuning.records import SearchFolder, TrialRecord, ranked
+from kfine.tuning.records import SearchFolder, TrialRecord, ranked, saved_by_pruning
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 70rem; margin: 2rem auto;
@@ -84,6 +85,9 @@ def _summary(records: Sequence[TrialRecord], best: Sequence[TrialRecord], object
     for record in records:
         counts[record.status] = counts.get(record.status, 0) + 1
     words = ", ".join(f"{count} {status}" for status, count in counts.items())
+    epochs, seconds = saved_by_pruning(records)
+    if epochs:
+        words += f"; pruning saved {epochs} epochs, about {format_seconds(seconds)}"
     return (
         f"{len(records)} trials ({words}). The best is trial {escape(best[0].trial)} with "
         f"{escape(objective)} {best[0].scores[objective]:.4f}; its config is in best.yaml."

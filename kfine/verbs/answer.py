@@ -11,8 +11,9 @@ from kfine.console import Console
 from kfine.runs.folder import RunFolder
 from kfine.runs.lock import locked
 from kfine.tuning.records import SearchFolder
+from kfine.verbs.data import load_data
 from kfine.verbs.evaluate import predict_split, right_of
-from kfine.verbs.fit import build_job, describe_run, load_data, train
+from kfine.verbs.fit import build_job, describe_run, train
 from kfine.verbs.run import Run
 
 

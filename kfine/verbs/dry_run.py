@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kfine.console import Console
-from kfine.verbs.fit import build_job, load_data, prepare, say_data
+from kfine.verbs.data import load_data, say_data
+from kfine.verbs.fit import build_job, prepare
 
 
 def dry_run(

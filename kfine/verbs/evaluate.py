@@ -13,8 +13,8 @@ from kfine.console import Console
 from kfine.errors import DataError
 from kfine.exporting.kinds import find_model
 from kfine.runs.files import write_json, write_text
+from kfine.verbs.data import load_data_of_run, warn_set_aside
 from kfine.verbs.files import is_run
-from kfine.verbs.fit import load_data_of_run, warn_set_aside
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run, as_run
 

@@ -20,8 +20,8 @@ from kfine.exporting.limits import Limits, parse_bytes, parse_milliseconds
 from kfine.exporting.medium import medium_of
 from kfine.runs.files import write_json
 from kfine.runs.lock import locked
+from kfine.verbs.data import load_data_of_run
 from kfine.verbs.export_job import ExportJob
-from kfine.verbs.fit import load_data_of_run
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run, as_run
 

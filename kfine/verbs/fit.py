@@ -16,6 +16,7 @@ from kfine.runs.files import whole_file
 from kfine.runs.folder import Folder, RunFolder, new_run, now, open_run, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.runs.provenance import environment
+from kfine.verbs.data import load_data, say_data
 from kfine.verbs.recipes import (
     load_recipe,
     recipe_name,
@@ -24,8 +25,6 @@ from kfine.verbs.recipes import (
     source_of,
 )
 from kfine.verbs.run import Run
-
-MOST_NAMED = 20
 
 
 def fit(
@@ -85,43 +84,6 @@ def prepare(
         raise ConfigError("fit needs a recipe, such as image_classification, or a run to resume.")
     module = load_recipe(recipe)
     return module, module.resolve(make_config(module.Config, settings, config))
-
-
-def load_data(module: ModuleType, config: Any, console: Console, **options: Any) -> Any:
-    """Read a recipe's data with progress."""
-    return module.load_data(config, progress=console.count("reading the data"), **options)
-
-
-def load_data_of_run(folder: RunFolder, module: ModuleType, config: Any, console: Console) -> Any:
-    """Read the data of a run again, in its splits, and warn of what is no longer as it was."""
-    data = load_data(module, config, console, split_lists=folder.read("splits.json"))
-    for line in (*data.warnings, *data.notes):
-        console.warn(line)
-    return data
-
-
-def say_data(data: Any, console: Console) -> None:
-    """Say what is in the data, and what was set aside."""
-    summary = data.summary()
-    for name, split in summary["splits"].items():
-        aside = f", {split['set_aside']} set aside" if split["set_aside"] else ""
-        kinds = len(split["per_class"])
-        of = f" of {kinds} classes" if kinds else ""
-        console.say(f"{name}: {split['used']} examples{of}{aside}")
-    for line in data.notes:
-        console.say(line)
-    warn_set_aside(data, console)
-    if len(data.set_aside) > MOST_NAMED:
-        more = len(data.set_aside) - MOST_NAMED
-        console.warn(f"set aside {more} more files, all named in data.json")
-    for line in data.warnings:
-        console.warn(line)
-
-
-def warn_set_aside(data: Any, console: Console) -> None:
-    """Name the first examples that could not be used, each with its reason."""
-    for one in data.set_aside[:MOST_NAMED]:
-        console.warn(f"set aside {one.name}: {one.reason}")
 
 
 def describe_beginning(folder: Folder, module: ModuleType, config: Any, data: Any) -> None:

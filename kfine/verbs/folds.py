@@ -15,7 +15,8 @@ from kfine.errors import ConfigError, RunError
 from kfine.runs.files import read_json, write_json, write_text
 from kfine.runs.folder import RunFolder, new_run, removed_on_failure
 from kfine.runs.lock import locked
-from kfine.verbs.fit import build_job, describe_run, load_data, prepare, say_data, train
+from kfine.verbs.data import load_data, say_data
+from kfine.verbs.fit import build_job, describe_run, prepare, train
 from kfine.verbs.recipes import load_recipe, recipe_name
 from kfine.verbs.run import Run
 

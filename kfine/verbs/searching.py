@@ -10,12 +10,12 @@ from typing import Any
 
 from kfine.backend import load_backend
 from kfine.config import dump_yaml
-from kfine.console import Console
+from kfine.console import Console, format_seconds
 from kfine.errors import RunError
 from kfine.tuning.plan import Plan
-from kfine.tuning.records import SearchFolder
+from kfine.tuning.records import SearchFolder, saved_by_pruning
 from kfine.tuning.space import Space
-from kfine.verbs.fit import load_data
+from kfine.verbs.data import load_data
 from kfine.verbs.search import Search
 from kfine.verbs.trial import Bench, run_one
 
@@ -214,5 +214,8 @@ def _answer(folder: SearchFolder, kept: Sequence[str], console: Console) -> Sear
         f"best: trial {best.trial}, {objective} {best.scores[objective]:.4f}; "
         f"{len(kept)} of {len(search.trials)} trials keep their weights"
     )
+    epochs, seconds = saved_by_pruning(search.trials)
+    if epochs:
+        console.say(f"pruning saved {epochs} epochs, about {format_seconds(seconds)}")
     console.say(f"search: {folder.path}")
     return search

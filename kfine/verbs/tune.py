@@ -25,7 +25,8 @@ from kfine.tuning.plan import (
 from kfine.tuning.ranges import read_fixed, read_searches
 from kfine.tuning.records import SearchFolder, open_search
 from kfine.tuning.space import Space
-from kfine.verbs.fit import build_job, describe_beginning, load_data, say_data
+from kfine.verbs.data import load_data, say_data
+from kfine.verbs.fit import build_job, describe_beginning
 from kfine.verbs.folds import divide
 from kfine.verbs.recipes import load_recipe, recipe_name, recipe_reference
 from kfine.verbs.reopening import make_space, resume_search
@@ -179,7 +180,9 @@ def tune(
 
 def _objectives(module: ModuleType, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
     if wanted is None:
-        return (f"val_{getattr(module, 'PRIMARY', 'loss')}",)
+        # The primary metric is what is wanted, unless training cannot report it.
+        reported = getattr(module, "OBJECTIVE", getattr(module, "PRIMARY", "loss"))
+        return (f"val_{reported}",)
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     return tuple(part.strip() for name in names for part in name.split(",") if part.strip())
 

@@ -164,6 +164,8 @@ def test_presets_are_listed(
     (line,) = said.out.splitlines()[1:]
     for words in ("efficientnet_lite0", "3.4 M", "224 px", "ships"):
         assert words in line
+    said = kfine_command("presets", "text_classification", "--offline")
+    assert (said.status, said.out) == (0, "") and "no preset for text_classification" in said.err
     (row,) = json.loads(kfine_command("presets", "--offline", "--json").out)
     assert row["origin"] == "ships"
     assert row["bytes"] < 8e6

@@ -19,7 +19,8 @@ from kfine.data.tokenizers import load_tokenizer, read_tokenizer
 from kfine.data.tokenizers.standalone import _byte_chars
 from kfine.models.cutting import cut_model
 from kfine.models.presets import find_preset
-from kfine.verbs.fit import build_job, load_data, prepare
+from kfine.verbs.data import load_data
+from kfine.verbs.fit import build_job, prepare
 
 QUIET = Console(quiet=True)
 models = keras_hub.models
@@ -142,6 +143,7 @@ def test_ids_are_kerashubs(family: Any) -> None:
         np.testing.assert_array_equal([ours.padding_mask], theirs["padding_mask"])
 
 
+@pytest.mark.slow
 def test_a_classifier_is_built_divided_and_cut(family: Any, texts: str) -> None:
     module, config = prepare(
         "text_classification", None, {"data": texts, "preset": family[0], "unfreeze": "all"}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from kfine.console import Console
-from kfine.verbs.fit import build_job, load_data, prepare
+from kfine.verbs.data import load_data
+from kfine.verbs.fit import build_job, prepare
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def killed(moment: str, **arguments: Any) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_killed_anywhere_resumes_to_the_same_weights(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ import kfine
 from kfine.console import Console
 from kfine.tuning.importance import importance, table
 from kfine.tuning.pareto import pareto_front
-from kfine.tuning.records import SearchFolder, TrialRecord
+from kfine.tuning.records import SearchFolder, TrialRecord, saved_by_pruning
 from kfine.tuning.report import write_report
 
 
@@ -47,6 +47,17 @@ def test_values_become_numbers_that_keep_their_order() -> None:
     assert names == ["rate", "kind", "noise", "only_b"] or set(names) == {"rate", "kind", "noise"}
     rates = [one.values["rate"] for one in records]
     assert values[:, 0] == pytest.approx(np.log10(rates))
+
+
+def test_what_pruning_saved_is_counted_at_the_pace_of_each_trial() -> None:
+    records = [
+        TrialRecord("0", {}, "completed", epochs=8, seconds=40.0),
+        TrialRecord("1", {}, "pruned", epochs=2, seconds=6.0),
+        TrialRecord("2", {}, "pruned", epochs=4, seconds=20.0),
+        TrialRecord("3", {}, "failed", epochs=1, seconds=9.0),
+    ]
+    assert saved_by_pruning(records) == (6 + 4, 6 * 3.0 + 4 * 5.0)
+    assert saved_by_pruning(records[1:]) == (0, 0.0)
 
 
 def test_nobody_on_the_pareto_front_is_beaten() -> None:

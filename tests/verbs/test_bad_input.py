@@ -189,7 +189,8 @@ def test_labels_that_differ_only_in_case_are_warned_of(
     import io
 
     from kfine.console import Console
-    from kfine.verbs.fit import load_data, prepare, say_data
+    from kfine.verbs.data import load_data, say_data
+    from kfine.verbs.fit import prepare
 
     rows = ["path,label"]
     for place, label in enumerate(("one", "One", "two")):
@@ -205,7 +206,7 @@ def test_labels_that_differ_only_in_case_are_warned_of(
 
 
 def test_a_file_for_predict_that_is_not_ours(
-    kfine_command: Command, digit_photos: Path, tmp_path: Path
+    kfine_command: Command, digit_photos: Path, finished_run: Path, tmp_path: Path
 ) -> None:
     photo = digit_photos / "one" / "0001.png"
     (tmp_path / "other.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(64))
@@ -216,7 +217,7 @@ def test_a_file_for_predict_that_is_not_ours(
         assert said.status == 2, said
         assert len(said.err.splitlines()) == 1, said
         assert Path(name).name in said.err
-    empty = kfine_command("predict", tmp_path / "words.txt", tmp_path / "folder")
+    empty = kfine_command("predict", finished_run, tmp_path / "folder")
     assert (empty.status, empty.err) == (2, "error: There are no images to predict.\n")
 
 

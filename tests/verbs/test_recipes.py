@@ -20,8 +20,14 @@ def mine(tmp_path: Path) -> Path:
 
 
 def test_the_folder_is_the_list() -> None:
-    assert recipe_names() == ["image_classification"]
-    assert load_recipe("image_classification") is load_recipe("image_classification")
+    assert recipe_names() == [
+        "image_classification",
+        "question_answering",
+        "text_classification",
+        "token_classification",
+    ]
+    for name in recipe_names():
+        assert load_recipe(name) is load_recipe(name)
 
 
 def test_a_copy_is_the_same_text_and_never_overwrites(mine: Path, tmp_path: Path) -> None:

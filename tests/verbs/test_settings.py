@@ -12,7 +12,8 @@ import pytest
 
 from kfine.config import settings_of
 from kfine.console import Console
-from kfine.verbs.fit import build_job, load_data, prepare
+from kfine.verbs.data import load_data
+from kfine.verbs.fit import build_job, prepare
 from kfine.verbs.recipes import load_recipe
 
 # Each differs from the default.

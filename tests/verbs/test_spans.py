@@ -16,7 +16,8 @@ import pytest
 import kfine
 from kfine.console import Console
 from kfine.errors import ConfigError, DataError
-from kfine.verbs.fit import build_job, load_data, prepare
+from kfine.verbs.data import load_data
+from kfine.verbs.fit import build_job, prepare
 
 QUIET = Console(quiet=True)
 # All words are in the vocabulary of `tiny_text_preset`.
@@ -240,3 +241,14 @@ def test_folds_of_tagged_texts_keep_what_was_found(
     rows = json.loads((tmp_path / "f" / "out_of_fold.json").read_text())
     assert {row["fold"] for row in rows} == {1, 2}
     assert found["out_of_fold"]["count"] == len(rows)
+
+
+def test_a_search_over_entities_compares_what_training_reports(
+    tiny_text_preset: str, tagged_texts: Path, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"data": str(tagged_texts), "preset": tiny_text_preset}
+    settings |= {"epochs": 1, "min_steps": 1, "unfreeze": "none"}
+    search = kfine.tune(
+        "token_classification", trials=1, run_dir=tmp_path / "search", console=QUIET, **settings
+    )
+    assert search.settings["goals"] == {"val_accuracy": "max"}

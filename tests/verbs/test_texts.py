@@ -16,7 +16,8 @@ import pytest
 import kfine
 from kfine.console import Console
 from kfine.errors import DataError, KfineError, PresetError
-from kfine.verbs.fit import build_job, load_data, prepare
+from kfine.verbs.data import load_data
+from kfine.verbs.fit import build_job, prepare
 
 QUIET = Console(quiet=True)
 
@@ -224,3 +225,19 @@ def test_a_dry_run_and_a_search_know_texts(text_settings: dict[str, Any], tmp_pa
     assert [trial.status for trial in search.trials] == ["completed", "completed"]
     rates = {trial.values["learning_rate"] for trial in search.trials}
     assert len(rates) == 2
+
+
+def test_a_split_that_tells_little_is_named_with_its_interval(
+    text_settings: dict[str, Any], kfine_command: Callable[..., Any], mood_texts: Path
+) -> None:
+    said = kfine_command(
+        "fit",
+        "text_classification",
+        "--data",
+        mood_texts,
+        "--preset",
+        text_settings["preset"],
+        "--dry-run",
+    )
+    assert said.status == 0
+    assert "the test split has 24 examples, too few to tell much: 80 % right on it" in said.err

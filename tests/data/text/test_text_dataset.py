@@ -151,3 +151,11 @@ def test_folds_keep_the_texts_of_a_group_together(tmp_path: Path, many: Rows) ->
             assert fold.train.inputs[[number]].tolist() == [text]
     with pytest.raises(DataError, match="no column 'author'; there are: text, label, writer"):
         read_groups(str(tmp_path), "author", texts=True)
+
+
+def test_texts_that_are_all_alike_leave_none_to_validate_on(tmp_path: Path) -> None:
+    path = tmp_path / "alike.csv"
+    rows = ["text,label", *["Good film.,good", "good film,good", "Bad film.,bad", "bad film!,bad"]]
+    path.write_text("\n".join(rows))
+    with pytest.raises(DataError, match="no example is left to validate on"):
+        load_texts(str(path), validation_split=0.3, test_split=0.2, seed=0)
