@@ -27,7 +27,8 @@ def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
     A file that `kfine export` wrote is run as it is, on --data or on the test split of the run
     that it lies in.
     """
-    from kfine.verbs.evaluate import evaluate, evaluation_folder
+    from kfine.verbs.evaluate import evaluate
+    from kfine.verbs.evaluation_files import evaluation_folder
 
     metrics = evaluate(model, data=data, console=make_console(quiet))
     if as_json:

@@ -12,8 +12,8 @@ from kfine.runs.folder import RunFolder
 from kfine.runs.lock import locked
 from kfine.tuning.records import SearchFolder
 from kfine.verbs.data import load_data
-from kfine.verbs.evaluate import predict_split, right_of
 from kfine.verbs.fit import build_job, describe_run, train
+from kfine.verbs.predictions import predict_split, right_of
 from kfine.verbs.run import Run
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,10 @@ import numpy as np
 from kfine.console import Console
 from kfine.errors import DataError
 from kfine.exporting.kinds import find_model
-from kfine.runs.files import write_json, write_text
 from kfine.verbs.data import load_data_of_run, warn_set_aside
+from kfine.verbs.evaluation_files import evaluation_folder, write_evaluation
 from kfine.verbs.files import is_run
+from kfine.verbs.predictions import gain, interpreted, predict_split, right_of
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run, as_run
 
@@ -98,69 +97,6 @@ def _is_exported(path: Path) -> bool:
     return path.exists()
 
 
-def write_evaluation(
-    folder: Path, metrics: dict[str, Any], scored: Any, predictions: Any, module: Any
-) -> None:
-    """Write `metrics.json` and `predictions.json`.
-
-    For classes also `plots/`, or `mistakes.csv` where the examples are texts.
-
-    Raises:
-        RunError: The folder cannot be written.
-    """
-    write_json(folder / "metrics.json", metrics)
-    if hasattr(module, "interpret"):
-        rows = [
-            {"name": name, "answers": module.describe(one, scored.class_names)}
-            for name, one in zip(scored.test.names, predictions, strict=True)
-        ]
-        write_json(folder / "predictions.json", rows)
-        return
-    write_json(folder / "predictions.json", _rows(scored.test, predictions, scored.class_names))
-    _draw(folder / "plots", metrics, scored, predictions)
-
-
-def predict_split(run: Run, model: Any, split: Any) -> Any:
-    """A recipe's predictions for a split: of classes, `(examples, classes)` float32."""
-    return interpreted(run, split_outputs(run, model, split), split.inputs[range(len(split))])
-
-
-def split_outputs(run: Run, model: Any, split: Any) -> Any:
-    """What a model gives for the rows of a split, in their order."""
-    from kfine.data.pipeline import predict_rows
-
-    raw = run.preprocessing
-    rows = raw.rows(split.inputs)
-    return predict_rows(model, rows, raw.prepare, run.config.batch_size, raw.lengths(rows))
-
-
-def interpreted(run: Run, outputs: Any, examples: Any) -> Any:
-    """A model's outputs as predictions: probabilities of classes, or what the recipe reads.
-
-    Args:
-        run: The run of the model.
-        outputs: What the model gave for the rows of the examples.
-        examples: The examples.
-    """
-    from kfine.evaluation import softmax
-
-    module, _ = recipe_of_run(run._folder)
-    if not hasattr(module, "interpret"):
-        return softmax(outputs)
-    return read_inside(module, outputs, examples, run.preprocessing, run.class_names)
-
-
-def read_inside(
-    module: Any, logits: Any, examples: Any, preprocessing: Any, class_names: tuple[str, ...]
-) -> np.ndarray:
-    """What a recipe reads out of the logits for examples, as an array of objects.
-
-    So folds can be joined whatever a prediction is.
-    """
-    found = module.interpret(logits, examples, preprocessing, class_names)
-    return np.fromiter(found, dtype=object, count=len(found))
-
-
 def _predict_with_cache(run: Run, model: Any, split: Any, console: Console) -> Any:
     """As `predict_split`, with the features that the model was trained on where they are kept."""
     from kfine.data.pipeline import predict_rows
@@ -237,93 +173,3 @@ def _backbone_features(
         rows = raw.rows(split.inputs)
         answers.append(predict_rows(before_head, rows, raw.prepare, 32, raw.lengths(rows)))
     return answers
-
-
-def right_of(module: Any, predictions: Any, split: Any) -> np.ndarray:
-    """Which examples a recipe's predictions have right, bool `(examples,)`."""
-    if hasattr(module, "right"):
-        return np.array(module.right(predictions, split), bool)
-    found: np.ndarray = predictions.argmax(-1) == split.labels
-    return found
-
-
-def gain(over: str, right: np.ndarray, baseline_right: np.ndarray) -> dict[str, Any]:
-    """Whether a tuned model beats a baseline on the same examples, and how sure that is.
-
-    Args:
-        over: Name of the baseline.
-        right: bool `(examples,)`, which the model has right.
-        baseline_right: The same of the baseline.
-    """
-    from kfine.statistics import paired_binomial, paired_difference_interval
-
-    better = int((right & ~baseline_right).sum())
-    worse = int((~right & baseline_right).sum())
-    low, high = paired_difference_interval(right, baseline_right)
-    return {
-        "over": over,
-        "accuracy": float(right.mean() - baseline_right.mean()),
-        "interval": [float(low), float(high)],
-        "p_value": float(paired_binomial(better, worse)),
-    }
-
-
-def evaluation_folder(run: Path, data: str | None) -> Path:
-    """Where `evaluate` writes: the run folder, or one below it named after other data."""
-    return run if data is None else run / "evaluations" / evaluation_name(data)
-
-
-def evaluation_name(data: str) -> str:
-    """A folder name for other data."""
-    # Two parts of the path, since many folders are called "test".
-    name = "-".join(Path(data).absolute().parts[-2:])
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
-
-
-def _rows(split: Any, probabilities: np.ndarray, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "label": names[label],
-            "prediction": names[row.argmax()],
-            "probability": round(float(row.max()), 6),
-        }
-        for name, label, row in zip(split.names, split.labels, probabilities, strict=True)
-    ]
-
-
-def _write_mistakes(path: Path, data: Any, probabilities: np.ndarray) -> None:
-    """All mistakes with their texts, the most confident first."""
-    from kfine.evaluation import confident_mistakes
-
-    test = data.test
-    texts = test.inputs[range(len(test))]
-    found = confident_mistakes(probabilities, test.labels, texts, data.class_names)
-    text = io.StringIO()
-    writer = csv.DictWriter(
-        text, ["label", "prediction", "probability", "text"], lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows(found)
-    write_text(path, text.getvalue())
-
-
-def _draw(folder: Path, metrics: dict[str, Any], data: Any, probabilities: np.ndarray) -> None:
-    from kfine.evaluation.plots import confusion_matrix_png, mistakes_png
-
-    names, test = data.class_names, data.test
-    confusion_matrix_png(folder / "confusion_matrix.png", metrics["confusion_matrix"], names)
-    if data.medium == "text":
-        _write_mistakes(folder.parent / "mistakes.csv", data, probabilities)
-        return
-    predicted = probabilities.argmax(-1)
-    wrong = np.flatnonzero(predicted != test.labels)
-    worst = wrong[np.argsort(-probabilities[wrong].max(-1), kind="stable")][:24]
-    mistakes_png(
-        folder / "mistakes.png",
-        test.inputs[worst],
-        [names[label] for label in test.labels[worst]],
-        [names[label] for label in predicted[worst]],
-        probabilities[worst].max(-1),
-        names,
-    )

@@ -14,7 +14,7 @@ from kfine.console import Console
 from kfine.errors import DataError, RunError
 from kfine.exporting.kinds import BUNDLED, kind_of
 from kfine.verbs.data import load_data_of_run, warn_set_aside
-from kfine.verbs.evaluate import evaluation_name, write_evaluation
+from kfine.verbs.evaluation_files import evaluation_name, write_evaluation
 from kfine.verbs.files import run_around, warn_if_refused
 from kfine.verbs.reading import read_answers, recipe_of_file
 from kfine.verbs.recipes import recipe_of_run

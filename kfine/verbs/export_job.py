@@ -12,7 +12,7 @@ import numpy as np
 
 from kfine.exporting.medium import Medium
 from kfine.exporting.outputs import Inside
-from kfine.verbs.evaluate import predict_split, read_inside, right_of, split_outputs
+from kfine.verbs.predictions import predict_split, read_inside, right_of, split_outputs
 from kfine.verbs.recipes import recipe_of_run
 from kfine.verbs.run import Run
 

@@ -156,7 +156,7 @@ def fit_fold(path: Path, module: Any, config: Any, data: Any, console: Console) 
 
 def validation_predictions(run: Run, data: Any) -> Any:
     """Predictions for the validation split of a fold; see `predict_split`."""
-    from kfine.verbs.evaluate import predict_split
+    from kfine.verbs.predictions import predict_split
 
     return predict_split(run, run.model, data.validation)
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from kfine.console import Console
-from kfine.verbs.evaluate import gain, interpreted, right_of
 from kfine.verbs.fit import build_job
+from kfine.verbs.predictions import gain, interpreted, right_of
 from kfine.verbs.run import Run
 
 # A head on cached features takes a second per epoch.

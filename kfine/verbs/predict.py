@@ -128,7 +128,7 @@ def _classifier(
         return _exported_classifier(Path(model), console)
     run = as_run(model)
     from kfine.data.pipeline import predict_rows
-    from kfine.verbs.evaluate import interpreted
+    from kfine.verbs.predictions import interpreted
 
     network, raw = run.model, run.preprocessing
     module, note = recipe_of_run(run._folder)

@@ -10,7 +10,7 @@ import numpy as np
 
 from kfine.errors import ExportError
 from kfine.exporting.outputs import Inside
-from kfine.verbs.evaluate import read_inside
+from kfine.verbs.predictions import read_inside
 from kfine.verbs.recipes import load_recipe, recipe_names
 
 

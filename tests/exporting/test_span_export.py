@@ -107,7 +107,7 @@ def answering_bundle(answering_run: Path) -> Path:
 def scores_of(run: Path) -> tuple[Any, Any]:
     """What Keras gives for the rows of the test split, and the loaded data."""
     from kfine.verbs.data import load_data_of_run
-    from kfine.verbs.evaluate import split_outputs
+    from kfine.verbs.predictions import split_outputs
     from kfine.verbs.recipes import recipe_of_run
 
     opened = kfine.Run(run)

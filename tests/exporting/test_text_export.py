@@ -45,7 +45,7 @@ class Known:
 @pytest.fixture(scope="module")
 def known(text_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Known:
     from kfine.verbs.data import load_data_of_run
-    from kfine.verbs.evaluate import predict_split
+    from kfine.verbs.predictions import predict_split
     from kfine.verbs.recipes import recipe_of_run
 
     path = Path(shutil.copytree(text_run, tmp_path_factory.mktemp("export") / "moods"))

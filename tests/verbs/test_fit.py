@@ -97,7 +97,7 @@ def test_the_facade_gives_what_the_folder_holds(finished_run: Path, digit_photos
 
 def test_the_saved_model_is_the_one_that_was_scored(finished_run: Path) -> None:
     from kfine.verbs.data import load_data
-    from kfine.verbs.evaluate import predict_split
+    from kfine.verbs.predictions import predict_split
     from kfine.verbs.recipes import recipe_of_run
 
     run = kfine.Run(finished_run)
