@@ -35,22 +35,6 @@ class Config(TrainingConfig):
         "A folder of class folders, a .csv or .jsonl manifest, tfds:NAME, or digits.",
         group="Data",
     )
-    validation_split: float = setting(
-        0.15,
-        "Share of the training images to validate on where the data has no such split.",
-        group="Data",
-        unit="fraction",
-        minimum=0.01,
-        maximum=0.8,
-    )
-    test_split: float = setting(
-        0.15,
-        "Share of the images to test on where the data has no such split.",
-        group="Data",
-        unit="fraction",
-        minimum=0.01,
-        maximum=0.8,
-    )
     image_size: int | None = setting(
         None,
         "Height and width that images are resized to: the preset's own, 96 for digits.",

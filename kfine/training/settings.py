@@ -142,6 +142,22 @@ class TrainingConfig:
         unit="GB",
         minimum=0,
     )
+    validation_split: float = setting(
+        0.15,
+        "Share of the training examples to validate on where the data has no such split.",
+        group="Data",
+        unit="fraction",
+        minimum=0.01,
+        maximum=0.8,
+    )
+    test_split: float = setting(
+        0.15,
+        "Share of the examples to test on where the data has no such split.",
+        group="Data",
+        unit="fraction",
+        minimum=0.01,
+        maximum=0.8,
+    )
     seed: int = setting(
         0,
         "Seed of splits, order, initial head weights, dropout and augmentation.",

@@ -17,22 +17,6 @@ class TextConfig(TrainingConfig):
     """Settings common to texts; the defaults are those of a small encoder."""
 
     data: str = setting("", "Where the examples are.", group="Data")
-    validation_split: float = setting(
-        0.15,
-        "Share of the training examples to validate on where the data has no such split.",
-        group="Data",
-        unit="fraction",
-        minimum=0.01,
-        maximum=0.8,
-    )
-    test_split: float = setting(
-        0.15,
-        "Share of the examples to test on where the data has no such split.",
-        group="Data",
-        unit="fraction",
-        minimum=0.01,
-        maximum=0.8,
-    )
     sequence_length: int | None = setting(
         None,
         "Tokens that an input is cut or padded to: what 99 of 100 training examples fit into, at "
