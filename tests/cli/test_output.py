@@ -64,7 +64,9 @@ def test_a_dry_run_as_json(
     monkeypatch.chdir(tmp_path)
     given = (*options({**tiny_settings, "epochs": 2, "unfreeze": "none"}), "--dry-run", "--quiet")
     said = kfine_command("fit", "--json", "image_classification", *given)
-    assert (said.status, said.err) == (0, "")
+    assert said.status == 0
+    # All that is not quiet: 21 examples to validate and to test on.
+    assert all("too few to tell much" in line for line in said.err.splitlines())
     assert len(json.loads(said.out)["stages"]) == 1
     assert not list(tmp_path.iterdir())
 
