@@ -72,6 +72,18 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def inherited(config_class: type, name: str, default: Any) -> Any:
+    """Declare an inherited setting again, with another default and all else as it was.
+
+    Args:
+        config_class: Where the setting is declared.
+        name: The setting.
+        default: As in `setting`.
+    """
+    (field,) = (one for one in dataclasses.fields(config_class) if one.name == name)
+    return dataclasses.field(default=default, metadata=field.metadata)
+
+
 def settings_of(config_class: type) -> list[Setting]:
     """List the settings of a dataclass made with `setting`, grouped by heading, own ones first."""
     hints = typing.get_type_hints(config_class)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kfine.config import setting
+from kfine.config import inherited, setting
 from kfine.models import presets
 from kfine.training.text_settings import TextConfig, resolve_text, text_space
 
@@ -59,14 +59,7 @@ class Config(TextConfig):
     longest_answer: int = setting(
         30, "Word pieces of the longest answer.", group="Data", unit="pieces", minimum=1
     )
-    epochs: int = setting(
-        6,
-        "Passes over the training data, all stages together.",
-        group="Training",
-        unit="epochs",
-        minimum=1,
-        maximum=10_000,
-    )
+    epochs: int = inherited(TextConfig, "epochs", 6)
 
 
 def resolve(config: Config) -> Config:

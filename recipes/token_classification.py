@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kfine.config import setting
+from kfine.config import inherited, setting
 from kfine.models import presets
 from kfine.training.text_settings import TextConfig, resolve_text, text_space
 
@@ -40,14 +40,7 @@ class Config(TextConfig):
         "A .conll or .jsonl file, or a folder with train, validation and test files of these.",
         group="Data",
     )
-    epochs: int = setting(
-        6,
-        "Passes over the training data, all stages together.",
-        group="Training",
-        unit="epochs",
-        minimum=1,
-        maximum=10_000,
-    )
+    epochs: int = inherited(TextConfig, "epochs", 6)
 
 
 def resolve(config: Config) -> Config:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ class Record:
         content: Gives the encoded image, where it lies inside a larger file.
         together: Equal for examples that no carved split may divide, such as those of a context.
         text: The text itself, where the example is one.
+        example: An example that holds its own answers, such as a question with its context.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Record:
     content: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
     together: str | None = field(default=None, compare=False, repr=False)
     text: str | None = field(default=None, compare=False, repr=False)
+    example: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -214,15 +214,25 @@ def _holds_tabs(table: Table) -> bool:
     return any("\t" in cell for row in table.rows for cell in row.cells.values() if cell)
 
 
-def _json_rows(path: Path, text: str, wanted: Sequence[str]) -> Iterator[Row]:
+def parsed_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    """What the lines of a JSONL file hold, with their numbers from 1; empty ones are skipped.
+
+    Raises:
+        DataError: A line is not JSON.
+    """
     # Not splitlines(): a label may hold U+2028, which JSON does not escape.
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
         try:
-            row = json.loads(content)
+            value = json.loads(content)
         except (ValueError, RecursionError):
             raise DataError(f"{path}, line {line}: not JSON; wanted one object a line") from None
+        yield line, value
+
+
+def _json_rows(path: Path, text: str, wanted: Sequence[str]) -> Iterator[Row]:
+    for line, row in parsed_lines(path, text):
         cells = {key.strip().lower(): row[key] for key in row} if isinstance(row, dict) else {}
         if not cells or any(name not in cells for name in wanted):
             keys = ", ".join(row) if isinstance(row, dict) else type(row).__name__

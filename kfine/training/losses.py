@@ -25,23 +25,31 @@ class TagAccuracy(keras.metrics.Mean):
         super().update_state(ops.cast(right, "float32"), sample_weight=counted)
 
 
+class _SmoothedLoss(keras.losses.Loss):
+    """A cross-entropy of numbers.
+
+    Args:
+        label_smoothing: Share of the target that is spread evenly over all classes.
+        **options: As Keras has them.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.label_smoothing = label_smoothing
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes an equal loss."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
 @keras.saving.register_keras_serializable("kfine")
-class TagLoss(keras.losses.Loss):
+class TagLoss(_SmoothedLoss):
     """Mean cross-entropy over the tokens of a batch; targets below 0 do not count.
 
     Targets are `(batch, length)` numbers of tags, predictions `(batch, length, tags)` logits.
 
-    Args:
-        label_smoothing: Share of the target that is spread evenly over all tags.
-        name: As Keras has it.
-        **options: As Keras has them.
+    The smoothing is over all tags.
     """
-
-    def __init__(
-        self, label_smoothing: float = 0.0, name: str = "tag_loss", **options: Any
-    ) -> None:
-        super().__init__(name=name, **options)
-        self.label_smoothing = label_smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each token, scaled so that the mean over all is that over those that count.
@@ -54,37 +62,20 @@ class TagLoss(keras.losses.Loss):
         share = ops.mean(counted)
         return losses / ops.maximum(share, keras.config.epsilon())
 
-    def get_config(self) -> dict[str, Any]:
-        """What makes an equal loss."""
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
-
 
 @keras.saving.register_keras_serializable("kfine")
-class SpanLoss(keras.losses.Loss):
+class SpanLoss(_SmoothedLoss):
     """Mean cross-entropy of the first and of the last piece over the positions of a row.
 
     Targets are `(batch, 2)` positions, predictions `(batch, length, 2)` logits.
 
-    Args:
-        label_smoothing: Share of the target that is spread evenly over all positions.
-        name: As Keras has it.
-        **options: As Keras has them.
+    The smoothing is over all positions.
     """
-
-    def __init__(
-        self, label_smoothing: float = 0.0, name: str = "span_loss", **options: Any
-    ) -> None:
-        super().__init__(name=name, **options)
-        self.label_smoothing = label_smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each row."""
         by_end = keras.ops.transpose(y_pred, (0, 2, 1))
         return keras.ops.mean(_smoothed(y_true, by_end, self.label_smoothing), axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes an equal loss."""
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
 def _smoothed(y_true: Any, logits: Any, smoothing: float) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from kfine.config import absolute_path, setting
+from kfine.config import absolute_path, inherited, setting
 from kfine.training.settings import TrainingConfig
 
 # KerasHub's task that text encoders are listed for.
@@ -39,21 +39,8 @@ class TextConfig(TrainingConfig):
         minimum=0,
         maximum=0.95,
     )
-    epochs: int = setting(
-        5,
-        "Passes over the training data, all stages together.",
-        group="Training",
-        unit="epochs",
-        minimum=1,
-        maximum=10_000,
-    )
-    learning_rate: float = setting(
-        0.002,
-        "Peak learning rate of the head.",
-        group="Training",
-        minimum=1e-8,
-        maximum=10,
-    )
+    epochs: int = inherited(TrainingConfig, "epochs", 5)
+    learning_rate: float = inherited(TrainingConfig, "learning_rate", 0.002)
     backbone_rate: float | None = setting(
         0.05,
         "Learning rate of the encoder layer nearest the head, as a fraction of the head's.",
@@ -61,15 +48,7 @@ class TextConfig(TrainingConfig):
         minimum=1e-6,
         maximum=10,
     )
-    min_steps: int = setting(
-        40,
-        "Least optimizer steps of an epoch: a small data set is passed over as often as that "
-        "takes.",
-        group="Training",
-        unit="steps",
-        minimum=1,
-        maximum=100_000,
-    )
+    min_steps: int = inherited(TrainingConfig, "min_steps", 40)
 
 
 AnyTextConfig = TypeVar("AnyTextConfig", bound=TextConfig)

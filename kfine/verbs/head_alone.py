@@ -7,7 +7,7 @@ from typing import Any
 
 from kfine.console import Console
 from kfine.verbs.fit import build_job
-from kfine.verbs.predictions import gain, interpreted, right_of
+from kfine.verbs.predictions import gain, predict_split, right_of
 from kfine.verbs.run import Run
 
 # A head on cached features takes a second per epoch.
@@ -45,14 +45,10 @@ def beside_head_alone(
 
 def _head_alone(run: Run, module: Any, own: Any, scored: Any) -> Any:
     """Predictions for the test split of a head that was trained alone."""
-    from kfine.data.pipeline import predict_rows
     from kfine.training.engine import run_stages
 
     quiet = Console(quiet=True)
     config = replace(run.config, unfreeze="none", epochs=EPOCHS, ema=0.0)
     job = build_job(module, config, own, quiet).job
     run_stages(job, checkpoints=None, console=quiet)
-    raw, test = run.preprocessing, scored.test
-    rows = raw.rows(test.inputs)
-    outputs = predict_rows(job.model, rows, raw.prepare, config.batch_size, raw.lengths(rows))
-    return interpreted(run, outputs, test.inputs[range(len(test))])
+    return predict_split(run, job.model, scored.test)

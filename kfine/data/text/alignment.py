@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -166,13 +166,7 @@ def align_labels(
         ValueError: A text has another number of tags than of tokens.
     """
     numbers = {name: number for number, name in enumerate(names)}
-    unknown = sorted({tag[2:] for of_text in tags for tag in of_text if tag not in numbers})
-    if unknown:
-        known = ", ".join(name[2:] for name in names if name.startswith("B-"))
-        raise DataError(
-            f"the model does not know the entity types {', '.join(unknown)}: it was trained on "
-            f"{known}"
-        )
+    check_known_tags((tag for of_text in tags for tag in of_text), names)
     lengths = [len(of_text) for of_text in tags]
     if lengths != rows.token_counts.tolist():
         raise ValueError(
@@ -186,6 +180,21 @@ def align_labels(
         of_tokens = np.array([numbers[tag] for tag in of_text], np.int32)
         labels[row, carrying] = of_tokens[rows.owners[row, carrying]]
     return labels
+
+
+def check_known_tags(tags: Iterable[str], names: Sequence[str]) -> None:
+    """Check that a model tells apart all tags.
+
+    Raises:
+        DataError: Naming the entity types that are not in `names`.
+    """
+    unknown = sorted({tag[2:] for tag in set(tags) - set(names)})
+    if unknown:
+        known = ", ".join(name[2:] for name in names if name.startswith("B-"))
+        raise DataError(
+            f"the model does not know the entity types {', '.join(unknown)}: it was trained on "
+            f"{known}"
+        )
 
 
 def read_tags(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kfine.data.records import SPLITS, printable, split_named
+from kfine.data.tables import parsed_lines
 from kfine.errors import DataError
 
 
@@ -112,13 +112,7 @@ def json_lines(
     Raises:
         DataError: A line is no JSON object, or lacks one of `keys`.
     """
-    for line, content in numbered_lines(text):
-        if not content.strip():
-            continue
-        try:
-            row = json.loads(content)
-        except (ValueError, RecursionError):
-            raise DataError(f"{path}, line {line}: not JSON; wanted one object a line") from None
+    for line, row in parsed_lines(path, text):
         check_keys(row, keys, f"{path}, line {line}", optional)
         yield line, row
 

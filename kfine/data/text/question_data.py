@@ -38,7 +38,7 @@ def load_questions(
     Raises:
         DataError: The source cannot be read, or no question of it can be used.
     """
-    source = _read(data, progress)
+    source = read_squad(data)
     return load_structured(
         data,
         source,
@@ -49,6 +49,7 @@ def load_questions(
         test_split=test_split,
         seed=seed,
         split_lists=split_lists,
+        progress=progress,
     )
 
 
@@ -56,20 +57,15 @@ def load_questions_for_evaluation(
     data: str, *, class_names: Sequence[str], progress: Progress | None = None
 ) -> Data:
     """Read questions to score a trained model on: one split, called test."""
-    source = _read(data, progress)
-    return load_structured_for_evaluation(data, source, source.questions, _QUESTIONS, class_names)
+    source = read_squad(data)
+    return load_structured_for_evaluation(
+        data, source, source.questions, _QUESTIONS, class_names, progress
+    )
 
 
 def _outcomes(source: QuestionSource) -> tuple[str, ...]:
     trained = [one for one in source.questions if one.split in (None, "train")]
     return ("answer", "no answer") if any(one.impossible for one in trained) else ("answer",)
-
-
-def _read(data: str, progress: Progress | None) -> QuestionSource:
-    source = read_squad(data)
-    if progress is not None:
-        progress(len(source.questions), len(source.questions))
-    return source
 
 
 def _content(one: Question) -> str:

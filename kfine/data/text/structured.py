@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from kfine.data.assembly import Examples, load_examples, load_test_examples
+from kfine.data.decoding import Progress
 from kfine.data.labelled import Data
 from kfine.data.records import Record, Source
 from kfine.data.text.rows import Texts
@@ -43,6 +44,7 @@ def load_structured(
     test_split: float,
     seed: int,
     split_lists: dict[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> Data:
     """Divide examples to train on.
 
@@ -56,6 +58,7 @@ def load_structured(
         test_split: The same for the test.
         seed: Decides which examples are carved.
         split_lists: What `Data.split_lists` of a former run gave.
+        progress: Called with (done, total) after the examples were read.
 
     Returns:
         Data whose `inputs` are the examples themselves, with their answers in them.
@@ -66,7 +69,7 @@ def load_structured(
     loaded = load_examples(
         data,
         _source(source, objects, kind),
-        partial(_examples, objects, kind),
+        partial(_examples, kind, progress),
         validation_split=validation_split,
         test_split=test_split,
         seed=seed,
@@ -77,18 +80,22 @@ def load_structured(
 
 
 def load_structured_for_evaluation(
-    data: str, source: Any, objects: Sequence[Any], kind: Kind, class_names: Sequence[str]
+    data: str,
+    source: Any,
+    objects: Sequence[Any],
+    kind: Kind,
+    class_names: Sequence[str],
+    progress: Progress | None = None,
 ) -> Data:
     """Examples to score a trained model on: one split, test; see `load_structured`."""
-    tests = [one for one in objects if one.split == "test"] or list(objects)
-    chosen = _source(source, objects, kind)
-    loaded = load_test_examples(data, chosen, partial(_examples, tests, kind), None)
+    read = partial(_examples, kind, progress)
+    loaded = load_test_examples(data, _source(source, objects, kind), read, None)
     return _named(loaded, class_names, kind)
 
 
 def _source(source: Any, objects: Sequence[Any], kind: Kind) -> Source:
     records = tuple(
-        Record(one.name, kind.stratum(one), one.split, together=kind.together(one))
+        Record(one.name, kind.stratum(one), one.split, together=kind.together(one), example=one)
         for one in objects
     )
     return Source(
@@ -96,12 +103,20 @@ def _source(source: Any, objects: Sequence[Any], kind: Kind) -> Source:
     )
 
 
-def _examples(objects: Sequence[Any], kind: Kind, records: Sequence[Record]) -> Examples:
-    def inputs(numbers: Sequence[int]) -> Texts:
-        return Texts(objects[number] for number in numbers)
+def _examples(kind: Kind, progress: Progress | None, records: Sequence[Record]) -> Examples:
+    contents = [kind.content(record.example) for record in records]
+    if progress is not None:
+        progress(len(records), len(records))
 
-    digests = [hashlib.sha256(kind.content(one).encode()).hexdigest() for one in objects]
-    return Examples(records, digests, inputs, together=[kind.together(one) for one in objects])
+    def inputs(numbers: Sequence[int]) -> Texts:
+        return Texts(records[number].example for number in numbers)
+
+    return Examples(
+        records,
+        [hashlib.sha256(content.encode()).hexdigest() for content in contents],
+        inputs,
+        together=[record.together or "" for record in records],
+    )
 
 
 def _named(data: Data, class_names: Sequence[str], kind: Kind) -> Data:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kfine.data.records import split_named
+from kfine.data.tables import Row, split_cell
 from kfine.data.text.bio import is_tag
 from kfine.data.text.files import json_lines, numbered_lines, read_text
 from kfine.errors import DataError
@@ -69,13 +69,7 @@ def read_jsonl(path: Path) -> Iterator[RawSentence]:
             )
         for tag in tags:
             _check_tag(path, line, tag)
-        written = row.get("split")
-        split = split_named(str(written)) if written else None
-        if written and not split:
-            raise DataError(
-                f"{path}, line {line}: the split {written!r} is none of train, validation and test"
-            )
-        yield RawSentence(line, split, tokens, tags)
+        yield RawSentence(line, split_cell(path, Row(line, row)), tokens, tags)
 
 
 def _check_tag(path: Path, line: int, tag: str) -> None:

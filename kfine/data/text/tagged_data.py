@@ -8,10 +8,10 @@ from typing import Any
 
 from kfine.data.decoding import Progress
 from kfine.data.labelled import Data
+from kfine.data.text.alignment import check_known_tags
 from kfine.data.text.bio import find_entities, tag_names
 from kfine.data.text.structured import Kind, load_structured, load_structured_for_evaluation
 from kfine.data.text.tagged import TaggedText, read_tagged
-from kfine.errors import DataError
 
 
 def load_tagged(
@@ -41,7 +41,6 @@ def load_tagged(
         DataError: The source cannot be read, or holds no entity.
     """
     source = read_tagged(data)
-    _say(progress, source.sentences)
     return load_structured(
         data,
         source,
@@ -52,6 +51,7 @@ def load_tagged(
         test_split=test_split,
         seed=seed,
         split_lists=split_lists,
+        progress=progress,
     )
 
 
@@ -64,21 +64,10 @@ def load_tagged_for_evaluation(
         DataError: It cannot be read, or has entities of a type that the model does not know.
     """
     source = read_tagged(data)
-    _say(progress, source.sentences)
-    unknown = sorted(set(tag_names(source.entity_types)) - set(class_names))
-    if unknown:
-        types = sorted({name[2:] for name in unknown})
-        known = ", ".join(name[2:] for name in class_names if name.startswith("B-"))
-        raise DataError(
-            f"the model does not know the entity types {', '.join(types)}: it was trained on "
-            f"{known}"
-        )
-    return load_structured_for_evaluation(data, source, source.sentences, _TAGGED, class_names)
-
-
-def _say(progress: Progress | None, sentences: Sequence[Any]) -> None:
-    if progress is not None:
-        progress(len(sentences), len(sentences))
+    check_known_tags(tag_names(source.entity_types), class_names)
+    return load_structured_for_evaluation(
+        data, source, source.sentences, _TAGGED, class_names, progress
+    )
 
 
 def _stratum(sentence: TaggedText) -> str:
