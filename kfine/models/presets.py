@@ -152,18 +152,30 @@ def check_text_preset(preset: Preset, sequence_length: int | None) -> None:
     if not config:
         return
     kind = str(config.get("class_name") or config.get("model_type") or "unknown")
-    settings = {**config, **config.get("config", {})}
+    settings = _backbone_settings(preset)
     if "vocabulary_size" not in settings and "vocab_size" not in settings:
         raise PresetError(
             f"The preset {preset.name!r} holds a {kind}, which does not take texts; use a text "
             "encoder, such as hf://sentence-transformers/all-MiniLM-L6-v2."
         )
-    most = settings.get("max_sequence_length") or settings.get("max_position_embeddings")
+    most = longest_text(preset)
     if sequence_length is not None and most and sequence_length > most:
         raise PresetError(
             f"The preset {preset.name!r} takes {most} tokens at most. "
             f"Received: sequence_length {sequence_length}"
         )
+
+
+def longest_text(preset: Preset) -> int | None:
+    """The number of tokens that a local preset has positions for, if it is limited."""
+    settings = _backbone_settings(preset)
+    return settings.get("max_sequence_length") or settings.get("max_position_embeddings")
+
+
+def _backbone_settings(preset: Preset) -> dict[str, Any]:
+    """KerasHub nests them below the class's name; Hugging Face does not."""
+    config = preset.read_json("config.json")
+    return {**config, **config.get("config", {})}
 
 
 def fixed_image_size(preset: Preset) -> int | None:

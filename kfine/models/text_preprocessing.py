@@ -21,7 +21,7 @@ from kfine.data.tokenizers.from_preset import (
     usable,
     write_tokenizer,
 )
-from kfine.models.presets import Preset
+from kfine.models.presets import Preset, longest_text
 
 MEDIUM = "text"
 # Where a run keeps its tokenizer.
@@ -193,7 +193,8 @@ def text_preprocessing(
     found = kind(read_tokenizer(preset, MOST_TOKENS))
     usable(preset, found.files)
     counts = [found.count(one) for one in texts[range(len(texts))]]
-    chosen = sequence_length or choose_sequence_length(counts, MOST_TOKENS)
+    most = min(MOST_TOKENS, longest_text(preset) or MOST_TOKENS)
+    chosen = sequence_length or choose_sequence_length(counts, most)
     cut = sum(count > chosen for count in counts)
     words = f"{chosen} tokens: {cut} of {len(counts)} training texts are cut"
     return found.with_sequence_length(chosen), f"{words} ({cut / len(counts):.1%})"

@@ -196,6 +196,15 @@ def refused(**settings: Any) -> str:
     return str(error.value)
 
 
+def test_the_chosen_length_is_one_that_the_preset_takes(
+    text_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = [f"{'fine film ' * n},good\n{'dull plot ' * n},bad" for n in range(30, 60)]
+    (tmp_path / "long.csv").write_text("\n".join(["text,label", *rows]))
+    prepared, _ = built(**{**text_settings, "data": str(tmp_path / "long.csv")})
+    assert prepared.built.preprocessing.sequence_length == 48, "all its positions"
+
+
 def test_presets_that_take_no_texts_are_refused(
     tiny_preset: str, tiny_text_preset: str, mood_texts: Path, tmp_path: Path
 ) -> None:
