@@ -73,7 +73,8 @@ def cache_entries() -> list[CacheEntry]:
                     path=about.parent,
                     about=read_json(about),
                     size_bytes=_size(about.parent),
-                    rows=sum(len(segment["ids"]) for segment in segments),
+                    # Two runs at once may both have written a row.
+                    rows=len({one for segment in segments for one in segment["ids"]}),
                     used=about.stat().st_mtime,
                 )
             )
