@@ -140,11 +140,10 @@ def fit_fold(path: Path, module: Any, config: Any, data: Any, console: Console) 
     from kfine.backend import load_backend
 
     load_backend()
-    from kfine.tuning.sharing import free_models
+    from kfine.tuning.sharing import memory_given_back
 
-    free_models()
     path.mkdir(parents=True, exist_ok=True)
-    with locked(path):
+    with locked(path), memory_given_back():
         if (path / "run.json").is_file():
             before = run.read("data.json")["fingerprint"]
             if before != data.fingerprint:

@@ -18,7 +18,7 @@ from kfine.tuning.log import TrialConsole
 from kfine.tuning.plan import Plan
 from kfine.tuning.pruning import Ending
 from kfine.tuning.records import SearchFolder, TrialRecord
-from kfine.tuning.sharing import free_models
+from kfine.tuning.sharing import memory_given_back
 from kfine.tuning.space import Space
 from kfine.verbs.fit import build_job, describe_run, train
 from kfine.verbs.folds import divide
@@ -154,12 +154,12 @@ class _Part:
             self._begin()
         elif self.run.model_path.is_file() and self.run.info()["status"] == "finished":
             return Run(self.run)
-        free_models()
-        prepared = build_job(self.bench.module, self.config, self.data, console)
-        if self._refused(prepared.built):
-            return None
-        self.ending.last_stage = len(prepared.job.stages) - 1
-        return train(self.run, prepared, console, plots=False, enough=self.ending)
+        with memory_given_back():
+            prepared = build_job(self.bench.module, self.config, self.data, console)
+            if self._refused(prepared.built):
+                return None
+            self.ending.last_stage = len(prepared.job.stages) - 1
+            return train(self.run, prepared, console, plots=False, enough=self.ending)
 
     def _refused(self, built: Any) -> bool:
         plan = self.bench.plan
