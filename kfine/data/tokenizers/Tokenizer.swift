@@ -321,12 +321,13 @@ final class Tokenizer {
         if let id = special(word) { return [token(id, word[...])] }
         let source = word.flatMap { letter in String(letter.scalar).utf8.map { (letter, byteLetters[Int($0)]) } }
         var symbols = source.map { $0.1 }
-        while true {
-            let pairs = symbols.indices.dropLast().compactMap { n in
-                ranks[symbols[n] + " " + symbols[n + 1]].map { (rank: $0, left: n) }
-            }
-            guard let best = pairs.min(by: { ($0.rank, $0.left) < ($1.rank, $1.left) }) else { break }
-            symbols.replaceSubrange(best.left...best.left + 1, with: [symbols[best.left] + symbols[best.left + 1]])
+        func rank(_ left: Int) -> Int { ranks[symbols[left] + " " + symbols[left + 1]] ?? .max }
+        var pairs = symbols.indices.dropLast().map(rank)
+        while let best = pairs.min(), best < .max {
+            let left = pairs.firstIndex(of: best)!
+            pairs.remove(at: left)
+            symbols[left] += symbols.remove(at: left + 1)
+            for beside in [left - 1, left] where pairs.indices.contains(beside) { pairs[beside] = rank(beside) }
         }
         var place = 0
         return symbols.compactMap { symbol in
