@@ -37,6 +37,13 @@ def test_package_data_patterns_match_files() -> None:
             assert list(ROOT.joinpath(*package.split(".")).glob(pattern)), (package, pattern)
 
 
+def test_every_template_is_installed() -> None:
+    exporting = ROOT / "kfine" / "exporting"
+    patterns = read_setup_cfg()["options.package_data"]["kfine.exporting"].split()
+    installed = {file for pattern in patterns for file in exporting.glob(pattern)}
+    assert set((exporting / "templates").rglob("*.txt")) <= installed
+
+
 def test_tools_check_the_oldest_python_that_is_supported() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     oldest = settings["project"]["requires-python"].removeprefix(">=").split(",")[0]

@@ -48,8 +48,9 @@ def snippets(
 
     Returns:
         File name -> text: `classify.py`, `Classifier.kt`, `Classifier.swift`, and for images
-        `classifier.js`; `find_entities.py` or `find_answer.py` alone for what stands inside
-        texts; empty for a tokenizer that the programs cannot run.
+        `classifier.js`; for what stands inside texts `find_entities.py` and `EntityFinder.*`,
+        or `find_answer.py` and `AnswerFinder.*`; empty for a tokenizer that the programs cannot
+        run.
     """
     if medium.programs is None:
         return {}

@@ -209,11 +209,6 @@ class Texts(Medium):
             "`snippets/` has programs for Android, iOS and Python, which use the programs in "
             f"`{FOLDER}/`;"
         )
-        if self.output is not CLASSES:
-            programs = (
-                "`snippets/` has a program for Python, which uses `tokenizer.py` in "
-                f"`{FOLDER}/`; for Android and iOS that folder has the tokenizer only;"
-            )
         if self.programs is None:
             programs = (
                 f"The tokenizer is the SentencePiece model `{description['model']}`, for which the "

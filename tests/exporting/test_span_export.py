@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 import re
@@ -232,23 +231,6 @@ print(*sorted({"kfine", "tensorflow", "keras"} & sys.modules.keys()))
     assert run_in(moved, check) == "4\n\n"
 
 
-@pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Any]:
-    """Loads a program of a bundle into this process."""
-
-    def load(path: Path) -> Any:
-        monkeypatch.setattr(sys, "path", [*sys.path])
-        monkeypatch.delitem(sys.modules, "tokenizer", raising=False)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.delitem(sys.modules, "tokenizer")
-        return module
-
-    return load
-
-
 PARTS = (
     "witty",
     "Film's",
@@ -344,7 +326,8 @@ def test_a_tagging_file_is_scored_as_its_run(
 def test_card_and_report_say_what_comes_out(tagging_bundle: Path, answering_bundle: Path) -> None:
     card = (tagging_bundle / "model_card.md").read_text()
     assert "Finds entities in texts, of 1 type: person." in card
-    assert "3 BIO tags, O, B-person, I-person" in card and "a program for Python" in card
+    assert "3 BIO tags, O, B-person, I-person" in card
+    assert "programs for Android, iOS and Python" in card
     assert "| entities in common with Keras (F1) |" in card
     report = json.loads((tagging_bundle / "report.json").read_text())
     assert report["preprocessing"]["output"]["axes"] == "pieces, tags"
@@ -355,6 +338,18 @@ def test_card_and_report_say_what_comes_out(tagging_bundle: Path, answering_bund
     with zipfile.ZipFile(answering_bundle / "model.tflite") as archive:
         stated = json.loads(archive.read("kfine.json"))["info"]
     assert stated["outcomes"] == ["answer", "no answer"]
+
+
+def test_bundles_have_programs_for_phones(tagging_bundle: Path, answering_bundle: Path) -> None:
+    for bundle, names, words in (
+        (tagging_bundle, ("EntityFinder", "find_entities"), '"O", "B-person", "I-person"'),
+        (answering_bundle, ("AnswerFinder", "find_answer"), '"answer", "no answer"'),
+    ):
+        phone, python = names
+        programs = {f"{phone}.kt", f"{phone}.swift", f"{python}.py"}
+        assert {one.name for one in (bundle / "snippets").iterdir()} == programs
+        assert f"listOf({words})" in (bundle / "snippets" / f"{phone}.kt").read_text()
+        assert f"[{words}]" in (bundle / "snippets" / f"{phone}.swift").read_text()
 
 
 def test_what_is_no_example_is_refused(tagging_bundle: Path, answering_bundle: Path) -> None:

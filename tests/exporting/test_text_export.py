@@ -137,7 +137,8 @@ print(len(golden["examples"]), *sorted({"kfine", "tensorflow", "keras"} & sys.mo
 def test_programs_for_phones_use_the_tokenizer_of_the_bundle(bundle: Path) -> None:
     kotlin = (bundle / "snippets" / "Classifier.kt").read_text()
     swift = (bundle / "snippets" / "Classifier.swift").read_text()
-    assert 'File(context.filesDir, "tokenizer")' in kotlin and '"tokenizer/$name"' in kotlin
+    assert 'context.assets.open("tokenizer/$name")' in kotlin
+    assert 'forResource: "tokenizer"' in swift
     assert 'listOf("bad", "good")' in kotlin and '["bad", "good"]' in swift
     assert "Data(buffer: $0)" in swift
 

@@ -18,13 +18,18 @@ class Encoding(
     val tokenIds: IntArray, val paddingMask: IntArray, val segmentIds: IntArray,
     /** Null where the model sees a special token or padding. */
     val tokens: List<Token?>,
+    /** How many tokens of the texts did not fit. */
+    val tokensCut: Int,
 )
 
-class Tokenizer(folder: File) {
+/** Takes the content of each file of the tokenizer, by its name. */
+class Tokenizer(read: (String) -> String) {
+    constructor(folder: File) : this({ File(folder, it).readText() })
+
     private data class Letter(val code: Int, val start: Int, val end: Int)
     private data class Pair(val rank: Int, val left: Int, val first: String, val second: String)
 
-    private val rules = JSONObject(File(folder, "tokenizer.json").readText())
+    private val rules = JSONObject(read("tokenizer.json"))
     private val kind: String = rules.getString("kind")
     private val vocabulary = HashMap<String, Int>()
     private val ranks = HashMap<String, Int>()
@@ -36,13 +41,13 @@ class Tokenizer(folder: File) {
     init {
         require(rules.getString("format") == "kfine-tokenizer-1") { "Unknown tokenizer format." }
         require(kind == "wordpiece" || kind == "bpe") { "This file does not read a $kind tokenizer." }
-        val text = File(folder, rules.getString("vocabulary")).readText()
+        val text = read(rules.getString("vocabulary"))
         if (kind == "wordpiece") {
             text.removeSuffix("\n").split("\n").forEachIndexed { id, line -> vocabulary[line.trimEnd()] = id }
         } else {
             val json = JSONObject(text)
             json.keys().forEach { vocabulary[it] = json.getInt(it) }
-            File(folder, rules.getString("merges")).readLines()
+            read(rules.getString("merges")).lines()
                 .filter { it.isNotEmpty() && "#version:" !in it }
                 .forEachIndexed { rank, line -> ranks[line.trimEnd()] = rank }
         }
@@ -92,6 +97,7 @@ class Tokenizer(folder: File) {
             rows.map { if (it.first == padding) 0 else 1 }.toIntArray(),
             rows.map { it.second }.toIntArray(),
             rows.map { it.third },
+            segments.sumOf { it.size } - kept.sum(),
         )
     }
 
@@ -161,8 +167,11 @@ class Tokenizer(folder: File) {
     /** Normalises in parts that cannot influence each other, so that each letter keeps its span. */
     private fun normalized(word: List<Letter>, form: Normalizer2): List<Letter> {
         val parts = ArrayList<ArrayList<Letter>>()
+        fun apart(letter: Letter) = form.hasBoundaryBefore(letter.code) ||
+            UCharacter.getCombiningClass(letter.code) == 0 &&
+            form.normalize(join(parts.last() + letter)) == form.normalize(join(parts.last())) + join(listOf(letter))
         for (letter in word) {
-            if (parts.isEmpty() || form.hasBoundaryBefore(letter.code)) parts.add(ArrayList())
+            if (parts.isEmpty() || apart(letter)) parts.add(ArrayList())
             parts.last().add(letter)
         }
         return parts.flatMap { part ->
@@ -177,7 +186,8 @@ class Tokenizer(folder: File) {
             letters(if (letter.code in categories) to else form.normalize(to))
                 .map { Letter(it.code, letter.start, letter.end) }
         }
-        return normalized(mapped, Normalizer2.getNFCInstance())
+        val composed = Normalizer2.getNFCInstance()
+        return if (composed.isNormalized(join(mapped))) mapped else normalized(mapped, composed)
     }
 
     private fun wordPieces(original: List<Letter>): List<Token> {

@@ -15,6 +15,8 @@ struct Encoding {
     var tokenIds: [Int] = [], paddingMask: [Int] = [], segmentIds: [Int] = []
     /// Nil where the model sees a special token or padding.
     var tokens: [Token?] = []
+    /// How many tokens of the texts did not fit.
+    var tokensCut = 0
 }
 
 final class Tokenizer {
@@ -95,7 +97,7 @@ final class Tokenizer {
             }
         }
         let padding = lookUp(rules["padding"] as? String ?? "") ?? 0
-        var encoding = Encoding()
+        var encoding = Encoding(tokensCut: segments.reduce(0) { $0 + $1.count } - kept.reduce(0, +))
         func add(_ id: Int, _ segment: Int, _ token: Token?) {
             encoding.tokenIds.append(id)
             encoding.paddingMask.append(id == padding ? 0 : 1)
@@ -209,13 +211,27 @@ final class Tokenizer {
             if categories[scalar.value] != nil {
                 text = folds[scalar.value] ?? text
             } else {
-                text = text.precomposedStringWithCompatibilityMapping.folding(options: .caseInsensitive, locale: nil)
+                text = text.precomposedStringWithCompatibilityMapping.unicodeScalars.map(caseFolded).joined()
                     .precomposedStringWithCompatibilityMapping
                 text.unicodeScalars.removeAll { $0.properties.isDefaultIgnorableCodePoint }
             }
             return text.unicodeScalars.map { Letter(scalar: $0, start: letter.start, end: letter.end) }
         }
+        let text = join(mapped)
+        if same(text, text.precomposedStringWithCanonicalMapping) { return mapped }
         return normalized(mapped) { $0.precomposedStringWithCanonicalMapping }
+    }
+
+    /// Unicode's full case folding, for which Foundation's leaves out Cherokee and newer Cyrillic.
+    private func caseFolded(_ scalar: Unicode.Scalar) -> String {
+        func map(_ text: String, _ to: KeyPath<Unicode.Scalar.Properties, String>) -> String {
+            text.unicodeScalars.map { $0.properties[keyPath: to] }.joined()
+        }
+        switch scalar.value {
+        case 0x131: return "ı"
+        case 0x13A0...0x13FD, 0xAB70...0xABBF: return scalar.properties.uppercaseMapping
+        default: return map(map(scalar.properties.lowercaseMapping, \.uppercaseMapping), \.lowercaseMapping)
+        }
     }
 
     private func wordPieces(_ original: [Letter]) -> [Token] {
@@ -305,12 +321,13 @@ final class Tokenizer {
         if let id = special(word) { return [token(id, word[...])] }
         let source = word.flatMap { letter in String(letter.scalar).utf8.map { (letter, byteLetters[Int($0)]) } }
         var symbols = source.map { $0.1 }
-        while true {
-            let pairs = symbols.indices.dropLast().compactMap { n in
-                ranks[symbols[n] + " " + symbols[n + 1]].map { (rank: $0, left: n) }
-            }
-            guard let best = pairs.min(by: { ($0.rank, $0.left) < ($1.rank, $1.left) }) else { break }
-            symbols.replaceSubrange(best.left...best.left + 1, with: [symbols[best.left] + symbols[best.left + 1]])
+        func rank(_ left: Int) -> Int { ranks[symbols[left] + " " + symbols[left + 1]] ?? .max }
+        var pairs = symbols.indices.dropLast().map(rank)
+        while let best = pairs.min(), best < .max {
+            let left = pairs.firstIndex(of: best)!
+            pairs.remove(at: left)
+            symbols[left] += symbols.remove(at: left + 1)
+            for beside in [left - 1, left] where pairs.indices.contains(beside) { pairs[beside] = rank(beside) }
         }
         var place = 0
         return symbols.compactMap { symbol in

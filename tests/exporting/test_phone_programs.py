@@ -1,0 +1,217 @@
+"""What a bundle's Kotlin and Swift find is what its Python finds.
+
+Needs kotlinc and java, or swiftc: who changes a program for phones runs these tests with them.
+`phone/` stands in for Android, its ICU and LiteRT.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kfine.data.tokenizers import TokenizerFiles, from_preset
+from kfine.data.tokenizers.standalone import _byte_chars, load
+from kfine.exporting.snippets import snippets
+from kfine.exporting.texts import Texts
+from kfine.models.text_kinds import TokenPreprocessing, WindowPreprocessing
+
+PHONE = Path(__file__).parent / "phone"
+LENGTH = 32
+TAGS = ("O", "B-person", "I-person", "B-place", "I-place")
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+PIECES = "witty fi ##ne film ' s - @ the … é 漢 👍 ß https : / a . b 2 ##2 u ##\u0308 ꭰ Ꭰ в \u034f"
+PARTS = "witty Film's fine-plot @the 'LL 22 https://a.b/c?d … é e\u0301 u\u0308 ẞ İ ﬁ Ⅷ ² ６ ꭰ Ꭰ ᲀ"
+PARTS += " 漢字 👍🏽 ❤\ufe0f a\u034fb \u200b \x01 \n \t \xa0 \u3000 [SEP] <s> " + "x" * 120
+
+
+@dataclass(frozen=True)
+class Program:
+    """Compiled programs, and the bundle that they are of."""
+
+    command: list[str]
+    bundle: Path
+    utf16: bool
+
+    def run(self, finder: str, cases: list[dict[str, Any]], bundle: Path | None = None) -> Any:
+        """The ids that the model was given for each case, and what was found."""
+        command = [*self.command, finder, str(bundle or self.bundle)]
+        lines = "".join(json.dumps(case, ensure_ascii=False) + "\n" for case in cases)
+        done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        # Only a line feed ends a line; a text has other signs that Python would cut at.
+        return [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+
+    def place(self, text: str, character: int) -> int:
+        """A place in a text as the program counts it."""
+        return len(text[:character].encode("utf-16-le")) // 2 if self.utf16 else character
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of both kinds, with one tokenizer, and a model that is labels only."""
+    folder = tmp_path_factory.mktemp("bundle")
+    unicode = json.loads(Path(from_preset.__file__).with_name("unicode.json").read_text("utf-8"))
+    description = {
+        "format": from_preset.FORMAT,
+        "kind": "wordpiece",
+        "class": "BertTokenizer",
+        "sequence_length": LENGTH,
+        "truncate": "round_robin",
+        "segment_ids": True,
+        "vocabulary": "vocabulary.txt",
+        **from_preset._word_piece_rules({"lowercase": True}),
+        "unicode": unicode,
+    }
+    vocabulary = "\n".join([*SPECIALS, *PIECES.split()])
+    files = TokenizerFiles(description, {"vocabulary.txt": vocabulary.encode()})
+    (folder / "snippets").mkdir()
+    windows = WindowPreprocessing(files, longest_answer=4)
+    for preprocessing, names in (
+        (TokenPreprocessing(files), TAGS),
+        (windows, ("answer", "no answer")),
+    ):
+        medium = Texts(preprocessing)
+        medium.write_programs(folder)
+        for name, text in snippets(medium, names).items():
+            (folder / "snippets" / name).write_text(text, encoding="utf-8")
+    with zipfile.ZipFile(folder / "model.tflite", "w") as archive:
+        archive.writestr("labels.txt", "\n".join(TAGS))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bpe_bundle(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer of bytes alone, with a few merges."""
+    rules = json.loads((bundle / "tokenizer" / "tokenizer.json").read_text(encoding="utf-8"))
+    rules |= from_preset._byte_pair_rules("RobertaTokenizer", {"add_prefix_space": True})
+    rules |= {"kind": "bpe", "vocabulary": "vocabulary.json", "merges": "merges.txt"}
+    merges = ("t h", "th e", "Ġ the", "w i", "t t", "wi tt", "Ã ©", "Ġ f", "Ġ Ġ", "x x", "xx xx")
+    joined = [one.replace(" ", "") for one in merges]
+    vocabulary = ["<s>", "<pad>", "</s>", "<mask>", *_byte_chars(), *joined]
+    ids = {token: number for number, token in enumerate(vocabulary)}
+    files = {"vocabulary.json": json.dumps(ids), "merges.txt": "\n".join(merges)}
+    folder = tmp_path_factory.mktemp("bytes")
+    written = TokenizerFiles(rules, {name: text.encode() for name, text in files.items()})
+    from_preset.write_tokenizer(written, folder / "tokenizer")
+    return folder
+
+
+def compile_kotlin(bundle: Path) -> list[str]:
+    sources = [bundle / "tokenizer" / "Tokenizer.kt", *(bundle / "snippets").glob("*.kt")]
+    jar = bundle / "phone.jar"
+    command = ["kotlinc", "-Werror", *sources, *PHONE.glob("*.kt"), "-include-runtime", "-d", jar]
+    build(command)
+    return ["java", "-jar", str(jar)]
+
+
+def compile_swift(bundle: Path) -> list[str]:
+    # Bundle.main is the folder of the program.
+    library, program = bundle / "libTensorFlowLite.a", bundle / "phone"
+    module = ["-emit-library", "-static", "-parse-as-library", "-emit-module"]
+    module += ["-emit-module-path", str(bundle / "TensorFlowLite.swiftmodule")]
+    source = PHONE / "TensorFlowLite.swift"
+    build(["swiftc", *module, "-module-name", "TensorFlowLite", "-o", library, source])
+    sources = [bundle / "tokenizer" / "Tokenizer.swift", *(bundle / "snippets").glob("*.swift")]
+    linked = ["-I", bundle, "-L", bundle, "-lTensorFlowLite"]
+    build(["swiftc", *linked, "-o", program, *sources, PHONE / "main.swift"])
+    return [str(program)]
+
+
+def build(command: list[Any]) -> None:
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module", params=["kotlinc", "swiftc"])
+def phone(request: pytest.FixtureRequest, bundle: Path) -> Program:
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not on the PATH")
+    kotlin = request.param == "kotlinc"
+    return Program((compile_kotlin if kotlin else compile_swift)(bundle), bundle, kotlin)
+
+
+def texts(count: int, seed: int) -> list[str]:
+    chance = np.random.default_rng(seed)
+    parts = [*PARTS.split(" "), *" " * 12]
+    return ["".join(chance.choice(parts, chance.integers(0, 30))) for _ in range(count)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe"])
+def test_a_phone_reads_texts_as_python_does(
+    phone: Program, bundle: Path, bpe_bundle: Path, kind: str
+) -> None:
+    folder = bundle if kind == "wordpiece" else bpe_bundle
+    tokenizer = load(folder / "tokenizer")
+    pairs = [texts(2, seed)[: 1 + seed % 2] for seed in range(300)]
+    found = phone.run("tokens", [{"texts": pair, "values": []} for pair in pairs], folder)
+    for pair, (ids, spans) in zip(pairs, found, strict=True):
+        right = tokenizer.pack([tokenizer.tokenize(text) for text in pair])
+        rows = zip(right.segment_ids, right.offsets, strict=True)
+        expected = [[phone.place(pair[n], one) for one in span or ()] for n, span in rows]
+        assert (ids, spans) == (right.token_ids, expected), pair
+
+
+@pytest.mark.slow
+def test_a_phone_finds_the_entities_that_python_finds(
+    phone: Program, program: Callable[[Path], Any]
+) -> None:
+    module = program(phone.bundle / "snippets" / "find_entities.py")
+    chance, cases, expected = np.random.default_rng(0), [], []
+    for text in texts(500, seed=0):
+        # Whole numbers, so that tags are often as sure as another.
+        values = chance.integers(0, 9, (LENGTH, len(TAGS))).astype(np.float32)
+        module.run = lambda _, values=values: values
+        cases.append({"texts": [text], "values": values.ravel().tolist()})
+        expected.append(module.find(text))
+    assert sum(map(len, expected)) > 1000
+    for case, (_, found), right in zip(cases, phone.run("entities", cases), expected, strict=True):
+        (text,) = case["texts"]
+        rows = [
+            [one["type"], *(phone.place(text, one[end]) for end in ("start", "end"))]
+            for one in right
+        ]
+        assert [one[:3] for one in found] == rows, text
+        assert [one[3:] for one in found] == [[one["probability"], one["text"]] for one in right]
+
+
+@pytest.mark.slow
+def test_a_phone_finds_the_answer_that_python_finds(
+    phone: Program, program: Callable[[Path], Any]
+) -> None:
+    module = program(phone.bundle / "snippets" / "find_answer.py")
+    chance, cases, expected = np.random.default_rng(0), [], []
+    for text in texts(500, seed=1):
+        values = chance.integers(-3, 4, (LENGTH, 2)).astype(np.float32)
+        values[0] = chance.integers(-1, 4)
+        module.run = lambda _, values=values: values
+        try:
+            expected.append(module.find("the film is", text[:40]))
+        except ValueError:
+            continue
+        cases.append({"texts": ["the film is", text[:40]], "values": values.ravel().tolist()})
+    nothing = sum(one is None for one in expected)
+    assert len(expected) > 300 and 50 < nothing < len(expected) - 50
+    for case, (_, found), right in zip(cases, phone.run("answer", cases), expected, strict=True):
+        text = case["texts"][1]
+        rows = [
+            [*(phone.place(text, one[end]) for end in ("start", "end")), one["score"], one["text"]]
+            for one in [right] * (right is not None)
+        ]
+        assert found == rows, text
+
+
+@pytest.mark.slow
+def test_a_phone_refuses_a_context_that_is_cut(phone: Program) -> None:
+    case = {"texts": ["the film is", "a film " * LENGTH], "values": []}
+    with pytest.raises(AssertionError, match=r"(?i)context ?(is )?too ?long"):
+        phone.run("answer", [case])
