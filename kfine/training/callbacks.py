@@ -107,12 +107,17 @@ class BestWeights(keras.callbacks.Callback):
         variables: What it keeps.
         patience: Epochs without a lower loss before it stops; 0 never stops.
         stop_from: First epoch, counted from 0, in which it may stop (that of the last stage).
+        choose: Whether there are enough validation examples to tell epochs apart; without, it
+            keeps the last epoch and never stops.
     """
 
-    def __init__(self, variables: Sequence[Any], *, patience: int, stop_from: int) -> None:
+    def __init__(
+        self, variables: Sequence[Any], *, patience: int, stop_from: int, choose: bool = True
+    ) -> None:
         super().__init__()
         self.variables = variables
-        self.patience = patience
+        self.patience = patience if choose else 0
+        self.choose = choose
         self.stop_from = stop_from
         self.value = math.inf
         self.epoch = -1
@@ -123,7 +128,8 @@ class BestWeights(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Compare this epoch's validation loss with the best so far."""
         value = float((logs or {})["val_loss"])
-        if value < self.value or self.weights is None:
+        better = value < self.value if self.choose else math.isfinite(value)
+        if better or self.weights is None:
             self.value, self.epoch, self.waited = value, epoch, 0
             self.weights = evaluated_weights(self.variables, self.model.optimizer)
         elif epoch >= self.stop_from:

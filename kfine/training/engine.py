@@ -29,6 +29,9 @@ from kfine.training.proof import check_movement, group_digests
 from kfine.training.settings import TrainingConfig
 from kfine.training.unfreezing import Stage, stage_at
 
+# Of fewer validation examples the loss differs between epochs by chance alone.
+LEAST_TO_CHOOSE = 20
+
 
 @dataclass
 class Job:
@@ -129,11 +132,15 @@ def run_stages(
         RunError: The checkpoint does not belong to these weights, or cannot be written.
     """
     features = features or Features(job, console)
+    held = len(job.validation)
     best = BestWeights(
         job.changing(),
         patience=job.config.early_stopping,
         stop_from=job.stages[-1].first_epoch,
+        choose=held >= LEAST_TO_CHOOSE,
     )
+    if not best.choose:
+        console.say(f"{held} validation examples cannot tell epochs apart: the last one is kept")
     state = _resume(job, best, checkpoints) if checkpoints else None
     first = stage_at(job.stages, state.epochs_done - 1).index if state else 0
     state = state or Checkpoint(0, [], {}, best.state())

@@ -13,7 +13,7 @@ from kfine.training.callbacks import BestWeights
 from kfine.training.engine import run_stages
 
 
-def fed(losses: list[float], **options: int) -> tuple[BestWeights, int]:
+def fed(losses: list[float], **options: Any) -> tuple[BestWeights, int]:
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     best = BestWeights(model.weights, **options)
     model.compile("sgd", "mse")
@@ -43,6 +43,11 @@ def test_no_patience_never_stops() -> None:
 def test_a_loss_that_is_nan_does_not_replace_a_number() -> None:
     best, _ = fed([1.0, float("nan"), 2.0], patience=0, stop_from=0)
     assert best.epoch == 0
+
+
+def test_too_few_examples_to_choose_by_keep_the_last_epoch() -> None:
+    best, epochs = fed([1.0, 2.0, 3.0, float("nan")], patience=1, stop_from=0, choose=False)
+    assert (best.epoch, epochs, best.stopped) == (2, 4, False)
 
 
 def test_the_model_ends_with_the_weights_that_validation_scored_best(
