@@ -50,7 +50,7 @@ from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
 @click.option(
     "--calibration",
     type=click.IntRange(2),
-    default=120,
+    default=400,
     show_default=True,
     metavar="EXAMPLES",
     help="Training examples that calibrate integers, balanced over the classes.",
