@@ -347,7 +347,7 @@ def test_bundles_have_programs_for_phones(tagging_bundle: Path, answering_bundle
     ):
         phone, python = names
         programs = {f"{phone}.kt", f"{phone}.swift", f"{python}.py"}
-        assert {one.name for one in (bundle / "snippets").iterdir()} == programs
+        assert {one.name for one in (bundle / "snippets").glob("*.*")} == programs
         assert f"listOf({words})" in (bundle / "snippets" / f"{phone}.kt").read_text()
         assert f"[{words}]" in (bundle / "snippets" / f"{phone}.swift").read_text()
 
