@@ -75,9 +75,9 @@ class RunFolder(Folder):
             RunError: It never finished; says how to finish it.
         """
         if not self.model_path.is_file():
-            removed = self.info().get("model", "")
-            if removed:
-                raise RunError(f"The run {self.path} has no model.keras any more ({removed}).")
+            reason = self.info().get("model", "")
+            if reason:
+                raise RunError(f"The run {self.path} has no model.keras: it was {reason}.")
             raise RunError(
                 f"The run {self.path} has not finished: it has no model.keras; "
                 f"finish it with `kfine fit --resume {self.path}`."

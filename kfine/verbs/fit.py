@@ -195,6 +195,7 @@ def train(
     *,
     plots: bool = True,
     enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
+    unsaved: Callable[[dict[str, Any]], str] | None = None,
 ) -> Run:
     """Train a described run to its end, from its newest checkpoint if it has one.
 
@@ -204,6 +205,8 @@ def train(
         console: Hears of the progress.
         plots: Draw the learning curves.
         enough: Told the history after each epoch, says whether training may end there.
+        unsaved: Told the scores of the best epoch, says why the model is not worth a file; the
+            empty text saves it.
     """
     from kfine.evaluation.plots import learning_curves_png
     from kfine.training.checkpoints import Checkpoints
@@ -236,7 +239,12 @@ def train(
         console.say(f"stopped; continue later with: kfine fit --resume {folder.path}")
         raise
     release(job.model)
-    _save_model(folder, job.model)
+    kept = history[best.epoch]
+    reason = unsaved(kept) if unsaved else ""
+    if reason:
+        folder.update(model=reason)
+    else:
+        _save_model(folder, job.model)
     folder.write("history.json", history)
     if plots:
         learning_curves_png(
@@ -244,7 +252,6 @@ def train(
             history,
             [(stage.first_epoch + 1, stage_span(job.groups, stage)) for stage in job.stages],
         )
-    kept = history[best.epoch]
     folder.update(status="finished", finished=now(), best_epoch=best.epoch + 1, validation=kept)
     console.say(
         f"kept the weights of epoch {best.epoch + 1}: "

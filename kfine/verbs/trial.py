@@ -159,7 +159,26 @@ class _Part:
             if self._refused(prepared.built):
                 return None
             self.ending.last_stage = len(prepared.job.stages) - 1
-            return train(self.run, prepared, console, plots=False, enough=self.ending)
+            return train(
+                self.run,
+                prepared,
+                console,
+                plots=False,
+                enough=self.ending,
+                unsaved=self._unsaved,
+            )
+
+    def _unsaved(self, scores: Mapping[str, Any]) -> str:
+        """Why the weights are not written: what is not among the best now never will be."""
+        bench, keep = self.bench, self.bench.plan.keep
+        if bench.plan.folds:
+            return ""  # ranked by the mean of all folds
+        sign = -1.0 if bench.direction == "max" else 1.0
+        value = sign * {**scores, **self.costs}[bench.objective]
+        found = [one.scores[bench.objective] for one in bench.folder.records() if one.scored]
+        if sum(sign * one < value for one in found) < keep:
+            return ""
+        return f"not saved, since it is not among the best {keep} trials of its search"
 
     def _refused(self, built: Any) -> bool:
         plan = self.bench.plan
