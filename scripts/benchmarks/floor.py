@@ -22,7 +22,8 @@ import tensorflow as tf  # noqa: E402
 from kfine.models.cutting import cut_model, joined_trunk  # noqa: E402
 from kfine.training.engine import Job  # noqa: E402
 from kfine.training.freezing import apply_stage  # noqa: E402
-from kfine.verbs.fit import build_job, load_data, prepare  # noqa: E402
+from kfine.verbs.data import load_data  # noqa: E402
+from kfine.verbs.fit import build_job, prepare  # noqa: E402
 
 Batches = list[tuple[tf.Tensor, ...]]
 

@@ -24,8 +24,9 @@ import PIL.Image  # noqa: E402, F401
 
 import kfine.evaluation.plots  # noqa: E402
 import kfine.training.engine  # noqa: E402, F401
-from kfine.verbs.evaluate import predict_split  # noqa: E402
-from kfine.verbs.fit import fit, load_data_of_run  # noqa: E402
+from kfine.verbs.data import load_data_of_run  # noqa: E402
+from kfine.verbs.fit import fit  # noqa: E402
+from kfine.verbs.predictions import predict_split  # noqa: E402
 from kfine.verbs.recipes import recipe_of_run  # noqa: E402
 
 
