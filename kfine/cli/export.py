@@ -9,7 +9,14 @@ import click
 from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
 from kfine.console import format_bytes
 from kfine.errors import GateRefused
-from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
+from kfine.exporting.choices import (
+    AUTO,
+    BUNDLE,
+    CALIBRATION_EXAMPLES,
+    FORMATS,
+    INPUTS,
+    QUANTIZE,
+)
 
 
 @click.command("export")
@@ -50,7 +57,7 @@ from kfine.exporting.choices import AUTO, BUNDLE, FORMATS, INPUTS, QUANTIZE
 @click.option(
     "--calibration",
     type=click.IntRange(2),
-    default=400,
+    default=CALIBRATION_EXAMPLES,
     show_default=True,
     metavar="EXAMPLES",
     help="Training examples that calibrate integers, balanced over the classes.",

@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 
 from kfine.errors import ExportError
-
-# The more photos, the better an EfficientNet-Lite0 agreed with Keras (docs/benchmarks.md); beyond
-# these the time grows and nothing else.
-CALIBRATION_EXAMPLES = 400
+from kfine.exporting.choices import CALIBRATION_EXAMPLES
 
 
 @dataclass(frozen=True)

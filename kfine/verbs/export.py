@@ -10,6 +10,7 @@ from kfine.errors import ConfigError, DataError, GateRefused
 from kfine.exporting.choices import (
     AUTO,
     BUNDLE,
+    CALIBRATION_EXAMPLES,
     FORMATS,
     INPUTS,
     QUANTIZE,
@@ -35,7 +36,7 @@ def export(
     max_drop: float = 0.01,
     max_size: str | float | None = None,
     max_latency: str | float | None = None,
-    calibration: int = 120,
+    calibration: int = CALIBRATION_EXAMPLES,
     allow_refused: bool = False,
     console: Console | None = None,
 ) -> Any:

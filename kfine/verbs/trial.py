@@ -17,7 +17,7 @@ from kfine.runs.lock import locked
 from kfine.tuning.log import TrialConsole
 from kfine.tuning.plan import Plan
 from kfine.tuning.pruning import Ending
-from kfine.tuning.records import SearchFolder, TrialRecord
+from kfine.tuning.records import SearchFolder, TrialRecord, ranked
 from kfine.tuning.sharing import memory_given_back
 from kfine.tuning.space import Space
 from kfine.verbs.fit import build_job, describe_run, train
@@ -173,10 +173,9 @@ class _Part:
         bench, keep = self.bench, self.bench.plan.keep
         if bench.plan.folds:
             return ""  # ranked by the mean of all folds
-        sign = -1.0 if bench.direction == "max" else 1.0
-        value = sign * {**scores, **self.costs}[bench.objective]
-        found = [one.scores[bench.objective] for one in bench.folder.records() if one.scored]
-        if sum(sign * one < value for one in found) < keep:
+        # In front: of equal trials it may be the one that keeps its weights.
+        own = TrialRecord("", {}, "completed", scores={**scores, **self.costs})
+        if own in ranked([own, *bench.folder.records()], bench.objective, bench.direction)[:keep]:
             return ""
         return f"not saved, since it is not among the best {keep} trials of its search"
 
