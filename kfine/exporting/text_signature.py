@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kfine.data.text.windows import LONGEST_QUESTION
 from kfine.errors import MissingPackage
 from kfine.exporting.medium import Signature
 
 if TYPE_CHECKING:
     import keras
 
-    from kfine.data.tokenizers import TokenizerFiles
+    from kfine.exporting.graph_tokenizer import GraphTokenizer
+    from kfine.models.text_kinds import WindowPreprocessing
     from kfine.models.text_preprocessing import TextPreprocessing
 
 SIGNATURE = "serve_text"
 PACKAGE = "tensorflow_text"
+# `split_words` in the syntax of RE2, whose classes know ASCII alone.
+_SPACE = r"[\s\p{Z}\x{85}\x{1C}-\x{1F}]"
+_WORD = (
+    r"https?://[^\s\p{Z}\x{85}\x{1C}-\x{1F}]+|[@#]?[\p{L}\p{N}_]+"
+    r"|[^\p{L}\p{N}_\s\p{Z}\x{85}\x{1C}-\x{1F}]"
+)
 
 
 def text_signature(
     inference: keras.Model, preprocessing: TextPreprocessing
 ) -> dict[str, Signature]:
-    """The signature `serve_text`: strings `(batch,)` to probabilities, each string one text.
+    """The signature `serve_text`, which takes strings.
+
+    For classes: `text` `(batch,)`, each string one text, to their probabilities. For tags and
+    spans see `_tags` and `_answers`.
 
     Args:
         inference: What `text_inference_model` returned.
-        preprocessing: Its tokenizer and length.
+        preprocessing: Its tokenizer, length and kind.
 
     Returns:
         Name -> signature; empty where `tensorflow-text` is not installed.
@@ -37,72 +47,150 @@ def text_signature(
         return {}
     import tensorflow as tf
 
-    encode = graph_tokenizer(preprocessing)
-    (output,) = inference.output_names
+    from kfine.exporting.graph_tokenizer import GraphTokenizer
 
-    def serve(text: Any) -> dict[str, Any]:
-        return {output: inference(encode(text), training=False)}
-
-    inputs = [tf.TensorSpec((None,), tf.string, name="text")]
+    make, names = _KINDS[preprocessing.kind]
+    serve = make(inference, GraphTokenizer(preprocessing), preprocessing)
+    inputs = [tf.TensorSpec((None,), tf.string, name=name) for name in names]
     return {SIGNATURE: Signature(serve, inputs, requires=PACKAGE)}
 
 
-def graph_tokenizer(preprocessing: TextPreprocessing) -> Any:
-    """KerasHub's tokenizer and packing as a function for a TensorFlow graph.
+def _classes(
+    inference: keras.Model, tokenizer: GraphTokenizer, preprocessing: Any
+) -> Callable[..., dict[str, Any]]:
+    (output,) = inference.output_names
 
-    Returns:
-        From strings `(batch,)` to int32 ids `(batch, sequence length)`.
+    def serve(text: Any) -> dict[str, Any]:
+        return {output: inference(tokenizer.encode(text), training=False)}
+
+    return serve
+
+
+def _tags(
+    inference: keras.Model, tokenizer: GraphTokenizer, preprocessing: Any
+) -> Callable[..., dict[str, Any]]:
+    """From `text` `(batch,)` to the words of each text and the probabilities of their tags.
+
+    Gives `words` `(batch, words)`, padded with empty strings, their `start` and `end` in
+    characters, and `probabilities` `(batch, words, tags)` of each word's first piece; all 0 for a
+    word that does not fit into the model's length, or has no piece.
     """
-    import keras_hub
+    import tensorflow as tf
+    import tensorflow_text as tf_text
 
-    files = preprocessing.files
-    # That of the tokenizer: a SentencePiece model's own files do not name the special tokens.
-    description = preprocessing.tokenizer.description
-    make = {"wordpiece": _word_piece, "bpe": _byte_pair, "sentencepiece": _sentence_piece}
-    kind = getattr(keras_hub.tokenizers, description["class"])
-    tokenizer = make[description["kind"]](kind, files)
-    start, separator, end = (
-        [tokenizer.token_to_id(token) for token in description[name]]
-        for name in ("start", "separator", "end")
-    )
-    packer = keras_hub.layers.MultiSegmentPacker(
-        sequence_length=description["sequence_length"],
-        start_value=start,
-        end_value=end,
-        sep_value=separator,
-        pad_value=tokenizer.token_to_id(description["padding"]),
-        truncate=description["truncate"],
-    )
-    return lambda text: packer(tokenizer(text))[0]
+    from kfine.exporting.graph_tokenizer import characters, rowwise
 
+    before, _, after = tokenizer.marks
+    room = tokenizer.length - before - after
 
-def _word_piece(kind: Any, files: TokenizerFiles) -> Any:
-    description = files.description
-    lines = files.files[description["vocabulary"]].decode().removesuffix("\n").split("\n")
-    return kind(
-        vocabulary=[line.rstrip() for line in lines],
-        lowercase=description["lowercase"],
-        strip_accents=description["strip_accents"],
-        split_on_cjk=description["split_cjk"],
-        suffix_indicator=description["suffix_indicator"],
-        oov_token=description["unknown_token"],
-        special_tokens_in_strings=bool(description["special_tokens_in_text"]),
-    )
+    def serve(text: Any) -> dict[str, Any]:
+        pieces = tokenizer.pieces(text)
+        outputs = inference(tokenizer.pack(pieces.ids), training=False)
+        words, begins, ends = tf_text.regex_split_with_offsets(text, f"{_WORD}|{_SPACE}", _WORD)
+        begins, ends = characters(text, begins, ends)
 
+        # A piece is of the first word that it shares a character with.
+        owners = tf.cast(rowwise(ends, pieces.starts, "right").flat_values, tf.int64)
+        rows = pieces.starts.value_rowids()
+        count, number = tf.size(words.flat_values), tf.gather(words.row_splits, rows) + owners
+        inside = owners < tf.gather(words.row_lengths(), rows)
+        number = tf.where(inside, number, 0)
+        place = tf.ragged.range(pieces.ids.row_lengths()).flat_values
+        starts = tf.gather(tf.concat([begins.flat_values, [0]], 0), number)
+        shared = inside & (starts < pieces.ends.flat_values) & (place < room)
 
-def _byte_pair(kind: Any, files: TokenizerFiles) -> Any:
-    description = files.description
-    merges = files.files[description["merges"]].decode().split("\n")
-    return kind(
-        vocabulary=json.loads(files.files[description["vocabulary"]]),
-        merges=[line for line in merges if line and "#version:" not in line],
-        add_prefix_space=description["add_prefix_space"],
-        unsplittable_tokens=description["special_tokens_in_text"],
-    )
+        first = tf.math.unsorted_segment_min(
+            tf.boolean_mask(place, shared), tf.boolean_mask(number, shared), count
+        )
+        seen = first < room
+        column = before + tf.cast(tf.where(seen, first, 0), tf.int64)
+        found = tf.gather_nd(outputs, tf.stack([words.value_rowids(), column], axis=1))
+        found = tf.where(seen[:, None], found, 0.0)
+        return {
+            "words": words.to_tensor(),
+            "start": begins.to_tensor(),
+            "end": ends.to_tensor(),
+            "probabilities": words.with_flat_values(found).to_tensor(),
+        }
+
+    return serve
 
 
-def _sentence_piece(kind: Any, files: TokenizerFiles) -> Any:
-    return kind(proto=files.files[files.description["model"]])
+def _answers(
+    inference: keras.Model, tokenizer: GraphTokenizer, preprocessing: WindowPreprocessing
+) -> Callable[..., dict[str, Any]]:
+    """From `question` and `context`, each `(batch,)`, to the best span over all windows.
+
+    Gives `answer`, its `start` and `end` in characters of the context, its `score`, and
+    `null_score`: a model that was trained on questions without an answer says that there is none
+    where this is the higher one. All `(batch,)`.
+    """
+    import tensorflow as tf
+
+    pieces_of_start, pieces_of_separator, pieces_of_end = tokenizer.marks
+    marks = pieces_of_start + pieces_of_separator + pieces_of_end
+    length, longest = tokenizer.length, preprocessing.longest_answer
+
+    def answer(question: Any, context: Any) -> dict[str, Any]:
+        asked = tokenizer.pieces(question[None]).ids[0][:LONGEST_QUESTION]
+        pieces = tokenizer.pieces(context[None])
+        ids, starts, ends = pieces.ids[0], pieces.starts[0], pieces.ends[0]
+        total, room = tf.size(ids), length - marks - tf.size(asked)
+        step = tf.minimum(room, preprocessing.stride)
+        firsts = tf.range(-(-tf.maximum(total - room, 0) // step) + 1) * step
+        counts = tf.minimum(room, total - firsts)
+        windows = tf.gather(ids, tf.ragged.range(firsts, firsts + counts))
+        questions = tf.RaggedTensor.from_tensor(tf.tile(asked[None], (tf.size(firsts), 1)))
+        scores = inference(tokenizer.pack(questions, windows), training=False)
+
+        column = pieces_of_start + tf.size(asked) + pieces_of_separator
+        place = tf.range(length)[None] - column
+        inside = (place >= 0) & (place < counts[:, None])
+        head, tail = (tf.where(inside, scores[..., one], -float("inf")) for one in (0, 1))
+        # Of each length: the sums of a first and a last piece, the shorter spans first.
+        sums = tf.stack(
+            [
+                head + tf.pad(tail[:, more:], ((0, 0), (0, more)), constant_values=-float("inf"))
+                for more in range(min(longest, length))
+            ],
+            axis=1,
+        )
+        best = tf.reduce_max(sums, axis=(1, 2))
+        window = tf.argmax(best)
+        place = tf.argmax(tf.reshape(sums[window], (-1,)), output_type=tf.int32)
+        more, begin = place // length, place % length
+        first = firsts[window] + begin - column
+        score, some = best[window], total > 0
+        start = tf.where(some, tf.gather(tf.concat([starts, [0]], 0), tf.maximum(first, 0)), 0)
+        last = tf.where(some, tf.maximum(first, 0) + more, 0)
+        end = tf.where(some, tf.gather(tf.concat([ends, [0]], 0), last), 0)
+        return {
+            "answer": tf.strings.substr(context, start, end - start, unit="UTF8_CHAR"),
+            "start": start,
+            "end": end,
+            "score": score,
+            "null_score": tf.reduce_min(scores[:, 0, 0] + scores[:, 0, 1]),
+        }
+
+    def serve(question: Any, context: Any) -> dict[str, Any]:
+        kinds = {"answer": tf.string, "start": tf.int32, "end": tf.int32}
+        kinds |= {"score": tf.float32, "null_score": tf.float32}
+        found: dict[str, Any] = tf.map_fn(
+            lambda both: answer(*both),
+            (question, context),
+            fn_output_signature={name: tf.TensorSpec((), kind) for name, kind in kinds.items()},
+        )
+        return found
+
+    return serve
+
+
+# Kind of a preprocessing -> what makes its signature, and the strings that this takes.
+_KINDS: dict[str, tuple[Callable[..., Callable[..., dict[str, Any]]], tuple[str, ...]]] = {
+    "texts": (_classes, ("text",)),
+    "tokens": (_tags, ("text",)),
+    "windows": (_answers, ("question", "context")),
+}
 
 
 def require_operations(info: Mapping[str, Any], path: Path) -> None:

@@ -18,7 +18,7 @@ from kfine.data.tokenizers.standalone import Token
 from kfine.errors import ExportError
 from kfine.exporting.medium import Medium, Shape, Signature
 from kfine.exporting.model_metadata import token_tensor
-from kfine.exporting.outputs import CLASSES, Output, output_of
+from kfine.exporting.outputs import Output, output_of
 from kfine.models.preprocessing import read_preprocessing
 from kfine.models.text_preprocessing import FOLDER, TextPreprocessing
 
@@ -134,12 +134,7 @@ class Texts(Medium):
         return {f"{FOLDER}/{name}": content for name, content in found.items()}
 
     def more_signatures(self, inference: Any) -> dict[str, Signature]:
-        """`serve_text`: strings in, where KerasHub's tokenizer can be built.
-
-        Not for what stands inside texts: its places are known to the tokenizer that made the ids.
-        """
-        if self.output is not CLASSES:
-            return {}
+        """`serve_text`: strings in, where KerasHub's tokenizer can be built."""
         from kfine.exporting.text_signature import text_signature
 
         return text_signature(inference, self.preprocessing)

@@ -139,6 +139,89 @@ def test_a_file_gives_what_keras_gives_for_every_row(
     assert exported.class_names == kfine.Run(run).class_names
 
 
+def served(run: Path, **strings: Any) -> dict[str, np.ndarray]:
+    """What the SavedModel of a run answers to strings."""
+    import tensorflow as tf
+
+    from kfine.exporting.runner import load_exported
+
+    path = run / "exports" / "saved_model"
+    if not path.is_dir():
+        assert kfine.export(run, format="saved_model", console=QUIET).path == path
+    load_exported(path)
+    signature = tf.saved_model.load(str(path)).signatures["serve_text"]
+    found = signature(**{name: tf.constant(values) for name, values in strings.items()})
+    return {name: values.numpy() for name, values in found.items()}
+
+
+def read_by_keras(run: Any, examples: list[Any]) -> Any:
+    """What the recipe reads out of the Keras model's outputs."""
+    from types import SimpleNamespace
+
+    from kfine.verbs.predictions import interpreted, split_outputs
+
+    outputs = split_outputs(run, run.model, SimpleNamespace(inputs=examples))
+    return interpreted(run, outputs, examples)
+
+
+def test_a_saved_model_tags_the_words_of_strings(tagging_run: Path) -> None:
+    from kfine.data.text.alignment import split_words
+
+    opened = kfine.Run(tagging_run)
+    chance = random.Random(3)
+    texts = ["The film is witty, and moving!", "a #witty\u200b \x01 film", "", "witty " * 60]
+    texts += ["".join(chance.choices(PARTS, k=chance.randint(1, 9))) for _ in range(60)]
+    found = served(tagging_run, text=texts)
+    taggings = read_by_keras(opened, texts)
+    unseen = 0
+    for row, (text, tagging) in enumerate(zip(texts, taggings, strict=True)):
+        spans = split_words(text).spans
+        words = [text[start:end] for start, end in spans]
+        assert [one.decode() for one in found["words"][row] if one] == words
+        count = len(words)
+        assert list(zip(found["start"][row], found["end"][row], strict=True))[:count] == list(spans)
+        seen = found["probabilities"][row, :count].sum(-1) > 0.5
+        sure = found["probabilities"][row, :count].max(-1)[seen]
+        assert sure == pytest.approx(np.array(tagging.probabilities)[seen], abs=1e-4)
+        names = np.array(opened.class_names)[found["probabilities"][row, :count].argmax(-1)]
+        bare = [one[2:] or one for one in tagging.tags]
+        assert [one[2:] or one for one in names[seen]] == list(np.array(bare, object)[seen])
+        unseen += int((~seen).sum())
+        assert not found["probabilities"][row, count:].any()
+    assert 30 < unseen < 60 + 100
+
+
+def test_a_saved_model_answers_questions_in_strings(answering_run: Path) -> None:
+    from kfine.data.text.squad import Question
+
+    opened = kfine.Run(answering_run)
+    _, data = scores_of(answering_run)
+    asked = list(data.test.inputs[range(len(data.test))])
+    for question, context in (
+        ("the film is", "Is it Moving, or witty?"),
+        ("the " * 90, "a plot is witty " * 40),
+        ("", "witty"),
+        ("the film is", ""),
+    ):
+        asked.append(Question("own", None, question, context, (), False))
+    found = served(
+        answering_run,
+        question=[one.question for one in asked],
+        context=[one.context for one in asked],
+    )
+    windows = opened.preprocessing.windows(asked)
+    assert max(windows.examples.tolist().count(number) for number in range(len(asked))) > 2
+    for row, (one, answer) in enumerate(zip(asked, read_by_keras(opened, asked), strict=True)):
+        got = {name: values[row] for name, values in found.items()}
+        assert got["null_score"] == pytest.approx(answer.null_score, abs=1e-3)
+        assert got["score"] == pytest.approx(answer.score, abs=1e-3)
+        assert got["answer"].decode() == one.context[got["start"] : got["end"]]
+        if answer.text:
+            assert (answer.start, answer.end) == (got["start"], got["end"])
+        else:
+            assert not one.context or got["null_score"] > got["score"]
+
+
 @pytest.mark.parametrize(("format", "package"), [("onnx", "tf2onnx"), ("openvino", "openvino")])
 @pytest.mark.parametrize("task", ["tagging", "answering"])
 def test_other_runtimes_find_it_too(

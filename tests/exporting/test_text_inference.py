@@ -169,15 +169,20 @@ def test_the_tokenizer_in_the_graph_is_the_one_outside(
 ) -> None:
     import tensorflow as tf
 
-    from kfine.exporting.text_signature import graph_tokenizer
+    from kfine.exporting.graph_tokenizer import GraphTokenizer
 
     found = preprocessing if kind == "wordpiece" else byte_pair()
-    encode = tf.function(graph_tokenizer(found))
+    tokenizer = GraphTokenizer(found)
+    encode = tf.function(tokenizer.encode)
     texts = [one for one in TEXTS if isinstance(one, str)]
     texts += ["Ein feiner Film – für 2 €!", "  fine\tfine\nfilms ", "[SEP] fi in [MASK]"]
     got = encode(tf.constant(texts)).numpy()
     assert np.array_equal(got, found.rows(texts)["token_ids"])
     assert found.rows(texts)["token_ids"].shape[1] in (12, 24)
+    placed = tf.function(tokenizer.pieces)(tf.constant(texts))
+    for row, text in enumerate(texts):
+        got = zip(*(part[row].numpy().tolist() for part in placed), strict=True)
+        assert list(got) == found.tokenizer.tokenize(text)
 
 
 def test_a_sample_fills_the_whole_length(preprocessing: TextPreprocessing) -> None:

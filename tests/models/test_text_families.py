@@ -143,6 +143,18 @@ def test_ids_are_kerashubs(family: Any) -> None:
         np.testing.assert_array_equal([ours.padding_mask], theirs["padding_mask"])
 
 
+def test_the_pieces_of_a_graph_stand_where_those_outside_do(family: Any) -> None:
+    from kfine.exporting.graph_tokenizer import GraphTokenizer
+    from kfine.models.text_preprocessing import TextPreprocessing
+
+    outside = TextPreprocessing(read_tokenizer(find_preset(family[0]), 24))
+    texts = ["the fine film", " a  dull\tplot ä€ film", "", "zzz qx", "the 😀 film\n"]
+    placed = tf.function(GraphTokenizer(outside).pieces)(tf.constant(texts))
+    for row, text in enumerate(texts):
+        got = zip(*(part[row].numpy().tolist() for part in placed), strict=True)
+        assert list(got) == outside.tokenizer.tokenize(text)
+
+
 @pytest.mark.slow
 def test_a_classifier_is_built_divided_and_cut(family: Any, texts: str) -> None:
     module, config = prepare(
