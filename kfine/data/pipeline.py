@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,22 +125,29 @@ class Batches:
             batches += [pool[first : first + size] for first in range(0, len(pool), size)]
         return [batches[number] for number in generator.permutation(len(batches))]
 
-    def dataset(self) -> Any:
-        """A `tf.data.Dataset` that starts the current epoch anew at each iteration."""
+    def dataset(self, *, endless: bool = False) -> Any:
+        """A `tf.data.Dataset` that starts the current epoch anew at each iteration.
+
+        Args:
+            endless: Go on with the epochs after it, so that one iteration serves a whole fit.
+        """
         import tensorflow as tf
 
         def indices() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-            epoch = self.epoch
-            for step, rows in enumerate(self.batches(epoch)):
-                # Neighbours see different views, so that an epoch mixes all of them.
-                views = (epoch + rows) % self.views
-                seed = np.array([derive_seed(self.seed, epoch, step), 0], np.int32)
-                yield rows, views * len(self) + rows, seed
+            for epoch in itertools.count(self.epoch):
+                for step, rows in enumerate(self.batches(epoch)):
+                    # Neighbours see different views, so that an epoch mixes all of them.
+                    views = (epoch + rows) % self.views
+                    seed = np.array([derive_seed(self.seed, epoch, step), 0], np.int32)
+                    yield rows, views * len(self) + rows, seed
+                if not endless:
+                    return
 
         numbers = tf.TensorSpec((None,), tf.int64)
         signature = (numbers, numbers, tf.TensorSpec((2,), tf.int32))
         dataset = tf.data.Dataset.from_generator(indices, output_signature=signature)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(self.steps))
+        steps = tf.data.INFINITE_CARDINALITY if endless else self.steps
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
         dataset = dataset.map(self._load, num_parallel_calls=2, deterministic=True)
         return dataset.prefetch(2)
 

@@ -212,7 +212,8 @@ def _fit_stage(
         averaged = []
     with plain_damage():
         feed.model.fit(
-            feed.batches.dataset(),
+            feed.batches.dataset(endless=True),
+            steps_per_epoch=feed.batches.steps,
             initial_epoch=state.epochs_done,
             epochs=stage.end_epoch,
             validation_data=feed.validation,

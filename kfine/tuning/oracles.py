@@ -6,11 +6,14 @@ import itertools
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras_tuner
+import numpy as np
 from keras_tuner import oracles
+from scipy.linalg import solve_triangular
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
 
 from kfine.runs.files import write_json
 
@@ -64,8 +67,36 @@ class RandomOracle(_Careful, oracles.RandomSearchOracle):
     """Random values."""
 
 
+class Regressor(GaussianProcessRegressor):
+    """scikit-learn's, which answers without checking again what it is asked about.
+
+    KerasTuner asks some 4,000 times before each trial, one point at a time; three quarters of that
+    second went into checks. The mathematics is that of Rasmussen and Williams, "Gaussian Processes
+    for Machine Learning" (2006), algorithm 2.1, as in `GaussianProcessRegressor.predict`.
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """As scikit-learn's, `X` `(points, dimensions)` and `y` `(points,)`."""
+        super().fit(X, y)
+        self._center, self._scale = np.mean(y), np.std(y) or 1.0
+        return self
+
+    def predict(self, X: Any, return_std: bool = False, return_cov: bool = False) -> Any:
+        """As scikit-learn's; quick where it is fitted and asked for deviations."""
+        if not return_std or not hasattr(self, "X_train_"):
+            return super().predict(X, return_std, return_cov)
+        near = self.kernel_(X, self.X_train_)
+        solved = solve_triangular(self.L_, near.T, lower=True, check_finite=False)
+        variance = np.maximum(self.kernel_.diag(X) - (solved**2).sum(0), 0.0)
+        means = near @ self.alpha_ * self._scale + self._center
+        return means, np.sqrt(variance) * self._scale
+
+
 class BayesianOracle(_Careful, oracles.BayesianOptimizationOracle):
     """A Gaussian process on the trials so far."""
+
+    def _make_gpr(self) -> Regressor:
+        return Regressor(**super()._make_gpr().get_params(deep=False))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """As KerasTuner's, without what scikit-learn says of a fit to few points."""

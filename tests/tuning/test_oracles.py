@@ -86,3 +86,31 @@ def test_nothing_begins_that_would_not_end_in_time(tmp_path: Path) -> None:
 
 def test_a_bayesian_search_of_twelve_is_not_all_random(tmp_path: Path) -> None:
     assert make("bayesian", tmp_path, trials=12).num_initial_points == 4
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_quick_regressor_answers_as_scikit_learns() -> None:
+    import numpy as np
+    from sklearn.gaussian_process import GaussianProcessRegressor
+
+    from kfine.tuning.oracles import Regressor
+
+    chance = np.random.default_rng(0)
+    points, scores = chance.uniform(size=(12, 3)), chance.normal(5, 3, size=12)
+    settings: dict[str, Any] = {"normalize_y": True, "alpha": 1e-4, "random_state": 1}
+    for ours in (Regressor(**settings), make("bayesian", Path()).gpr.set_params(**settings)):
+        theirs = GaussianProcessRegressor(**ours.get_params(deep=False))
+        asked = np.concatenate([chance.uniform(size=(40, 3)), points])
+        for fitted in (False, True):
+            if fitted:
+                ours.fit(points, scores)
+                theirs.fit(points, scores)
+            for found, expected in zip(
+                ours.predict(asked, return_std=True),
+                theirs.predict(asked, return_std=True),
+                strict=True,
+            ):
+                np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(ours.predict(asked), theirs.predict(asked))
+    constant = Regressor(**settings).fit(points, np.ones(12))
+    np.testing.assert_allclose(constant.predict(asked, return_std=True)[0], 1.0)
