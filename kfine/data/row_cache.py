@@ -14,15 +14,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kfine.data.cache import ABOUT
+from kfine.data.split import Rows
 from kfine.errors import KfineError, RunError
 from kfine.runs.files import read_json, whole_folder, write_json
 
 Shape = tuple[int, ...]
+_KNOWN: WeakKeyDictionary[Rows, list[str]] = WeakKeyDictionary()
 
 
 class RowCache:
@@ -260,8 +263,17 @@ def row_identities(inputs: Sequence[Any]) -> list[str]:
     """A hash of each row's content, over all its tensors.
 
     Args:
-        inputs: Tensors' rows, each indexable with an integer array, `(rows, ...)`.
+        inputs: Tensors' rows, each indexable with an integer array, `(rows, ...)`. Those of a
+            split never change, so each of them is read once.
     """
+    if len(inputs) > 1 or not isinstance(inputs[0], Rows):
+        return _identities(inputs)
+    if inputs[0] not in _KNOWN:
+        _KNOWN[inputs[0]] = _identities(inputs)
+    return _KNOWN[inputs[0]]
+
+
+def _identities(inputs: Sequence[Any]) -> list[str]:
     count = inputs[0].shape[0]
     layout = repr([(tuple(rows.shape[1:]), np.dtype(rows.dtype).name) for rows in inputs]).encode()
     hashers = [hashlib.sha256(layout) for _ in range(count)]

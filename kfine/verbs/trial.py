@@ -173,9 +173,10 @@ class _Part:
         bench, keep = self.bench, self.bench.plan.keep
         if bench.plan.folds:
             return ""  # ranked by the mean of all folds
-        # In front: of equal trials it may be the one that keeps its weights.
-        own = TrialRecord("", {}, "completed", scores={**scores, **self.costs})
-        if own in ranked([own, *bench.folder.records()], bench.objective, bench.direction)[:keep]:
+        # A trial has one run here, in its folder, whose name is its number.
+        own = TrialRecord(self.run.path.name, {}, "completed", scores={**scores, **self.costs})
+        records = sorted([own, *bench.folder.records()], key=lambda one: one.trial)
+        if own in ranked(records, bench.objective, bench.direction)[:keep]:
             return ""
         return f"not saved, since it is not among the best {keep} trials of its search"
 
