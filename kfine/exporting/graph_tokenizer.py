@@ -52,7 +52,7 @@ class GraphTokenizer:
         self.description = preprocessing.tokenizer.description
         make = {"wordpiece": _word_piece, "bpe": _byte_pair, "sentencepiece": _sentence_piece}
         kind = getattr(keras_hub.tokenizers, self.description["class"])
-        self.tokenizer, self._places = make[self.description["kind"]](kind, files)
+        self.tokenizer, self._pieces = make[self.description["kind"]](kind, files)
         start, separator, end = (
             [self.tokenizer.token_to_id(token) for token in self.description[name]]
             for name in ("start", "separator", "end")
@@ -70,7 +70,7 @@ class GraphTokenizer:
 
     def pieces(self, text: Any) -> Pieces:
         """Strings `(batch,)` to their pieces."""
-        return Pieces(*self._places(text))
+        return self._pieces(text)
 
     def pack(self, *segments: Any) -> Any:
         """Ragged ids `(rows, pieces)` of one text or two as int32 `(rows, sequence length)`."""
@@ -113,7 +113,7 @@ def characters(text: Any, begins: Any, ends: Any) -> tuple[Any, Any]:
     return rowwise(places, begins, "right") - 1, rowwise(places, ends, "left")
 
 
-def _word_piece(kind: Any, files: TokenizerFiles) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def _word_piece(kind: Any, files: TokenizerFiles) -> tuple[Any, Callable[[Any], Pieces]]:
     import tensorflow_text as tf_text
 
     description = files.description
@@ -134,17 +134,15 @@ def _word_piece(kind: Any, files: TokenizerFiles) -> tuple[Any, Callable[[Any], 
     kept = [*map(_quoted, description["special_tokens_in_text"]), *kept]
     keep, cut = "|".join(kept), "|".join([*kept, _SPACES])
 
-    def places(text: Any) -> tuple[Any, Any, Any]:
+    def pieces(text: Any) -> Pieces:
         words, begins, ends = tf_text.regex_split_with_offsets(text, cut, keep)
         begins, ends = characters(text, begins, ends)
         ids = tokenizer(words.flat_values)
         found = _within(ids, sizes, begins.flat_values, ends.flat_values)
-        return tuple(
-            words.with_flat_values(ids.with_flat_values(one)).merge_dims(1, 2)
-            for one in (ids.flat_values, *found)
-        )
+        parts = (ids, *(ids.with_flat_values(one) for one in found))
+        return Pieces(*(words.with_flat_values(one).merge_dims(1, 2) for one in parts))
 
-    return tokenizer, places
+    return tokenizer, pieces
 
 
 def _within(ids: Any, sizes: Sequence[int], begins: Any, ends: Any) -> tuple[Any, Any]:
@@ -153,22 +151,25 @@ def _within(ids: Any, sizes: Sequence[int], begins: Any, ends: Any) -> tuple[Any
 
     lengths = ids.with_flat_values(tf.gather(tf.constant(sizes), ids.flat_values))
     words = ids.value_rowids()
-    total = tf.reduce_sum(lengths, axis=1)
-    first = tf.gather(tf.cumsum(total, exclusive=True), words)
-    into = tf.cumsum(lengths.flat_values, exclusive=True) - first
-    exact = tf.gather(total == ends - begins, words)
+    exact = tf.gather(tf.reduce_sum(lengths, axis=1) == ends - begins, words)
     begins, ends = tf.gather(begins, words), tf.gather(ends, words)
-    return (
-        tf.where(exact, begins + into, begins),
-        tf.where(exact, begins + into + lengths.flat_values, ends),
-    )
+    own = begins + _before(lengths)
+    return tf.where(exact, own, begins), tf.where(exact, own + lengths.flat_values, ends)
+
+
+def _before(lengths: Any) -> Any:
+    """The sum of what stands before each value in its row, flat; `lengths` is ragged."""
+    import tensorflow as tf
+
+    rows = tf.cumsum(tf.reduce_sum(lengths, axis=1), exclusive=True)
+    return tf.cumsum(lengths.flat_values, exclusive=True) - tf.gather(rows, lengths.value_rowids())
 
 
 def _quoted(token: str) -> str:
     return "".join(char if char.isalnum() else f"\\{char}" for char in token)
 
 
-def _byte_pair(kind: Any, files: TokenizerFiles) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def _byte_pair(kind: Any, files: TokenizerFiles) -> tuple[Any, Callable[[Any], Pieces]]:
     import tensorflow as tf
 
     description = files.description
@@ -189,32 +190,25 @@ def _byte_pair(kind: Any, files: TokenizerFiles) -> tuple[Any, Callable[[Any], t
         # The space in front of a word belongs to its piece, not to the place that it names.
         spaces[number] = int(token.startswith("\u0120") and len(token) > 1)
 
-    def places(text: Any) -> tuple[Any, Any, Any]:
+    def pieces(text: Any) -> Pieces:
         ids = tokenizer(text)
         lengths, led = (tf.gather(tf.constant(one), ids.flat_values) for one in (sizes, spaces))
-        rows = ids.value_rowids()
-        ends = tf.cumsum(lengths)
-        first = tf.gather(
-            tf.cumsum(tf.reduce_sum(ids.with_flat_values(lengths), axis=1), exclusive=True), rows
-        )
-        begins = tf.maximum(ends - lengths - first + led - shift, 0)
-        found = (ids.with_flat_values(one) for one in (begins, ends - first - shift))
-        return ids, *characters(text, *found)
+        before = _before(ids.with_flat_values(lengths)) - shift
+        found = tf.maximum(before + led, 0), before + lengths
+        return Pieces(ids, *characters(text, *map(ids.with_flat_values, found)))
 
-    return tokenizer, places
+    return tokenizer, pieces
 
 
-def _sentence_piece(
-    kind: Any, files: TokenizerFiles
-) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def _sentence_piece(kind: Any, files: TokenizerFiles) -> tuple[Any, Callable[[Any], Pieces]]:
     import tensorflow_text as tf_text
 
     model = files.files[files.description["model"]]
     tokenizer = kind(proto=model)
     own = tf_text.SentencepieceTokenizer(model=model)
 
-    def places(text: Any) -> tuple[Any, Any, Any]:
+    def pieces(text: Any) -> Pieces:
         _, begins, ends = own.tokenize_with_offsets(text)
-        return tokenizer(text), *characters(text, begins, ends)
+        return Pieces(tokenizer(text), *characters(text, begins, ends))
 
-    return tokenizer, places
+    return tokenizer, pieces

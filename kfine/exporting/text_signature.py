@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfine.data.text.windows import LONGEST_QUESTION
 from kfine.errors import MissingPackage
 from kfine.exporting.medium import Signature
 
@@ -21,11 +20,9 @@ if TYPE_CHECKING:
 SIGNATURE = "serve_text"
 PACKAGE = "tensorflow_text"
 # `split_words` in the syntax of RE2, whose classes know ASCII alone.
-_SPACE = r"[\s\p{Z}\x{85}\x{1C}-\x{1F}]"
-_WORD = (
-    r"https?://[^\s\p{Z}\x{85}\x{1C}-\x{1F}]+|[@#]?[\p{L}\p{N}_]+"
-    r"|[^\p{L}\p{N}_\s\p{Z}\x{85}\x{1C}-\x{1F}]"
-)
+_SPACES = r"\s\p{Z}\x{85}\x{1C}-\x{1F}"
+_LETTERS = r"\p{L}\p{N}_"
+_WORD = rf"https?://[^{_SPACES}]+|[@#]?[{_LETTERS}]+|[^{_LETTERS}{_SPACES}]"
 
 
 def text_signature(
@@ -86,7 +83,7 @@ def _tags(
     def serve(text: Any) -> dict[str, Any]:
         pieces = tokenizer.pieces(text)
         outputs = inference(tokenizer.pack(pieces.ids), training=False)
-        words, begins, ends = tf_text.regex_split_with_offsets(text, f"{_WORD}|{_SPACE}", _WORD)
+        words, begins, ends = tf_text.regex_split_with_offsets(text, rf"{_WORD}|[{_SPACES}]", _WORD)
         begins, ends = characters(text, begins, ends)
 
         # A piece is of the first word that it shares a character with.
@@ -127,15 +124,14 @@ def _answers(
     """
     import tensorflow as tf
 
-    pieces_of_start, pieces_of_separator, pieces_of_end = tokenizer.marks
-    marks = pieces_of_start + pieces_of_separator + pieces_of_end
-    length, longest = tokenizer.length, preprocessing.longest_answer
+    pieces_of_start, pieces_of_separator, _ = tokenizer.marks
+    length, known = tokenizer.length, preprocessing.program_values()
 
     def answer(question: Any, context: Any) -> dict[str, Any]:
-        asked = tokenizer.pieces(question[None]).ids[0][:LONGEST_QUESTION]
+        asked = tokenizer.pieces(question[None]).ids[0][: known["longest_question"]]
         pieces = tokenizer.pieces(context[None])
         ids, starts, ends = pieces.ids[0], pieces.starts[0], pieces.ends[0]
-        total, room = tf.size(ids), length - marks - tf.size(asked)
+        total, room = tf.size(ids), length - sum(tokenizer.marks) - tf.size(asked)
         step = tf.minimum(room, preprocessing.stride)
         firsts = tf.range(-(-tf.maximum(total - room, 0) // step) + 1) * step
         counts = tf.minimum(room, total - firsts)
@@ -151,7 +147,7 @@ def _answers(
         sums = tf.stack(
             [
                 head + tf.pad(tail[:, more:], ((0, 0), (0, more)), constant_values=-float("inf"))
-                for more in range(min(longest, length))
+                for more in range(min(known["longest_answer"], length))
             ],
             axis=1,
         )
@@ -159,16 +155,17 @@ def _answers(
         window = tf.argmax(best)
         place = tf.argmax(tf.reshape(sums[window], (-1,)), output_type=tf.int32)
         more, begin = place // length, place % length
-        first = firsts[window] + begin - column
-        score, some = best[window], total > 0
-        start = tf.where(some, tf.gather(tf.concat([starts, [0]], 0), tf.maximum(first, 0)), 0)
-        last = tf.where(some, tf.maximum(first, 0) + more, 0)
-        end = tf.where(some, tf.gather(tf.concat([ends, [0]], 0), last), 0)
+        # Without any piece all scores are minus infinity, and the span is the 0 to 0 put behind.
+        first = tf.maximum(firsts[window] + begin - column, 0)
+        start, end = (
+            tf.concat([places, [0]], 0)[at]
+            for places, at in ((starts, first), (ends, first + more))
+        )
         return {
             "answer": tf.strings.substr(context, start, end - start, unit="UTF8_CHAR"),
             "start": start,
             "end": end,
-            "score": score,
+            "score": best[window],
             "null_score": tf.reduce_min(scores[:, 0, 0] + scores[:, 0, 1]),
         }
 

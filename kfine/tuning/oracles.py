@@ -6,7 +6,7 @@ import itertools
 import time
 import warnings
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import keras_tuner
 import numpy as np
@@ -75,12 +75,6 @@ class Regressor(GaussianProcessRegressor):
     for Machine Learning" (2006), algorithm 2.1, as in `GaussianProcessRegressor.predict`.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """As scikit-learn's, `X` `(points, dimensions)` and `y` `(points,)`."""
-        super().fit(X, y)
-        self._center, self._scale = np.mean(y), np.std(y) or 1.0
-        return self
-
     def predict(self, X: Any, return_std: bool = False, return_cov: bool = False) -> Any:
         """As scikit-learn's; quick where it is fitted and asked for deviations."""
         if not return_std or not hasattr(self, "X_train_"):
@@ -88,8 +82,8 @@ class Regressor(GaussianProcessRegressor):
         near = self.kernel_(X, self.X_train_)
         solved = solve_triangular(self.L_, near.T, lower=True, check_finite=False)
         variance = np.maximum(self.kernel_.diag(X) - (solved**2).sum(0), 0.0)
-        means = near @ self.alpha_ * self._scale + self._center
-        return means, np.sqrt(variance) * self._scale
+        means = near @ self.alpha_ * self._y_train_std + self._y_train_mean
+        return means, np.sqrt(variance) * self._y_train_std
 
 
 class BayesianOracle(_Careful, oracles.BayesianOptimizationOracle):

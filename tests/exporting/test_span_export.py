@@ -430,7 +430,8 @@ def test_bundles_have_programs_for_phones(tagging_bundle: Path, answering_bundle
     ):
         phone, python = names
         programs = {f"{phone}.kt", f"{phone}.swift", f"{python}.py"}
-        assert {one.name for one in (bundle / "snippets").glob("*.*")} == programs
+        found = {one.name for one in (bundle / "snippets").iterdir()}
+        assert found - {"__pycache__"} == programs  # Python's own, where a test ran one of them
         assert f"listOf({words})" in (bundle / "snippets" / f"{phone}.kt").read_text()
         assert f"[{words}]" in (bundle / "snippets" / f"{phone}.swift").read_text()
 
