@@ -139,7 +139,7 @@ def _compute(
     total = sum(len(block) for _, block in missing)
     progress = console.count(f"computing {what}")
     padded_rows = any(request.lengths is not None for request, _ in missing)
-    call = of_any_length(model) if padded_rows else _forward(model)
+    call = of_any_length(model) if padded_rows else forward_of(model)
     start, pace, done = time.monotonic(), 0.0, 0
     try:
         for number, (request, block, batch) in enumerate(_batches(missing)):
@@ -173,7 +173,7 @@ def _compute(
     return pace
 
 
-def _forward(model: keras.Model) -> Callable[[Any], Any]:
+def forward_of(model: keras.Model) -> Callable[[Any], Any]:
     """A model's call on a batch; where it has BatchNorm, with its weights as constants.
 
     Keras scales and shifts after a convolution. Of constants TensorFlow makes that a part of the

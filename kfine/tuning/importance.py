@@ -78,8 +78,8 @@ def importance(records: Sequence[TrialRecord], objective: str) -> Mapping[str, f
     from sklearn.inspection import permutation_importance
 
     scores = np.array([one.scores[objective] for one in records])
-    forest = RandomForestRegressor(200, min_samples_leaf=2, random_state=0).fit(values, scores)
-    found = permutation_importance(forest, values, scores, n_repeats=20, random_state=0)
+    forest = RandomForestRegressor(100, min_samples_leaf=2, random_state=0).fit(values, scores)
+    found = permutation_importance(forest, values, scores, n_repeats=10, random_state=0)
     shares = np.maximum(found.importances_mean, 0)
     if shares.sum() <= 0:
         return {}

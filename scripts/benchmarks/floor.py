@@ -22,6 +22,7 @@ import tensorflow as tf  # noqa: E402
 from kfine.models.cutting import cut_model, joined_trunk  # noqa: E402
 from kfine.training.engine import Job  # noqa: E402
 from kfine.training.freezing import apply_stage  # noqa: E402
+from kfine.training.trunk_pass import forward_of  # noqa: E402
 from kfine.verbs.data import load_data  # noqa: E402
 from kfine.verbs.fit import build_job, prepare  # noqa: E402
 
@@ -68,7 +69,11 @@ def main() -> None:
     job, normalize = prepared.job, prepared.built.preprocessing.normalize
     cuts = [cut_model(job.model, job.groups, stage.depth) for stage in job.stages]
     trunk = joined_trunk(cuts)
-    forward = tf.function(lambda images: trunk(normalize(images), training=False))
+    call = forward_of(trunk)
+
+    def forward(images: Any) -> Any:
+        return call(normalize(images))
+
     splits = [arrays(data.train)[0], arrays(data.validation)[0]]
     passes = [seconds_of(forward, divided(images)) for images in splits]
     found: dict[str, Any] = {"pass_seconds": sum(passes), "seconds": sum(passes)}
