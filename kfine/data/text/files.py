@@ -79,25 +79,6 @@ def ignored_warnings(ignored: Sequence[Path]) -> list[str]:
     return [f"ignored, since their names say no split or several: {names}"]
 
 
-def read_text(path: Path) -> str:
-    """The content of a UTF-8 file, with or without a byte order mark.
-
-    Raises:
-        DataError: It cannot be read, or a byte is not UTF-8; the byte and its line are named.
-    """
-    try:
-        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {line}: the byte 0x{content[error.start]:02x} is not UTF-8 text; "
-            "save the file as UTF-8"
-        ) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-
-
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines with their numbers from 1; a token may hold U+2028, so not `splitlines`."""
     for number, line in enumerate(text.split("\n"), start=1):

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from kfine.data.records import SetAside, printable
+from kfine.data.tables import read_text
 from kfine.data.text.files import (
     check_keys,
     find_path,
     ignored_warnings,
     is_unicode,
-    read_text,
     split_files,
 )
 from kfine.errors import DataError

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kfine.data.tables import Row, split_cell
+from kfine.data.tables import Row, read_text, split_cell
 from kfine.data.text.bio import is_tag
-from kfine.data.text.files import json_lines, numbered_lines, read_text
+from kfine.data.text.files import json_lines, numbered_lines
 from kfine.errors import DataError
 
 _TAGS = "O, B-TYPE and I-TYPE (or E-, S-, L- and U-TYPE)"

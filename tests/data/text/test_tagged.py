@@ -139,8 +139,8 @@ def test_a_type_with_one_entity_is_warned_of(tmp_path: Path) -> None:
         ("a.conll", "a B-x\n\nb x\n", "line 3: 'x' is no tag; tags are O, B-TYPE"),
         ("a.conll", "a O\nb O\n", "holds no entity: all tags of its 1 sentences are O"),
         ("a.conll", "\n\n", "holds no sentences"),
-        ("a.conll", b"a O\nb\xe9 O\n", "line 2: the byte 0xe9 is not UTF-8 text; save"),
-        ("a.conll", b"\xff\xfea\x00", "line 1: the byte 0xff is not UTF-8"),
+        ("a.conll", b"a O\nb\xe9 O\n", r"not UTF-8 \(byte 0xe9 in line 2\): save it as"),
+        ("a.conll", b"\xffa", r"not UTF-8 \(byte 0xff in line 1\)"),
         ("a.jsonl", lines(row("a b", "B-x")), "line 1: 2 tokens and 1 tags; each token needs one"),
         ("a.jsonl", "\n{'a'\n", "line 2: not JSON; wanted one object a line"),
         (
