@@ -1,4 +1,4 @@
-"""Files of labelled texts: found by their split, decoded, and read line by line."""
+"""Files of labelled texts: found by their split, and read line by line."""
 
 from __future__ import annotations
 
@@ -11,26 +11,6 @@ from typing import Any
 from kfine.data.records import SPLITS, printable, split_named
 from kfine.data.tables import parsed_lines
 from kfine.errors import DataError
-
-
-def find_path(data: str | Path, wanted: str) -> Path:
-    """The file or folder that a user named.
-
-    Args:
-        data: The path as given; `~` is the home folder.
-        wanted: What is asked for, for the sentence that says that it is missing.
-
-    Raises:
-        DataError: There is no such file or folder.
-    """
-    path = Path(data).expanduser()
-    try:
-        there = bool(str(data).strip()) and path.exists()
-    except (OSError, ValueError):  # A name that is too long, or that holds a NUL.
-        there = False
-    if not there:
-        raise DataError(f"there is no folder or file {str(data)[:200]!r}: wanted {wanted}")
-    return path
 
 
 def split_files(folder: Path, suffixes: Sequence[str]) -> tuple[dict[str, list[Path]], list[Path]]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from kfine.data.records import SetAside, printable
+from kfine.data.sources import existing_path
 from kfine.data.tables import read_text
 from kfine.data.text.files import (
     check_keys,
-    find_path,
     ignored_warnings,
     is_unicode,
     split_files,
@@ -82,7 +82,7 @@ def read_squad(data: str | Path) -> QuestionSource:
     Raises:
         DataError: A file cannot be read, is not of this form, or holds no question to use.
     """
-    path = find_path(data, _WANTED)
+    path = existing_path(str(data), _WANTED)
     files: dict[str | None, Path] = {None: path}
     warnings: list[str] = []
     if path.is_dir():

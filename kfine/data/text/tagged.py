@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kfine.data.records import SetAside, printable
+from kfine.data.sources import existing_path
 from kfine.data.text.bio import find_entities, to_bio
-from kfine.data.text.files import find_path, ignored_warnings, is_unicode, split_files
+from kfine.data.text.files import ignored_warnings, is_unicode, split_files
 from kfine.data.text.tag_lines import RawSentence, read_conll, read_jsonl
 from kfine.errors import DataError
 
@@ -77,7 +78,7 @@ def read_tagged(data: str | Path) -> TaggedSource:
         DataError: A file, a line or a tag cannot be read, tokens and tags differ in number, or a
             file holds no entity.
     """
-    path = find_path(data, _WANTED)
+    path = existing_path(str(data), _WANTED)
     if path.is_dir():
         files, warnings = _choose(path)
     elif path.suffix.lower() in JSON_SUFFIXES + CONLL_SUFFIXES:

@@ -130,7 +130,9 @@ def test_bad_places_end_in_one_sentence(tmp_path: Path) -> None:
         read_squad(tmp_path / "a.json")
     with pytest.raises(DataError, match=r"holds no file named train.json; there is: a.json"):
         read_squad(tmp_path)
-    with pytest.raises(DataError, match="there is no folder or file"):
+    with pytest.raises(DataError, match=r"there is no folder or file .*gone: wanted a .json file"):
+        read_squad(tmp_path / "gone")
+    with pytest.raises(DataError, match="no data given"):
         read_squad("")
     with pytest.raises(DataError, match="of a kind that holds no questions"):
         read_squad(write(tmp_path / "a.csv", "a,b"))
