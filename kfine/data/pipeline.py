@@ -233,55 +233,6 @@ def evaluation_dataset(
     return dataset.map(read, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
-def predict_rows(
-    model: Any,
-    inputs: Any,
-    prepare: Callable[[Any], Any] | None,
-    batch_size: int,
-    lengths: Lengths | None = None,
-) -> Any:
-    """What a model gives for rows, in their order.
-
-    Args:
-        model: A Keras model.
-        inputs: Rows, or a structure of them.
-        prepare: From a batch of them to the model's input.
-        batch_size: Examples at a time.
-        lengths: How far the rows reach; what was trimmed is zero in the answer.
-
-    Returns:
-        `(examples, ...)`, or a structure of such arrays.
-    """
-    if lengths is None:
-        return model.predict(evaluation_dataset(inputs, prepare, batch_size), verbose=0)
-    import tensorflow as tf
-
-    order, whole = by_length(lengths), tf.nest.flatten(inputs)[0].shape[1]
-    along = [len(one.shape) > 1 and one.shape[1] is None for one in model.outputs]
-    parts: list[list[np.ndarray]] = [[] for _ in along]
-    structure, call = None, of_any_length(model)
-    for (batch,) in evaluation_dataset(inputs, prepare, batch_size, lengths=lengths):
-        structure = call(batch)
-        for part, found, positions in zip(parts, tf.nest.flatten(structure), along, strict=True):
-            part.append(padded(np.asarray(found), whole) if positions else np.asarray(found))
-    back = np.argsort(order, kind="stable")
-    return tf.nest.pack_sequence_as(structure, [np.concatenate(part)[back] for part in parts])
-
-
-def of_any_length(model: Any) -> Callable[[Any], Any]:
-    """A model's inference as a graph that is traced for all lengths together.
-
-    `predict_on_batch` traces anew for each.
-    """
-    import tensorflow as tf
-
-    taken = tf.nest.map_structure(lambda one: tf.TensorSpec(one.shape, one.dtype), model.input)
-    call: Callable[[Any], Any] = tf.function(
-        lambda batch: model(batch, training=False), input_signature=[taken]
-    )
-    return call
-
-
 def padded(values: np.ndarray, length: int) -> np.ndarray:
     """Zeros behind `(examples, positions, ...)` up to a number of positions."""
     missing = length - values.shape[1]

@@ -121,3 +121,8 @@ def _plain_groups(model: keras.Model) -> list[LayerGroup]:
     layers = [layer for layer in model.layers if not _is_input(layer)]
     single = _with_weights([LayerGroup(layer.name, (layer,)) for layer in layers])
     return [*single[:-1], LayerGroup(HEAD, single[-1].layers)]
+
+
+def is_batch_norm(layer: Any) -> bool:
+    """Whether a layer keeps running statistics of its batches."""
+    return hasattr(layer, "moving_mean") and hasattr(layer, "moving_variance")

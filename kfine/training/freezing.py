@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kfine.models.groups import LayerGroup
+from kfine.models.groups import LayerGroup, is_batch_norm
 
 if TYPE_CHECKING:
     import keras
@@ -87,11 +87,6 @@ def release(model: keras.Model) -> None:
     """Undo the inference mode of every layer, for a model that leaves kfine's hands."""
     for layer in model._flatten_layers():
         _release_inference_mode(layer)
-
-
-def is_batch_norm(layer: Any) -> bool:
-    """Whether a layer keeps running statistics of its batches."""
-    return hasattr(layer, "moving_mean") and hasattr(layer, "moving_variance")
 
 
 def _flatten(layers: Iterable[Any]) -> list[Any]:

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kfine.models.groups import LayerGroup
-from kfine.training.freezing import is_batch_norm
+from kfine.models.groups import LayerGroup, is_batch_norm
 
 Digests = dict[str, dict[str, str]]
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from kfine.console import Console, format_bytes, format_seconds
 from kfine.data.cache import cache_folder, make_room
-from kfine.data.pipeline import Lengths, by_length, load, of_any_length, padded
+from kfine.data.pipeline import Lengths, by_length, load, padded
 from kfine.errors import RunError
 from kfine.models.cutting import joined_trunk
-from kfine.training.freezing import is_batch_norm
+from kfine.models.forward import forward_of
 from kfine.training.trunk import TooCoarse, Trunk, TrunkWriter, float16_is_enough
 
 # Always the same rows go through the trunk together, whatever is cached already: on another
@@ -138,8 +138,7 @@ def _compute(
     writers = [TrunkWriter(trunk) for trunk in trunks]
     total = sum(len(block) for _, block in missing)
     progress = console.count(f"computing {what}")
-    padded_rows = any(request.lengths is not None for request, _ in missing)
-    call = of_any_length(model) if padded_rows else forward_of(model)
+    call = forward_of(model)
     start, pace, done = time.monotonic(), 0.0, 0
     try:
         for number, (request, block, batch) in enumerate(_batches(missing)):
@@ -171,29 +170,6 @@ def _compute(
         if trunk.about.get("too_coarse"):
             console.warn(f"float16 is too coarse for some of the {what}; float32 is not")
     return pace
-
-
-def forward_of(model: keras.Model) -> Callable[[Any], Any]:
-    """A model's call on a batch; where it has BatchNorm, with its weights as constants.
-
-    Keras scales and shifts after a convolution. Of constants TensorFlow makes that a part of the
-    convolution, which takes a fifth off the time of EfficientNet-Lite0.
-    """
-    if not any(is_batch_norm(layer) for layer in model._flatten_layers()):
-        return model.predict_on_batch
-    import tensorflow as tf
-
-    weights = [
-        [variable.numpy() for variable in variables]
-        for variables in (model.trainable_variables, model.non_trainable_variables)
-    ]
-
-    @tf.function(reduce_retracing=True)
-    def call(batch: Any) -> Any:
-        constants = [[tf.constant(value) for value in values] for values in weights]
-        return model.stateless_call(*constants, batch, training=False)[0]
-
-    return call
 
 
 def _announcement(trunks: Sequence[Trunk], what: str, total: int, pace: float) -> str:

@@ -99,7 +99,7 @@ def _is_exported(path: Path) -> bool:
 
 def _predict_with_cache(run: Run, model: Any, split: Any, console: Console) -> Any:
     """As `predict_split`, with the features that the model was trained on where they are kept."""
-    from kfine.data.pipeline import predict_rows
+    from kfine.models.forward import predict_rows
 
     stages = run._folder.info()["stages"]
     found = _features(run, model, stages[-1]["depth"], [split], console)
@@ -161,7 +161,7 @@ def _backbone_features(
     """`(examples, features)` float32 of each split."""
     import keras
 
-    from kfine.data.pipeline import predict_rows
+    from kfine.models.forward import predict_rows
 
     base = module.build_model(run.config, own).model
     found = _features(run, base, 0, splits, console)

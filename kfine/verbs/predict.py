@@ -127,7 +127,7 @@ def _classifier(
     if not isinstance(model, Run) and not is_run(model):
         return _exported_classifier(Path(model), console)
     run = as_run(model)
-    from kfine.data.pipeline import predict_rows
+    from kfine.models.forward import predict_rows
     from kfine.verbs.predictions import interpreted
 
     network, raw = run.model, run.preprocessing

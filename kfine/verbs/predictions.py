@@ -62,7 +62,7 @@ def gain(over: str, right: np.ndarray, baseline_right: np.ndarray) -> dict[str, 
 
 def split_outputs(run: Run, model: Any, split: Any) -> Any:
     """What a model gives for the rows of a split, in their order."""
-    from kfine.data.pipeline import predict_rows
+    from kfine.models.forward import predict_rows
 
     raw = run.preprocessing
     rows = raw.rows(split.inputs)

@@ -20,9 +20,9 @@ load_backend()
 import tensorflow as tf  # noqa: E402
 
 from kfine.models.cutting import cut_model, joined_trunk  # noqa: E402
+from kfine.models.forward import forward_of  # noqa: E402
 from kfine.training.engine import Job  # noqa: E402
 from kfine.training.freezing import apply_stage  # noqa: E402
-from kfine.training.trunk_pass import forward_of  # noqa: E402
 from kfine.verbs.data import load_data  # noqa: E402
 from kfine.verbs.fit import build_job, prepare  # noqa: E402
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from kfine.console import Console
-from kfine.models.groups import layer_groups
+from kfine.models.groups import is_batch_norm, layer_groups
 from kfine.training.engine import run_stages
-from kfine.training.freezing import apply_stage, freeze, is_batch_norm, release, unfreeze
+from kfine.training.freezing import apply_stage, freeze, release, unfreeze
 from kfine.training.proof import FreezeBroken, check_movement, group_digests
 
 quiet = Console(quiet=True)

@@ -13,9 +13,10 @@ import pytest
 
 from kfine.console import Console, Counter
 from kfine.data.cache import cache_entries
-from kfine.data.pipeline import Lengths, predict_rows
+from kfine.data.pipeline import Lengths
 from kfine.data.row_cache import row_identities
 from kfine.models.cutting import CannotCut, Cut, cut_model
+from kfine.models.forward import forward_of, predict_rows
 from kfine.models.groups import layer_groups
 from kfine.training.frozen import (
     frozen_features,
@@ -31,7 +32,6 @@ from kfine.training.trunk_pass import (
     Trunk,
     fill,
     float16_is_enough,
-    forward_of,
 )
 
 QUIET = Console(quiet=True)

@@ -1,0 +1,73 @@
+"""What a model gives: for rows, or batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kfine.data.pipeline import Lengths, by_length, evaluation_dataset, padded
+from kfine.models.groups import is_batch_norm
+
+
+def predict_rows(
+    model: Any,
+    inputs: Any,
+    prepare: Callable[[Any], Any] | None,
+    batch_size: int,
+    lengths: Lengths | None = None,
+) -> Any:
+    """What a model gives for rows, in their order.
+
+    Args:
+        model: A Keras model.
+        inputs: Rows, or a structure of them.
+        prepare: From a batch of them to the model's input.
+        batch_size: Examples at a time.
+        lengths: How far the rows reach; what was trimmed is zero in the answer.
+
+    Returns:
+        `(examples, ...)`, or a structure of such arrays.
+    """
+    if lengths is None:
+        return model.predict(evaluation_dataset(inputs, prepare, batch_size), verbose=0)
+    import tensorflow as tf
+
+    order, whole = by_length(lengths), tf.nest.flatten(inputs)[0].shape[1]
+    along = [len(one.shape) > 1 and one.shape[1] is None for one in model.outputs]
+    parts: list[list[np.ndarray]] = [[] for _ in along]
+    structure, call = None, forward_of(model)
+    for (batch,) in evaluation_dataset(inputs, prepare, batch_size, lengths=lengths):
+        structure = call(batch)
+        for part, found, positions in zip(parts, tf.nest.flatten(structure), along, strict=True):
+            part.append(padded(np.asarray(found), whole) if positions else np.asarray(found))
+    back = np.argsort(order, kind="stable")
+    return tf.nest.pack_sequence_as(structure, [np.concatenate(part)[back] for part in parts])
+
+
+def forward_of(model: Any) -> Callable[[Any], Any]:
+    """A functional model's inference as a graph, traced once for every size of its inputs.
+
+    `predict_on_batch` traces anew for the last, smaller batch and for each length.
+
+    A model with BatchNorm has its weights as constants, as they are now. Keras scales and shifts
+    after a convolution; of constants TensorFlow makes that a part of the convolution, which takes
+    a fifth off the time of EfficientNet-Lite0.
+    """
+    import tensorflow as tf
+
+    taken = tf.nest.map_structure(lambda one: tf.TensorSpec(one.shape, one.dtype), model.input)
+    weights = None
+    if any(is_batch_norm(layer) for layer in model._flatten_layers()):
+        both = (model.trainable_variables, model.non_trainable_variables)
+        weights = [[variable.numpy() for variable in variables] for variables in both]
+
+    def forward(batch: Any) -> Any:
+        if weights is None:
+            return model(batch, training=False)
+        constants = [[tf.constant(value) for value in values] for values in weights]
+        return model.stateless_call(*constants, batch, training=False)[0]
+
+    call: Callable[[Any], Any] = tf.function(forward, input_signature=[taken], autograph=False)
+    return call
