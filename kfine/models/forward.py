@@ -69,5 +69,9 @@ def forward_of(model: Any) -> Callable[[Any], Any]:
         constants = [[tf.constant(value) for value in values] for values in weights]
         return model.stateless_call(*constants, batch, training=False)[0]
 
-    call: Callable[[Any], Any] = tf.function(forward, input_signature=[taken], autograph=False)
+    traced = tf.function(forward, input_signature=[taken], autograph=False)
+
+    def call(batch: Any) -> Any:
+        return traced(tf.nest.map_structure(lambda one, to: tf.cast(one, to.dtype), batch, taken))
+
     return call

@@ -81,6 +81,8 @@ def test_weights_as_constants_give_what_batch_norm_gives() -> None:
     for shape in ((5, 8, 8, 3), (3, 8, 8, 3), (2, 12, 9, 3)):
         batch = generator.normal(size=shape).astype("float32")
         np.testing.assert_allclose(forward(batch), model(batch, training=False), 1e-5, 1e-5)
+    whole = generator.integers(0, 255, batch.shape, dtype=np.uint8)
+    np.testing.assert_allclose(forward(whole), model(whole, training=False), 1e-5, 1e-5)
     before = forward(batch)
     model.set_weights([one + 1 for one in model.get_weights()])
     np.testing.assert_array_equal(forward(batch), before)
