@@ -135,7 +135,7 @@ def run_stages(
     held = len(job.validation)
     best = BestWeights(
         job.changing(),
-        patience=job.config.early_stopping,
+        patience=job.config.patience,
         stop_from=job.stages[-1].first_epoch,
         choose=held >= LEAST_TO_CHOOSE,
     )
@@ -158,9 +158,7 @@ def run_stages(
             _fit_stage(job, stage, feed, state, best, checkpoints, console, enough)
         console.say("  " + check_movement(job.groups, stage.depth, state.stage_digests).sentence())
         if best.stopped:
-            console.say(
-                f"stopped early: no lower validation loss for {job.config.early_stopping} epochs"
-            )
+            console.say(f"stopped early: no lower validation loss for {job.config.patience} epochs")
     best.put_back()
     return state.history, best
 

@@ -96,10 +96,11 @@ class TrainingConfig:
         minimum=0,
         maximum=0.99999,
     )
-    early_stopping: int = setting(
-        8,
+    early_stopping: int | None = setting(
+        None,
         "Stop in the last stage after this many epochs without a better validation loss; "
-        "0 never stops. The best weights are restored either way.",
+        "0 never stops. The best weights are restored either way. The default is half of the "
+        "epochs, at least 8.",
         group="Training",
         unit="epochs",
         minimum=0,
@@ -168,3 +169,15 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_unfreeze(self.unfreeze, self.epochs)
+
+    @property
+    def patience(self) -> int:
+        """Epochs without a better validation loss after which the last stage ends; 0 for never.
+
+        In proportion to the epochs unless it is set: while the rate of a long schedule is high the
+        loss goes up and down, and the weights that are best then are not as good as those that
+        come when it has fallen.
+        """
+        if self.early_stopping is None:
+            return max(8, self.epochs // 2)
+        return self.early_stopping

@@ -11,6 +11,7 @@ import numpy as np
 from kfine.console import Console
 from kfine.training.callbacks import BestWeights
 from kfine.training.engine import run_stages
+from kfine.training.settings import TrainingConfig
 
 
 def fed(losses: list[float], **options: Any) -> tuple[BestWeights, int]:
@@ -38,6 +39,12 @@ def test_a_lower_loss_starts_the_patience_again() -> None:
 
 def test_no_patience_never_stops() -> None:
     assert fed([1.0] + [2.0] * 20, patience=0, stop_from=0)[1] == 21
+
+
+def test_long_schedules_have_more_patience_unless_it_is_set() -> None:
+    assert [TrainingConfig(epochs=epochs).patience for epochs in (3, 12, 24, 48)] == [8, 8, 12, 24]
+    assert TrainingConfig(epochs=48, early_stopping=3).patience == 3
+    assert TrainingConfig(epochs=48, early_stopping=0).patience == 0
 
 
 def test_a_loss_that_is_nan_does_not_replace_a_number() -> None:
