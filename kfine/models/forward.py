@@ -61,20 +61,26 @@ def forward_of(model: Any, *, exact: bool) -> Callable[[Any], Any]:
     import tensorflow as tf
 
     taken = tf.nest.map_structure(lambda one: tf.TensorSpec(one.shape, one.dtype), model.input)
-    weights = None
-    if not exact and any(is_batch_norm(layer) for layer in model._flatten_layers()):
-        both = (model.trainable_variables, model.non_trainable_variables)
-        weights = [[variable.numpy() for variable in variables] for variables in both]
-
-    def forward(batch: Any) -> Any:
-        if weights is None:
-            return model(batch, training=False)
-        constants = [[tf.constant(value) for value in values] for values in weights]
-        return model.stateless_call(*constants, batch, training=False)[0]
-
+    folds = not exact and any(is_batch_norm(layer) for layer in model._flatten_layers())
+    forward = _with_constants(model) if folds else lambda batch: model(batch, training=False)
     traced = tf.function(forward, input_signature=[taken], autograph=False)
 
     def call(batch: Any) -> Any:
         return traced(tf.nest.map_structure(lambda one, to: tf.cast(one, to.dtype), batch, taken))
 
     return call
+
+
+def _with_constants(model: Any) -> Callable[[Any], Any]:
+    """A model's inference with its weights of now, to be traced."""
+    import tensorflow as tf
+
+    both = (model.trainable_variables, model.non_trainable_variables)
+    weights = [[variable.numpy() for variable in variables] for variables in both]
+
+    def forward(batch: Any) -> Any:
+        # Made while tracing: made before, they would be inputs of the graph.
+        constants = [[tf.constant(value) for value in values] for values in weights]
+        return model.stateless_call(*constants, batch, training=False)[0]
+
+    return forward

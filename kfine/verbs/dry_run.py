@@ -60,8 +60,10 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
         passed: Whether an earlier stage's pass fills the cache of this one too.
     """
     import keras
+    import numpy as np
 
     from kfine.models.cutting import CannotCut
+    from kfine.models.forward import forward_of
     from kfine.training.features import views_for
     from kfine.training.frozen import worthwhile_cut
 
@@ -76,9 +78,10 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     except CannotCut:
         seconds = _measure_fit(job, job.model, inputs, targets, epochs)
         return {"features": "computed", "seconds": round(seconds, 1)}
-    cut.trunk.predict_on_batch(inputs)
+    forward = forward_of(cut.trunk, exact=job.config.feature_cache == "float32")
+    forward(inputs)
     start = time.perf_counter()
-    features = cut.trunk.predict_on_batch(inputs)
+    features = keras.tree.map_structure(np.asarray, forward(inputs))
     pace = (time.perf_counter() - start) / len(targets)
     examples = len(job.validation) + views * len(job.batches)
     once = 0.0 if passed and not augmented else pace * examples

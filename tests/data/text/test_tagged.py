@@ -45,6 +45,14 @@ def test_white_space_that_separates_nothing_stays_in_a_token(tmp_path: Path) -> 
     assert [one.tokens for one in sentences] == [("a\u2028b", ""), ("10\xa0000", "B")]
 
 
+def test_a_byte_order_mark_says_how_a_file_is_encoded(tmp_path: Path) -> None:
+    text = "Zoë B-x\nsings O\n\nZoë B-x\n"
+    plain = read_tagged(write(tmp_path / "plain.conll", text))
+    for encoding in ("utf-8-sig", "utf-16"):
+        marked = read_tagged(write(tmp_path / f"{encoding}.conll", text.encode(encoding)))
+        assert [one.tokens for one in marked.sentences] == [one.tokens for one in plain.sentences]
+
+
 def test_jsonl_gives_sentences_and_their_splits(tmp_path: Path) -> None:
     rows = [row("Ada wrote", "B-x O", split="dev", id=7), row("Ada", "B-x")]
     source = read_tagged(write(tmp_path / "a.jsonl", lines(*rows)))
