@@ -278,15 +278,15 @@ def _identities(inputs: Sequence[Any]) -> list[str]:
     layout = repr([(tuple(rows.shape[1:]), np.dtype(rows.dtype).name) for rows in inputs]).encode()
     hashers = [hashlib.sha256(layout) for _ in range(count)]
     for rows in inputs:
-        for start in range(0, count, 256):
-            numbers = np.arange(start, min(start + 256, count))
-            for number, row in zip(numbers, rows[numbers], strict=True):
-                hashers[number].update(np.ascontiguousarray(row).tobytes())
+        for start in range(0, count, 32):
+            numbers = np.arange(start, min(start + 32, count))
+            for number, row in zip(numbers, np.ascontiguousarray(rows[numbers]), strict=True):
+                hashers[number].update(row)
     return [hasher.hexdigest()[:32] for hasher in hashers]
 
 
 def _checksum(parts: Sequence[NDArray[Any]]) -> int:
     value = 0
     for part in parts:
-        value = zlib.crc32(np.ascontiguousarray(part).tobytes(), value)
+        value = zlib.crc32(np.ascontiguousarray(part), value)
     return value
