@@ -2,56 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from kfine.data.lengths import Lengths, by_length
 from kfine.seeds import derive_seed
 
-# Lengths that batches are trimmed to are multiples of this, so that there are few of them.
-_LENGTH_STEP = 8
 # Batches whose examples are sorted by length together; more save less than they order.
 _POOL = 16
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """How far each example of padded sequences reaches.
-
-    Attributes:
-        used: `(examples,)` int, positions in use; those behind them are padding.
-        sequences: For each tensor of the rows, in flat order, whether its second axis is
-            positions.
-        targets: Whether the second axis of the targets is positions.
-    """
-
-    used: np.ndarray
-    sequences: tuple[bool, ...]
-    targets: bool = False
-
-    def trim(self, tensors: Any, rows: Any) -> Any:
-        """Drop the positions that none of some rows uses; `tensors` are those rows."""
-        import tensorflow as tf
-
-        length = self._longest(rows)
-        flat = [
-            tensor[:, :length] if sequence else tensor
-            for tensor, sequence in zip(tf.nest.flatten(tensors), self.sequences, strict=True)
-        ]
-        return tf.nest.pack_sequence_as(tensors, flat)
-
-    def trim_targets(self, targets: Any, rows: Any) -> Any:
-        """The same of the targets of some rows, if those have positions."""
-        return targets[:, : self._longest(rows)] if self.targets else targets
-
-    def _longest(self, rows: Any) -> Any:
-        import tensorflow as tf
-
-        longest = tf.reduce_max(tf.gather(tf.constant(self.used, tf.int32), rows))
-        return -(-longest // _LENGTH_STEP) * _LENGTH_STEP
 
 
 @dataclass
@@ -133,23 +95,41 @@ class Batches:
         """
         import tensorflow as tf
 
-        def indices() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-            for epoch in itertools.count(self.epoch):
-                for step, rows in enumerate(self.batches(epoch)):
-                    # Neighbours see different views, so that an epoch mixes all of them.
-                    views = (epoch + rows) % self.views
-                    seed = np.array([derive_seed(self.seed, epoch, step), 0], np.int32)
-                    yield rows, views * len(self) + rows, seed
-                if not endless:
-                    return
+        batches = lru_cache(maxsize=2)(self.batches)
 
-        numbers = tf.TensorSpec((None,), tf.int64)
-        signature = (numbers, numbers, tf.TensorSpec((2,), tf.int32))
-        dataset = tf.data.Dataset.from_generator(indices, output_signature=signature)
-        steps = tf.data.INFINITE_CARDINALITY if endless else self.steps
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
-        dataset = dataset.map(self._load, num_parallel_calls=2, deterministic=True)
-        return dataset.prefetch(2)
+        def indices(step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            epoch, number = divmod(int(step), self.steps)
+            rows = batches(epoch)[number]
+            # Neighbours see different views, so that an epoch mixes all of them.
+            views = (epoch + rows) % self.views
+            seed = np.array([derive_seed(self.seed, epoch, number), 0], np.int32)
+            return rows, views * len(self) + rows, seed
+
+        def load(step: Any) -> tuple[Any, ...]:
+            found = tf.numpy_function(indices, [step], [tf.int64, tf.int64, tf.int32])
+            for one, shape in zip(found, [(None,), (None,), (2,)], strict=True):
+                one.set_shape(shape)
+            return self._load(*found)
+
+        return mapped_ahead(self._steps_from_now(endless), load)
+
+    def _steps_from_now(self, endless: bool) -> Any:
+        """Numbers of steps since the first epoch, of which each iteration begins with `epoch`.
+
+        Made without `from_generator`, which on Python 3.11 makes TensorFlow 2.21 give
+        memory back piece by piece in the whole process: training takes a third longer then.
+        """
+        import tensorflow as tf
+
+        def steps(epoch: Any) -> Any:
+            end = tf.int64.max if endless else (epoch + 1) * self.steps
+            return tf.data.Dataset.range(epoch * self.steps, end)
+
+        now = tf.data.Dataset.range(1).map(
+            lambda one: tf.numpy_function(lambda _: np.int64(self.epoch), [one], tf.int64)
+        )
+        count = tf.data.INFINITE_CARDINALITY if endless else self.steps
+        return now.flat_map(steps).apply(tf.data.experimental.assert_cardinality(count))
 
     def in_order(self) -> Any:
         """A `tf.data.Dataset` in stored order, of the first view, without augmentation."""
@@ -229,19 +209,34 @@ def evaluation_dataset(
             return (prepared,)
         return prepared, load_targets(targets, rows, lengths)
 
-    dataset = dataset.batch(batch_size)
-    return dataset.map(read, num_parallel_calls=2, deterministic=True).prefetch(2)
+    return mapped_ahead(dataset.batch(batch_size), read)
 
 
-def padded(values: np.ndarray, length: int) -> np.ndarray:
-    """Zeros behind `(examples, positions, ...)` up to a number of positions."""
-    missing = length - values.shape[1]
-    return np.pad(values, [(0, 0), (0, missing), *[(0, 0)] * (values.ndim - 2)])
+def mapped_ahead(dataset: Any, function: Callable[..., Any], *, batch_size: int = 0) -> Any:
+    """A `tf.data.Dataset` mapped in order, two elements at a time and two ahead of the reader.
+
+    Args:
+        dataset: A `tf.data.Dataset`.
+        function: Maps an element.
+        batch_size: Mapped elements that go into a batch; 0 leaves them as they are.
+    """
+    dataset = dataset.map(function, num_parallel_calls=2, deterministic=True)
+    dataset = dataset.batch(batch_size) if batch_size else dataset
+    return untuned(dataset.prefetch(2))
 
 
-def by_length(lengths: Lengths) -> np.ndarray:
-    """Numbers of the examples from the shortest to the longest, int64."""
-    return np.argsort(lengths.used, kind="stable").astype(np.int64)
+def untuned(dataset: Any) -> Any:
+    """A `tf.data.Dataset` without the thread that tunes it.
+
+    Now and then TensorFlow 2.21 does not wake that thread when an iterator ends. Letting go of the
+    iterator then takes until the thread wakes by itself: as long again as it was read, up to a
+    minute.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -288,5 +288,5 @@ def _identities(inputs: Sequence[Any]) -> list[str]:
 def _checksum(parts: Sequence[NDArray[Any]]) -> int:
     value = 0
     for part in parts:
-        value = zlib.crc32(np.ascontiguousarray(part), value)
+        value = zlib.crc32(np.ascontiguousarray(part).data, value)
     return value

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kfine.data.pipeline import Lengths, by_length, evaluation_dataset, padded
+from kfine.data.lengths import Lengths, by_length, padded
+from kfine.data.pipeline import evaluation_dataset
 from kfine.models.groups import is_batch_norm
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kfine.data.pipeline import Lengths
+from kfine.data.lengths import Lengths
 from kfine.data.text.alignment import (
     PieceRows,
     SpannedText,

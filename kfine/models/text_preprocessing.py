@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from kfine.data.pipeline import Lengths
+from kfine.data.lengths import Lengths
 from kfine.data.tokenizers.from_preset import (
     TokenizerFiles,
     read_files,

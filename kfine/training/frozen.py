@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kfine.console import Console
-from kfine.data.pipeline import Lengths
+from kfine.data.lengths import Lengths
 from kfine.data.row_cache import DamagedRows, row_identities
 from kfine.models.cutting import CannotCut, Cut, cut_model
 from kfine.models.groups import LayerGroup

@@ -13,7 +13,8 @@ import numpy as np
 
 from kfine.console import Console, format_bytes, format_seconds
 from kfine.data.cache import cache_folder, make_room
-from kfine.data.pipeline import Lengths, by_length, load, padded
+from kfine.data.lengths import Lengths, by_length, padded
+from kfine.data.pipeline import load, mapped_ahead
 from kfine.errors import RunError
 from kfine.models.cutting import joined_trunk
 from kfine.models.forward import forward_of
@@ -64,19 +65,17 @@ class Request:
 
         positions = np.array([position for block in blocks for position in block], np.int64)
         if self.augment is None:
-            # A generator, since the last block of a request may be shorter than the others.
-            dataset = tf.data.Dataset.from_generator(
-                lambda: (self.rows[list(block)] for block in blocks),
-                output_signature=tf.TensorSpec((None,), tf.int64),
-            ).map(self._load, num_parallel_calls=2, deterministic=True)
+            # Ragged, since the last block of a request may be shorter than the others.
+            rows = tf.RaggedTensor.from_row_lengths(
+                self.rows[positions], [len(block) for block in blocks]
+            )
+            yield from mapped_ahead(tf.data.Dataset.from_tensor_slices(rows), self._load)
         else:
             assert self.seeds is not None
             examples = tf.data.Dataset.from_tensor_slices(
                 (self.rows[positions], self.seeds[positions])
             )
-            dataset = examples.map(self._view, num_parallel_calls=2, deterministic=True)
-            dataset = dataset.batch(BLOCK)
-        yield from dataset.prefetch(2)
+            yield from mapped_ahead(examples, self._view, batch_size=BLOCK)
 
     def _load(self, rows: Any) -> Any:
         found = load(self.inputs, rows, self.lengths)

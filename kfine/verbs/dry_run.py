@@ -99,11 +99,12 @@ def _measure_fit(job: Any, model: Any, inputs: Any, targets: Any, epochs: int) -
     """Seconds of tracing once, and of epochs of steps and a validation each."""
     import tensorflow as tf
 
+    from kfine.data.pipeline import untuned
     from kfine.training.engine import compile_part
 
     if model is not job.model:
         compile_part(model, job, job.model.optimizer)
-    batch = tf.data.Dataset.from_tensors((inputs, targets))
+    batch = untuned(tf.data.Dataset.from_tensors((inputs, targets)))
     start = time.perf_counter()
     model.fit(batch, verbose=0, shuffle=False)
     model.evaluate(batch, verbose=0)

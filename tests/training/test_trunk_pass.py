@@ -13,7 +13,7 @@ import pytest
 
 from kfine.console import Console, Counter
 from kfine.data.cache import cache_entries
-from kfine.data.pipeline import Lengths
+from kfine.data.lengths import Lengths
 from kfine.data.row_cache import row_identities
 from kfine.models.cutting import CannotCut, Cut, cut_model
 from kfine.models.forward import forward_of, predict_rows
