@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 
 from kfine.data.lengths import Lengths, by_length, padded
@@ -62,7 +63,7 @@ def forward_of(model: Any, *, exact: bool) -> Callable[[Any], Any]:
     import tensorflow as tf
 
     taken = tf.nest.map_structure(lambda one: tf.TensorSpec(one.shape, one.dtype), model.input)
-    folds = not exact and any(is_batch_norm(layer) for layer in model._flatten_layers())
+    folds = not exact and _has_batch_norm(model)
     forward = _with_constants(model) if folds else lambda batch: model(batch, training=False)
     traced = tf.function(forward, input_signature=[taken], autograph=False)
 
@@ -70,6 +71,47 @@ def forward_of(model: Any, *, exact: bool) -> Callable[[Any], Any]:
         return traced(tf.nest.map_structure(lambda one, to: tf.cast(one, to.dtype), batch, taken))
 
     return call
+
+
+def behind_constants(trunk: keras.Model, suffix: keras.Model) -> keras.Model | None:
+    """A cut model that trains only its suffix, the trunk's weights as constants.
+
+    Args:
+        trunk: From the inputs to the features, in the state that it stays in.
+        suffix: From the features to the outputs; its layers are shared.
+
+    Returns:
+        The model, or `None` where constants gain nothing (see `forward_of`).
+    """
+    if not _has_batch_norm(trunk):
+        return None
+    inputs = keras.tree.map_structure(
+        lambda one: keras.Input(batch_shape=one.shape, dtype=one.dtype), trunk._inputs_struct
+    )
+    return keras.Model(inputs, suffix(_Constant(trunk)(inputs)))
+
+
+class _Constant(keras.layers.Layer):
+    """A trunk that is part of the graph, and none of whose weights is the model's."""
+
+    def __init__(self, trunk: keras.Model) -> None:
+        super().__init__()
+        self._forward = _with_constants(trunk)
+        self._gives = keras.tree.map_structure(
+            lambda one: keras.KerasTensor(one.shape, one.dtype), trunk._outputs_struct
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """The features of a batch."""
+        return self._forward(inputs)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """As the trunk's, without tracing it."""
+        return self._gives
+
+
+def _has_batch_norm(model: keras.Model) -> bool:
+    return any(is_batch_norm(layer) for layer in model._flatten_layers())
 
 
 def _with_constants(model: Any) -> Callable[[Any], Any]:

@@ -13,6 +13,7 @@ from kfine.console import Console, format_seconds
 from kfine.data.augmentation import describe_layers
 from kfine.data.pipeline import Batches, evaluation_dataset
 from kfine.models.cutting import CannotCut, Cut
+from kfine.models.forward import behind_constants
 from kfine.seeds import derive_seed
 from kfine.training.frozen import lengths_of, open_rows_of, request_for, worthwhile_cut
 from kfine.training.settings import TrainingConfig
@@ -51,7 +52,7 @@ class Feed:
     """What a stage is trained on.
 
     Attributes:
-        model: What `fit` is called on: the suffix, or the whole model.
+        model: What `fit` is called on: the suffix, or the whole model (see `whole_model`).
         batches: Its training batches.
         validation: Its validation batches; `None` where `validator` has them.
         validator: A suffix and its validation batches, where training needs the whole model.
@@ -117,7 +118,7 @@ class Features:
         decision = decision or self._decide(stage, plain)
         self.decisions[stage.index] = decision
         if decision.features != "cached":
-            return Feed(job.model, job.batches, validator=(cut.suffix, in_order))
+            return Feed(whole_model(job, cut), job.batches, validator=(cut.suffix, in_order))
         augmented = job.batches.augment is not None
         trunk = self._trunk(stage, augmented=augmented)
         request = self._request(job.batches, views=decision.views if augmented else 0)
@@ -239,6 +240,12 @@ class Features:
     def _what(self, stages: Sequence[Stage], views: int) -> str:
         names = " and ".join(dict.fromkeys(self._cut(stage).name for stage in stages))
         return f"features before {names}" + (f", {views} views" if views > 1 else "")
+
+
+def whole_model(job: Job, cut: Cut) -> keras.Model:
+    """What trains where the frozen layers run in each step: with BatchNorm folded if it may be."""
+    exact = job.config.feature_cache == "float32"
+    return (None if exact else behind_constants(cut.trunk, cut.suffix)) or job.model
 
 
 def _held(rows: Any) -> int:

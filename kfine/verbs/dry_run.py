@@ -64,7 +64,7 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
 
     from kfine.models.cutting import CannotCut
     from kfine.models.forward import forward_of
-    from kfine.training.features import views_for
+    from kfine.training.features import views_for, whole_model
     from kfine.training.frozen import worthwhile_cut
 
     epochs = stage.end_epoch - stage.first_epoch
@@ -72,11 +72,14 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     views = views_for(job.config, epochs) if augmented else 1
     inputs, targets = next(iter(job.batches.dataset()))[:2]
     try:
-        if job.config.feature_cache == "none" or not views:
+        if job.config.feature_cache == "none":
             raise CannotCut
         cut = worthwhile_cut(job.model, job.groups, stage.depth)
     except CannotCut:
-        seconds = _measure_fit(job, job.model, inputs, targets, epochs)
+        cut = None
+    if cut is None or not views:
+        model = whole_model(job, cut) if cut else job.model
+        seconds = _measure_fit(job, model, inputs, targets, epochs)
         return {"features": "computed", "seconds": round(seconds, 1)}
     forward = forward_of(cut.trunk, exact=job.config.feature_cache == "float32")
     forward(inputs)

@@ -342,11 +342,21 @@ def test_without_views_new_ones_are_computed_and_validation_is_cached(
     job = make_job(augmentation="light", augment_views=0, unfreeze="none")
     features = Features(job, listening)
     feed = features.feed(job.stages[0])
-    assert feed.model is job.model and feed.batches is job.batches
-    assert feed.validator is not None
+    assert feed.batches is job.batches and feed.validator is not None
+    (rows, *_) = next(iter(feed.batches.dataset()))
+    np.testing.assert_allclose(feed.model(rows), job.model(rows), rtol=1e-4, atol=1e-5)
+    assert len(feed.model.trainable_variables) == len(job.model.trainable_variables)
     (decision,) = features.decisions.values()
     assert (decision.features, decision.validation) == ("computed", "cached")
     assert [entry.rows for entry in cache_entries()] == [len(job.validation)]
+
+
+def test_with_float32_features_new_views_go_through_the_model_itself(
+    make_job: MakeJob, fresh_cache: Path
+) -> None:
+    settings = {"augmentation": "light", "augment_views": 0, "unfreeze": "none"}
+    job = make_job(**settings, feature_cache="float32")
+    assert Features(job, QUIET).feed(job.stages[0]).model is job.model
 
 
 @pytest.mark.parametrize(

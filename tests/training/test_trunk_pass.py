@@ -16,7 +16,7 @@ from kfine.data.cache import cache_entries
 from kfine.data.lengths import Lengths
 from kfine.data.row_cache import row_identities
 from kfine.models.cutting import CannotCut, Cut, cut_model
-from kfine.models.forward import forward_of, predict_rows
+from kfine.models.forward import predict_rows
 from kfine.models.groups import layer_groups
 from kfine.training.frozen import (
     frozen_features,
@@ -68,24 +68,6 @@ def test_what_is_cached_is_what_the_trunk_gives(fresh_cache: Path, model: Any) -
     np.testing.assert_allclose(found, trunk.cut.trunk(ROWS * 2), rtol=1e-5, atol=1e-6)
     assert not fresh_cache.parent.joinpath("other").exists()
     assert [entry.rows for entry in cache_entries()] == [70]
-
-
-def test_weights_as_constants_give_what_batch_norm_gives() -> None:
-    """Its statistics and weights as they are at the time, whatever changes later."""
-    images = keras.Input((None, None, 3))
-    normalized = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3)(images))
-    model = keras.Model(images, keras.layers.ReLU()(normalized))
-    generator = np.random.default_rng(0)
-    model.set_weights([generator.uniform(0.5, 2, one.shape) for one in model.get_weights()])
-    forward = forward_of(model, exact=False)
-    for shape in ((5, 8, 8, 3), (3, 8, 8, 3), (2, 12, 9, 3)):
-        batch = generator.normal(size=shape).astype("float32")
-        np.testing.assert_allclose(forward(batch), model(batch, training=False), 1e-5, 1e-5)
-    whole = generator.integers(0, 255, batch.shape, dtype=np.uint8)
-    np.testing.assert_allclose(forward(whole), model(whole, training=False), 1e-5, 1e-5)
-    before = forward(batch)
-    model.set_weights([one + 1 for one in model.get_weights()])
-    np.testing.assert_array_equal(forward(batch), before)
 
 
 def test_the_size_and_the_time_are_announced_once_and_a_second_pass_is_not_spent(
