@@ -13,7 +13,7 @@ from kfine.console import format_bytes
 
 @click.group("cache")
 def command() -> None:
-    """The features of frozen layers that all runs share."""
+    """What all runs share: features of frozen layers, and photos that are slow to decode."""
 
 
 @command.command("list")
@@ -34,8 +34,7 @@ def list_command(as_json: bool) -> None:
     if entries:
         print_table(list(entries[0]), [[str(cell) for cell in one.values()] for one in entries])
     click.echo(
-        f"{format_bytes(size)} of at most {format_bytes(cache_limit())} in "
-        f"{cache_folder() / 'features'}",
+        f"{format_bytes(size)} of at most {format_bytes(cache_limit())} in {cache_folder()}",
         err=True,
     )
 
@@ -43,7 +42,7 @@ def list_command(as_json: bool) -> None:
 @command.command("clear")
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 def clear_command(yes: bool) -> None:
-    """Remove all cached features; runs compute again what they need."""
+    """Remove all that is cached; runs compute again what they need."""
     from kfine.errors import ConfigError
     from kfine.verbs.cache import empty_cache, list_cache
 
@@ -51,5 +50,5 @@ def clear_command(yes: bool) -> None:
     if not yes and not sys.stdin.isatty():
         raise ConfigError("Nobody is there to ask: kfine cache clear --yes removes all of it.")
     if not yes:
-        click.confirm(f"Remove {format_bytes(size)} of cached features?", abort=True)
+        click.confirm(f"Remove {format_bytes(size)} of cached features and photos?", abort=True)
     click.echo(f"removed {format_bytes(empty_cache())}")

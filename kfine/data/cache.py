@@ -14,11 +14,13 @@ from kfine.errors import ConfigError, RunError
 from kfine.runs.files import read_json
 
 ABOUT = "about.json"
+# Features by trunk, and photos by size, each in folders of their own.
+_KINDS = ("features", "images")
 _DEFAULT_LIMIT = 20.0
 
 
 def cache_folder() -> Path:
-    """Where features go, and decoded inputs that do not fit into memory.
+    """Where features go, photos that are slow to decode, and inputs that do not fit into memory.
 
     The environment variable `KFINE_CACHE`, or `~/.cache/kfine`.
     """
@@ -26,7 +28,7 @@ def cache_folder() -> Path:
 
 
 def cache_limit() -> int:
-    """Bytes that the features of all runs together may take: `KFINE_CACHE_LIMIT` in GB, or 20.
+    """Bytes that all features and photos together may take: `KFINE_CACHE_LIMIT` in GB, or 20.
 
     Raises:
         ConfigError: The variable is no positive number.
@@ -45,11 +47,11 @@ def cache_limit() -> int:
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """The features of one trunk.
+    """The features of one trunk, or the photos of one size.
 
     Attributes:
         path: Its folder.
-        about: What `about.json` says: preset, cut, dtype and shapes.
+        about: What `about.json` says: preset, cut, dtype and shapes; `images` of photos.
         size_bytes: Of all its files.
         rows: Examples, views counted apart.
         used: Seconds since the epoch when it was last used.
@@ -63,9 +65,10 @@ class CacheEntry:
 
 
 def cache_entries() -> list[CacheEntry]:
-    """All feature caches, the last used one first."""
+    """All that is cached, the last used first."""
     found = []
-    for about in (cache_folder() / "features").glob(f"*/{ABOUT}"):
+    folders = (cache_folder() / kind for kind in _KINDS)
+    for about in (path for folder in folders for path in folder.glob(f"*/{ABOUT}")):
         try:
             segments = [read_json(index) for index in about.parent.glob("segment-*/index.json")]
             found.append(
@@ -84,15 +87,16 @@ def cache_entries() -> list[CacheEntry]:
 
 
 def clear_cache() -> int:
-    """Remove all cached features and return the bytes that they took."""
-    folder = cache_folder() / "features"
-    size = _size(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove all that is cached and return the bytes that it took."""
+    size = 0
+    for kind in _KINDS:
+        size += _size(cache_folder() / kind)
+        shutil.rmtree(cache_folder() / kind, ignore_errors=True)
     return size
 
 
 def make_room(needed: int, keep: Sequence[Path]) -> bool:
-    """Remove the least recently used feature caches until `needed` more bytes may be written.
+    """Remove what was not used for the longest time until `needed` more bytes may be written.
 
     Args:
         needed: Bytes.
@@ -104,7 +108,7 @@ def make_room(needed: int, keep: Sequence[Path]) -> bool:
     Raises:
         RunError: The cache folder cannot be made.
     """
-    folder = cache_folder() / "features"
+    folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from kfine.data.assembly import Examples, load_examples, load_test_examples
 from kfine.data.decoding import Progress, decode_images
+from kfine.data.kept_images import KeptImages
 from kfine.data.labelled import Data
 from kfine.data.records import Record
 from kfine.data.sources import read_source
@@ -102,6 +103,7 @@ def _decoded(
         image_size,
         memory_budget=memory_budget,
         cache_folder=cache_folder,
+        kept=KeptImages(image_size),
         progress=progress,
     )
 

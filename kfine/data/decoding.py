@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from kfine.data.images import decode_image, read_file, resize_image
 from kfine.data.records import Image, Record, SetAside
 from kfine.data.store import RowStore, open_rows
 from kfine.errors import DataError
+
+if TYPE_CHECKING:
+    from kfine.data.kept_images import KeptImages
 
 # Each thread holds one photo at its original size, 36 MB and more.
 _MOST_THREADS = 16
@@ -43,19 +48,38 @@ def load_record(record: Record) -> tuple[Image, str]:
     """
     if record.array is not None:
         return record.array, hashlib.sha256(record.array.tobytes()).hexdigest()
-    if record.content is not None:
-        content = record.content()
-    elif record.path is not None:
-        content = read_file(record.path)
-    else:
-        raise DataError("no content")
+    content = _content_of(record)
     return decode_image(content), hashlib.sha256(content).hexdigest()
+
+
+def _content_of(record: Record) -> bytes:
+    if record.content is not None:
+        return record.content()
+    if record.path is not None:
+        return read_file(record.path)
+    raise DataError("no content")
+
+
+def _resized(record: Record, size: tuple[int, int], kept: KeptImages | None) -> tuple[Image, str]:
+    """As `load_record`, at the size that is wanted; where it is kept, it is not decoded."""
+    if kept is None or record.array is not None:
+        image, digest = load_record(record)
+        return resize_image(image, size), digest
+    content = _content_of(record)
+    digest = hashlib.sha256(content).hexdigest()
+    found = kept.find(digest)
+    if found is None:
+        start = time.thread_time()
+        found = resize_image(decode_image(content), size)
+        kept.add(digest, found, time.thread_time() - start)
+    return found, digest
 
 
 def decode_all(
     records: Sequence[Record],
     rows: RowStore,
     *,
+    kept: KeptImages | None = None,
     progress: Progress | None = None,
 ) -> list[Decoded]:
     """Fill row i with record i, resized to the rows' size; what cannot be read leaves zeros.
@@ -63,6 +87,7 @@ def decode_all(
     Args:
         records: The examples.
         rows: uint8, `(len(records), height, width, 3)`.
+        kept: Photos of that size from earlier runs, and where new ones go.
         progress: Called in the calling thread with (done, total) after each example.
 
     Returns:
@@ -75,10 +100,10 @@ def decode_all(
 
     def decode(number: int) -> Decoded:
         try:
-            image, digest = load_record(records[number])
+            image, digest = _resized(records[number], size, kept)
         except DataError as error:
             return Decoded(reason=str(error))
-        rows[number] = resize_image(image, size)
+        rows[number] = image
         return Decoded(digest)
 
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS), "kfine-decode")
@@ -91,6 +116,8 @@ def decode_all(
     finally:
         # Ctrl-C must not wait for the thousands that are queued.
         pool.shutdown(wait=True, cancel_futures=True)
+        if kept is not None:
+            kept.close()
     return results
 
 
@@ -119,9 +146,18 @@ def decode_images(
     *,
     memory_budget: int,
     cache_folder: Path,
+    kept: KeptImages | None = None,
     progress: Progress | None = None,
 ) -> DecodedImages:
     """Decode and resize all examples, and sort out those that cannot be.
+
+    Args:
+        records: The examples.
+        image_size: Height and width in pixels.
+        memory_budget: Bytes of rows that may lie in memory; more go to a file.
+        cache_folder: Where that file lies.
+        kept: Photos of that size from earlier runs, and where new ones go.
+        progress: As in `decode_all`.
 
     Raises:
         DataError: There is no room for the rows.
@@ -130,7 +166,7 @@ def decode_images(
         len(records), (*image_size, 3), np.uint8, memory_budget=memory_budget, folder=cache_folder
     )
     images = DecodedImages(store)
-    for row, result in enumerate(decode_all(records, store, progress=progress)):
+    for row, result in enumerate(decode_all(records, store, kept=kept, progress=progress)):
         record = records[row]
         if result.reason:
             images.set_aside.append(SetAside(record.name, record.split, result.reason))

@@ -1,4 +1,4 @@
-"""`cache`: what the feature cache holds, and an empty one."""
+"""`cache`: what the shared cache holds, and an empty one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from kfine.data.cache import cache_entries, clear_cache
 
 
 def list_cache() -> list[dict[str, Any]]:
-    """The cached features by trunk, the last used first: preset, cut, examples, size in bytes."""
+    """Features by trunk and photos by size, the last used first: content, examples, bytes."""
     return [
         {
+            "holds": _holds(entry.about),
             "preset": entry.about.get("preset") or "",
-            "features before": entry.about.get("cut", ""),
             "augmented": "yes" if entry.about.get("views") else "no",
             "dtype": entry.about.get("dtype", ""),
             "rows": entry.rows,
@@ -25,6 +25,12 @@ def list_cache() -> list[dict[str, Any]]:
     ]
 
 
+def _holds(about: dict[str, Any]) -> str:
+    if "images" in about:
+        return f"photos, {about['images']}"
+    return f"features before {about.get('cut', '')}"
+
+
 def empty_cache() -> int:
-    """Remove all cached features and return the bytes that they took."""
+    """Remove all that is cached and return the bytes that it took."""
     return clear_cache()

@@ -216,7 +216,19 @@ def _ratios(rows: list[Row]) -> list[str]:
             lambda a, floor: (a["seconds"] - a["tracing_seconds"]) / floor["seconds"],
             2,
         ),
+        *compare(
+            "the same, with reading and building in the floor",
+            "cached",
+            "floor",
+            lambda a, floor: (
+                (a["seconds"] - a["tracing_seconds"]) / (floor["seconds"] + floor["setup_seconds"])
+            ),
+            2,
+        ),
         *compare("seconds of the floor", "floor", "floor", lambda a, _: a["seconds"], 1),
+        *compare(
+            "seconds of reading and building", "floor", "floor", lambda a, _: a["setup_seconds"], 1
+        ),
         *compare(
             "seconds of tracing in (a)", "cached", "cached", lambda a, _: a["tracing_seconds"], 1
         ),
