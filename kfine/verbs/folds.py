@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from kfine.config import dump_yaml, make_config
+from kfine.config import make_config
 from kfine.console import Console
 from kfine.errors import ConfigError, RunError
-from kfine.runs.files import read_json, write_json, write_text
-from kfine.runs.folder import RunFolder, new_run, removed_on_failure
+from kfine.runs.folder import Folder, RunFolder, new_run, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.verbs.data import load_data, say_data
-from kfine.verbs.fit import build_job, describe_run, prepare, train
-from kfine.verbs.recipes import load_recipe, recipe_name
+from kfine.verbs.fit import build_job, describe_beginning, describe_run, prepare, train
+from kfine.verbs.recipes import recipe_name, recipe_of_run, recipe_reference
 from kfine.verbs.run import Run
 
 SETTINGS = "folds.json"
@@ -60,26 +59,44 @@ def cross_validate(
     if resume is not None:
         if recipe or settings or config or run_dir or groups:
             raise ConfigError("resume takes no recipe and no settings: the folds have their own.")
-        folder = Path(resume).resolve()
-        kept = read_json(folder / SETTINGS)
-        module = load_recipe(kept["recipe"])
-        resolved = make_config(module.Config, {}, folder / "config.yaml")
-        with locked(folder):
-            lists = read_json(folder / "splits.json")
-            data = load_data(module, resolved, console, split_lists=lists)
-            return _run(folder, module, resolved, data, kept, console)
+        return _resume(FoldsFolder(Path(resume).resolve()), console)
     module, resolved = prepare(recipe, config, settings)
-    folder = new_run(f"{recipe_name(module)}-folds", run_dir).path
-    kept = {"recipe": str(module.__file__), "count": folds, "groups": groups}
-    with locked(folder):
-        with removed_on_failure(RunFolder(folder)):
+    folder = FoldsFolder(new_run(f"{recipe_name(module)}-folds", run_dir).path)
+    kept = {"recipe": recipe_reference(module), "count": folds, "groups": groups}
+    with locked(folder.path):
+        with removed_on_failure(RunFolder(folder.path)):
             data = load_data(module, resolved, console)
             say_data(data, console)
             divide(data, resolved, folds, groups)
-            write_text(folder / "config.yaml", dump_yaml(resolved))
-            write_json(folder / "splits.json", data.split_lists())
-            write_json(folder / SETTINGS, kept)
+            describe_beginning(folder, module, resolved, data)
+            folder.write(SETTINGS, kept)
         return _run(folder, module, resolved, data, kept, console)
+
+
+class FoldsFolder(Folder):
+    """The folder of a cross-validation, with one run per fold below it."""
+
+    def info(self) -> dict[str, Any]:
+        """What `folds.json` says: recipe, number of folds, groups, and the metrics at the end."""
+        info: dict[str, Any] = self.read(SETTINGS)
+        return info
+
+
+def _resume(folder: FoldsFolder, console: Console) -> dict[str, Any]:
+    kept = folder.info()
+    module, note = recipe_of_run(folder)
+    if note:
+        console.warn(note)
+    config = make_config(module.Config, {}, folder.path / "config.yaml")
+    with locked(folder.path):
+        data = load_data(module, config, console, split_lists=folder.read("splits.json"))
+        # Other data would be divided otherwise, and finished folds have trained on it.
+        if data.fingerprint != folder.read("data.json")["fingerprint"]:
+            raise RunError(
+                f"The data of {folder.path} changed since its folds were made, so they cannot be "
+                "continued; restore the data, or start anew."
+            )
+        return _run(folder, module, config, data, kept, console)
 
 
 def divide(data: Any, config: Any, count: int, groups: str | None) -> list[Any]:
@@ -96,7 +113,7 @@ def divide(data: Any, config: Any, count: int, groups: str | None) -> list[Any]:
 
 
 def _run(
-    folder: Path, module: Any, config: Any, data: Any, kept: dict[str, Any], console: Console
+    folder: FoldsFolder, module: Any, config: Any, data: Any, kept: dict[str, Any], console: Console
 ) -> dict[str, Any]:
     from kfine.models.pretrained import pretrained_in_memory
 
@@ -105,7 +122,7 @@ def _run(
     with pretrained_in_memory():
         for number, part in enumerate(parts, start=1):
             console.say(f"fold {number} of {len(parts)}")
-            run = fit_fold(folder / f"fold-{number}", module, config, part, console)
+            run = fit_fold(folder.path / f"fold-{number}", module, config, part, console)
             predictions = validation_predictions(run, part)
             everything.append(predictions)
             scores.append(_scores(module, predictions, part.validation, data))
@@ -116,19 +133,19 @@ def _run(
     whole = module.evaluate(np.concatenate(everything), _as_test(data, joined))
     result = {
         **kept,
-        "folder": str(folder),
+        "folder": str(folder.path),
         "metrics": mean_and_spread([_numbers(one) for one in scores]),
         "out_of_fold": whole,
     }
-    write_json(folder / "out_of_fold.json", sorted(rows, key=lambda row: row["name"]))
-    write_json(folder / SETTINGS, result)
+    folder.write("out_of_fold.json", sorted(rows, key=lambda row: row["name"]))
+    folder.write(SETTINGS, result)
     primary = whole["primary"]
     found = result["metrics"][primary]
     console.say(
         f"{primary} {found['mean']:.3f} ± {found['spread']:.3f} over {len(parts)} folds "
         f"({', '.join(f'{value:.3f}' for value in found['folds'])})"
     )
-    console.say(f"folds: {folder}")
+    console.say(f"folds: {folder.path}")
     return result
 
 

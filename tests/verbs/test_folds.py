@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 import kfine
 from kfine.console import Console
-from kfine.errors import DataError
+from kfine.errors import DataError, RunError
 
 QUIET = Console(quiet=True)
 
@@ -59,6 +60,28 @@ def test_every_example_is_predicted_by_a_fit_that_never_saw_it(
     assert accuracy["folds"] == pytest.approx([one["val_accuracy"] for one in kept], abs=1e-6)
     assert accuracy["mean"] == pytest.approx(np.mean(accuracy["folds"]))
     assert accuracy["spread"] == pytest.approx(np.std(accuracy["folds"], ddof=1))
+
+
+def test_folds_of_data_that_changed_are_not_continued(
+    settings: dict[str, Any], digit_photos: Path, tmp_path: Path
+) -> None:
+    """They would be divided anew, and finished fits have trained on what others are to score."""
+    photos = tmp_path / "photos"
+    shutil.copytree(digit_photos, photos)
+
+    class Stopping(Console):
+        def say(self, line: str = "") -> None:
+            if line.startswith("fold 1"):
+                raise KeyboardInterrupt
+
+    given = {**settings, "data": str(photos)}
+    with pytest.raises(KeyboardInterrupt):
+        kfine.cross_validate(
+            "image_classification", folds=3, run_dir=tmp_path / "x", console=Stopping(), **given
+        )
+    next((photos / "zero").iterdir()).unlink()
+    with pytest.raises(RunError, match="changed since its folds were made"):
+        kfine.cross_validate(resume=tmp_path / "x", console=QUIET)
 
 
 def test_folds_of_a_source_without_columns_have_no_groups(
