@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,7 @@ class SearchFolder(Folder):
 
     def records(self) -> list[TrialRecord]:
         """All trials that ended, in the order of their numbers."""
-        files = sorted(self.trials.glob("*/trial.json"))
-        return [TrialRecord(**read_json(file)) for file in files]
+        return in_order(TrialRecord(**read_json(file)) for file in self.trials.glob("*/trial.json"))
 
 
 def open_search(path: str | Path) -> SearchFolder:
@@ -98,6 +97,11 @@ def open_search(path: str | Path) -> SearchFolder:
         what = f"holds no search: it has no {SETTINGS}" if folder.exists() else "does not exist"
         raise RunError(f"{folder} {what}; give the folder that `kfine tune` named.")
     return SearchFolder(folder.resolve())
+
+
+def in_order(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Trials in the order of their numbers, of which KerasTuner writes "7" or "07"."""
+    return sorted(records, key=lambda one: (len(one.trial.lstrip("0")), one.trial.lstrip("0")))
 
 
 def ranked(records: Sequence[TrialRecord], objective: str, direction: str) -> list[TrialRecord]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kfine.config import dump_yaml
 from kfine.console import Console
 from kfine.runs.folder import RunFolder
 from kfine.runs.lock import locked
@@ -23,7 +26,8 @@ def retrain(
     """Fit the best config and the defaults with several seeds, and compare them on the test split.
 
     The splits are those of the search for every seed. The test split is scored here, once, at the
-    very end, and by nothing before. The runs lie in `final/` and are resumed where they are there.
+    very end, and by nothing before. The runs lie in `final/` and are resumed where they are there;
+    one of another config, of the best trial of then, stays and is passed by.
 
     Args:
         folder: Of the search.
@@ -42,7 +46,7 @@ def retrain(
     for number in range(seeds):
         for name, config in compared.items():
             seeded = replace(config, seed=config.seed + number)
-            path = folder.path / "final" / f"{name}-seed{seeded.seed}"
+            path = _place(folder.path / "final", f"{name}-seed{seeded.seed}", seeded)
             console.say(f"fitting {path.name}")
             runs[name].append(_fit(folder, module, seeded, path, console))
     right, scores = {}, {}
@@ -60,6 +64,16 @@ def retrain(
     answer["sentence"] = sentence(answer)
     folder.write("answer.json", answer)
     return answer
+
+
+def _place(root: Path, name: str, config: Any) -> Path:
+    """The folder of a run with this very config, begun or not."""
+    for number in itertools.count(1):
+        path = root / (name if number == 1 else f"{name}-{number}")
+        kept = path / "config.yaml"
+        if not kept.is_file() or kept.read_text(encoding="utf-8") == dump_yaml(config):
+            return path
+    raise AssertionError("a count has no end")
 
 
 def _fit(folder: SearchFolder, module: Any, config: Any, path: Any, console: Console) -> Run:

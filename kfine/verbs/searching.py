@@ -207,8 +207,10 @@ def _answer(folder: SearchFolder, kept: Sequence[str], console: Console) -> Sear
             f"{len(search.trials) - refused} failed); see {folder.trials}."
         )
     best = search.best
-    config = search.best_run.config
-    folder.write_text("best.yaml", dump_yaml(config))
+    config = dump_yaml(search.best_run.config)
+    if search.answer and folder.best_config.read_text(encoding="utf-8") != config:
+        (folder.path / "answer.json").unlink()  # it speaks of the best trial of then
+    folder.write_text("best.yaml", config)
     objective = next(iter(best.scores))
     console.say(
         f"best: trial {best.trial}, {objective} {best.scores[objective]:.4f}; "

@@ -17,7 +17,7 @@ from kfine.runs.lock import locked
 from kfine.tuning.log import TrialConsole
 from kfine.tuning.plan import Plan
 from kfine.tuning.pruning import Ending
-from kfine.tuning.records import SearchFolder, TrialRecord, ranked
+from kfine.tuning.records import SearchFolder, TrialRecord, in_order, ranked
 from kfine.tuning.sharing import memory_given_back
 from kfine.tuning.space import Space
 from kfine.verbs.fit import build_job, describe_run, train
@@ -175,7 +175,7 @@ class _Part:
             return ""  # ranked by the mean of all folds
         # A trial has one run here, in its folder, whose name is its number.
         own = TrialRecord(self.run.path.name, {}, "completed", scores={**scores, **self.costs})
-        records = sorted([own, *bench.folder.records()], key=lambda one: one.trial)
+        records = in_order([own, *bench.folder.records()])
         if own in ranked(records, bench.objective, bench.direction)[:keep]:
             return ""
         return f"not saved, since it is not among the best {keep} trials of its search"

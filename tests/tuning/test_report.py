@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,19 @@ import pytest
 from PIL import Image
 
 import kfine
+from kfine.config import dump_yaml
 from kfine.console import Console
+from kfine.training.settings import TrainingConfig
 from kfine.tuning.importance import importance, table
 from kfine.tuning.pareto import pareto_front
-from kfine.tuning.records import SearchFolder, TrialRecord, saved_by_pruning
+from kfine.tuning.records import (
+    SearchFolder,
+    TrialRecord,
+    failures_in_a_row,
+    saved_by_pruning,
+)
 from kfine.tuning.report import write_report
+from kfine.verbs.answer import _place
 
 
 def trials(count: int = 24) -> list[TrialRecord]:
@@ -60,6 +69,38 @@ def test_what_pruning_saved_is_counted_at_the_pace_of_each_trial() -> None:
     assert saved_by_pruning(records[1:]) == (0, 0.0)
 
 
+def test_trials_are_in_the_order_of_their_numbers_however_wide_these_are(tmp_path: Path) -> None:
+    folder = SearchFolder(tmp_path)
+    names = [*(str(number) for number in range(8)), *(f"{number:02d}" for number in range(8, 20))]
+    for name in reversed(names):
+        status = "failed" if int(name) > 16 else "completed"
+        folder.record(TrialRecord(name, {}, status))
+    assert [one.trial for one in folder.records()] == names
+    assert [one.trial for one in failures_in_a_row(folder.records())] == ["17", "18", "19"]
+
+
+def test_a_final_fit_of_another_config_is_passed_by_and_stays(tmp_path: Path) -> None:
+    first, second = TrainingConfig(epochs=3), TrainingConfig(epochs=4)
+    for config, name in ((first, "best-seed0"), (second, "best-seed0-2"), (first, "best-seed0")):
+        path = _place(tmp_path, "best-seed0", config)
+        assert path.name == name
+        path.mkdir(exist_ok=True)
+        (path / "config.yaml").write_text(dump_yaml(config))
+
+
+def test_an_answer_on_the_best_trial_of_then_is_not_told_of_another(
+    finished_search: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "search"
+    shutil.copytree(finished_search, path)
+    (path / "answer.json").write_text('{"sentence": "of then"}')
+    quiet = Console(quiet=True)
+    assert kfine.tune(resume=path, console=quiet).answer == {"sentence": "of then"}
+    best = path / "best.yaml"
+    best.write_text(best.read_text() + "# of another trial\n")
+    assert kfine.tune(resume=path, console=quiet).answer is None
+
+
 def test_nobody_on_the_pareto_front_is_beaten() -> None:
     goals = {"val_accuracy": "max", "size": "min"}
     records = trials()
@@ -99,8 +140,6 @@ def test_the_report_of_a_search_is_there(finished_search: Path) -> None:
 def test_the_answer_compares_on_the_test_split_what_it_fits_again(
     finished_search: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     path = tmp_path / "search"
     shutil.copytree(finished_search, path)
     search = kfine.tune(resume=path, then_fit=True, seeds=2, console=Console(quiet=True))
