@@ -90,7 +90,8 @@ def read_searches(
 
 
 def _read(one: Setting, wanted: Any) -> Range:
-    if isinstance(wanted, str) and ".." in wanted and "|" not in wanted:
+    # With a comma or a bar it is a list, such as of presets, ../a,../b.
+    if isinstance(wanted, str) and ".." in wanted and not set(wanted) & set(",|"):
         low, _, high = wanted.partition("..")
         return number_range(one, low, high)
     if isinstance(wanted, str):

@@ -111,6 +111,11 @@ def test_values_that_hold_a_comma_are_separated_by_a_bar() -> None:
     assert Range.from_dict(found["unfreeze"].to_dict()) == found["unfreeze"]
 
 
+def test_paths_with_two_dots_are_values_and_no_range() -> None:
+    found = read_searches(RECIPE.Config, ["preset=../a,../b"])
+    assert found["preset"] == Range("preset", choices=("../a", "../b"))
+
+
 def test_a_setting_is_not_searched_and_held_at_once() -> None:
     with pytest.raises(ConfigError, match="dropout cannot be searched and held"):
         space("dropout=0,0.5", dropout=0.1)
