@@ -63,7 +63,7 @@ def find_preset(name: str) -> Preset:
     if name and (shipped / "config.json").is_file() and shipped.parent == SHIPPED:
         return Preset(name, "ships", shipped)
     if name.startswith(tuple(_HOSTS)):
-        return Preset(name, "network", None)
+        return _downloaded(name)
     path = Path(name).expanduser()
     if path.is_dir():
         if not (path / "config.json").is_file():
@@ -77,8 +77,7 @@ def find_preset(name: str) -> Preset:
             f"There is no preset folder {name}. Give an existing folder, hf://USER/NAME, "
             f"kaggle://..., a KerasHub name, or one that ships: {', '.join(shipped_names())}."
         )
-    cached = _cached_folder(name)
-    return Preset(name, "cached" if cached else "network", cached)
+    return _downloaded(name)
 
 
 def shipped_names(task: str = "ImageClassifier") -> list[str]:
@@ -88,10 +87,21 @@ def shipped_names(task: str = "ImageClassifier") -> list[str]:
     return sorted(folder.parent.name for folder in SHIPPED.glob("*/config.json"))
 
 
-def _cached_folder(name: str) -> Path | None:
-    root = Path(os.environ.get("KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub"))
-    found = sorted(root.glob(f"models/keras/*/keras/{name}/*/config.json"))
-    return found[-1].parent if found else None
+def _downloaded(name: str) -> Preset:
+    """A preset of a hub: in the folder where its client keeps what was downloaded, or not yet."""
+    if name.startswith("hf://"):
+        home = os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")
+        root = Path(os.environ.get("HF_HUB_CACHE", Path(home) / "hub"))
+        repository = name.removeprefix("hf://").split("@")[0].strip("/").replace("/", "--")
+        found = root.glob(f"models--{repository}/snapshots/*/config.json")
+    else:
+        root = Path(os.environ.get("KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub"))
+        model = name.removeprefix("kaggle://").strip("/")
+        known = model if name.startswith("kaggle://") else f"keras/*/keras/{model}"
+        versions = "" if known.rpartition("/")[2].isdigit() else "*/"
+        found = root.glob(f"models/{known}/{versions}config.json")
+    folders = sorted(file.parent for file in found)
+    return Preset(name, "cached", folders[-1]) if folders else Preset(name, "network", None)
 
 
 def check_network(preset: Preset, task: str = "ImageClassifier") -> None:
@@ -236,7 +246,7 @@ def load_task(task_class: Any, preset: Preset, **options: Any) -> Any:
     Raises:
         PresetError: It is unknown, made for another task, or damaged.
     """
-    check_network(preset)
+    check_network(preset, task_class.__name__)
     try:
         return from_preset(task_class, preset.handle, **options)
     except (ValueError, OSError, KeyError, TypeError) as error:

@@ -111,15 +111,26 @@ def test_no_network_is_one_sentence_with_the_offline_choices(
         presets.check_network(preset)
 
 
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("resnet_50_imagenet", "models/keras/resnetv1/keras/resnet_50_imagenet/2"),
+        ("kaggle://keras/resnetv1/keras/resnet_50", "models/keras/resnetv1/keras/resnet_50/3"),
+        ("kaggle://keras/resnetv1/keras/resnet_50/3", "models/keras/resnetv1/keras/resnet_50/3"),
+        ("hf://keras/resnet_50", "models--keras--resnet_50/snapshots/0a1b"),
+        ("hf://keras/resnet_50@main", "models--keras--resnet_50/snapshots/0a1b"),
+    ],
+)
 def test_a_downloaded_preset_needs_no_network(
-    no_network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    no_network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, where: str
 ) -> None:
-    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    folder = tmp_path / "models" / "keras" / "resnetv1" / "keras" / "resnet_50_imagenet" / "2"
+    for variable in ("KAGGLEHUB_CACHE", "HF_HUB_CACHE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    folder = tmp_path / where
     write_preset(folder, class_name="ResNetBackbone", config={"image_shape": [None, None, 3]})
-    preset = presets.find_preset("resnet_50_imagenet")
+    preset = presets.find_preset(name)
     assert (preset.origin, preset.folder) == ("cached", folder)
-    assert preset.handle == "resnet_50_imagenet"
+    assert preset.handle == name
     presets.check_network(preset)
     presets.check_image_preset(preset, 96)
 
