@@ -128,7 +128,7 @@ class BestWeights(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Compare this epoch's validation loss with the best so far."""
         value = float((logs or {})["val_loss"])
-        better = value < self.value if self.choose else math.isfinite(value)
+        better = math.isfinite(value) and (not self.choose or not value >= self.value)
         if better or self.weights is None:
             self.value, self.epoch, self.waited = value, epoch, 0
             self.weights = evaluated_weights(self.variables, self.model.optimizer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from kfine.runs.provenance import environment
 from kfine.verbs.data import load_data, say_data
 from kfine.verbs.recipes import (
     load_recipe,
+    objective_of,
     recipe_name,
     recipe_of_run,
     recipe_reference,
@@ -101,6 +103,7 @@ def describe_run(folder: RunFolder, module: ModuleType, config: Any, data: Any) 
     # Written last: with it the folder counts as a run that can be resumed.
     folder.update(
         recipe=recipe_reference(module),
+        objective=objective_of(module),
         status="running",
         started=now(),
         class_names=list(data.class_names),
@@ -204,7 +207,8 @@ def train(
         prepared: From `build_job`.
         console: Hears of the progress.
         plots: Draw the learning curves.
-        enough: Told the history after each epoch, says whether training may end there.
+        enough: Told the history after each epoch, says whether training may end there; without,
+            it ends where the loss is no number any more.
         unsaved: Told the scores of the best epoch, says why the model is not worth a file; the
             empty text saves it.
     """
@@ -229,7 +233,7 @@ def train(
             console=console,
             features=features,
             decided=lambda: folder.update(features=decisions_to_json(features.decisions)),
-            enough=enough,
+            enough=enough or _diverged,
         )
     except KeyboardInterrupt:
         folder.update(status="interrupted")
@@ -240,6 +244,8 @@ def train(
         raise
     release(job.model)
     kept = history[best.epoch]
+    if enough is None and _diverged(history):
+        _say_diverged(folder, history, kept, console)
     reason = unsaved(kept) if unsaved else ""
     if reason:
         folder.update(model=reason)
@@ -259,6 +265,25 @@ def train(
     )
     console.say(f"run: {folder.path}")
     return Run(folder)
+
+
+def _diverged(history: Sequence[dict[str, Any]]) -> bool:
+    """Whether the validation loss is no number; with such weights it never will be one again."""
+    return not math.isfinite(history[-1]["val_loss"])
+
+
+def _say_diverged(
+    folder: RunFolder, history: Sequence[dict[str, Any]], kept: dict[str, Any], console: Console
+) -> None:
+    """Warn of a run that ended early, and refuse one without a single usable epoch."""
+    what = f"the validation loss is {history[-1]['val_loss']} after epoch {len(history)}"
+    if not math.isfinite(kept["val_loss"]):
+        folder.update(status="diverged")
+        raise RunError(f"Training diverged: {what}; start a new run with a lower learning_rate.")
+    console.warn(
+        f"{what}, so training ends there, with the weights of epoch {kept['epoch']}; a lower "
+        "learning_rate may help"
+    )
 
 
 def _save_model(folder: RunFolder, model: Any) -> None:

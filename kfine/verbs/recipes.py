@@ -108,6 +108,11 @@ def recipe_reference(module: ModuleType) -> str:
     return recipe_name(module) if builtin else str(module.__file__)
 
 
+def objective_of(module: ModuleType) -> str:
+    """What Keras calls the validation metric of a recipe that comes nearest to its primary one."""
+    return f"val_{getattr(module, 'OBJECTIVE', getattr(module, 'PRIMARY', 'loss'))}"
+
+
 def source_of(module: ModuleType) -> str:
     """The text of a loaded recipe, as it was when it was loaded."""
     return _SOURCES[module.__name__]

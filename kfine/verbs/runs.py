@@ -24,7 +24,7 @@ def list_all(folder: str | Path = "runs") -> list[dict[str, Any]]:
         info = run.info()
         validation = info.get("validation", {})
         metrics = run.read("metrics.json") if (run.path / "metrics.json").is_file() else {}
-        score = validation.get("val_accuracy")
+        score = validation.get(info.get("objective", "val_loss"))
         rows.append(
             {
                 "run": str(root / run.path.name),

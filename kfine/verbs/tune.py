@@ -28,7 +28,7 @@ from kfine.tuning.space import Space
 from kfine.verbs.data import load_data, say_data
 from kfine.verbs.fit import build_job, describe_beginning
 from kfine.verbs.folds import divide
-from kfine.verbs.recipes import load_recipe, recipe_name, recipe_reference
+from kfine.verbs.recipes import load_recipe, objective_of, recipe_name, recipe_reference
 from kfine.verbs.reopening import make_space, resume_search
 from kfine.verbs.search import Search
 from kfine.verbs.searching import run_search
@@ -180,9 +180,7 @@ def tune(
 
 def _objectives(module: ModuleType, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
     if wanted is None:
-        # The primary metric is what is wanted, unless training cannot report it.
-        reported = getattr(module, "OBJECTIVE", getattr(module, "PRIMARY", "loss"))
-        return (f"val_{reported}",)
+        return (objective_of(module),)
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     return tuple(part.strip() for name in names for part in name.split(",") if part.strip())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,12 @@ def test_long_schedules_have_more_patience_unless_it_is_set() -> None:
     assert [TrainingConfig(epochs=epochs).patience for epochs in (3, 12, 24, 48)] == [8, 8, 12, 24]
     assert TrainingConfig(epochs=48, early_stopping=3).patience == 3
     assert TrainingConfig(epochs=48, early_stopping=0).patience == 0
+
+
+def test_a_number_replaces_a_loss_that_was_none() -> None:
+    for choose in (True, False):
+        best, _ = fed([math.nan, 2.0, math.nan], patience=0, stop_from=0, choose=choose)
+        assert (best.epoch, best.value) == (1, 2.0)
 
 
 def test_a_loss_that_is_nan_does_not_replace_a_number() -> None:

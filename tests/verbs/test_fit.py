@@ -19,6 +19,7 @@ import kfine
 from kfine.console import Console
 from kfine.errors import RunError
 from kfine.runs.folder import open_run
+from kfine.verbs.recipes import copy_recipe
 
 QUIET = Console(quiet=True)
 FILES = {
@@ -156,6 +157,22 @@ def test_a_full_disk_leaves_a_run_that_resumes_to_the_same_weights(
     assert not (path / "model.keras").exists()
     resumed = kfine.fit(resume=path, console=QUIET)
     assert equal_weights(resumed, kfine.Run(finished_run))
+
+
+def test_a_run_that_diverges_ends_at_once_and_says_so(
+    tiny_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    recipe = copy_recipe("image_classification", tmp_path / "mine.py")
+    loss = """keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=config.label_smoothing
+        ),"""
+    text = recipe.read_text()
+    assert loss in text
+    recipe.write_text(text.replace(loss, "lambda _, logits: keras.ops.sum(logits) * float('nan'),"))
+    with pytest.raises(RunError, match=r"loss is nan after epoch 1; .* lower learning_rate"):
+        kfine.fit(recipe, run_dir=tmp_path / "run", console=Console(quiet=True), **tiny_settings)
+    assert not (tmp_path / "run" / "model.keras").exists()
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "diverged"
 
 
 def test_a_run_in_use_is_left_alone(finished_run: Path, tmp_path: Path) -> None:
