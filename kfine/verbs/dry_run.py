@@ -20,7 +20,7 @@ def dry_run(
 ) -> dict[str, Any]:
     """Check settings and data, build the model, and measure a few steps of every stage.
 
-    Writes nothing.
+    Makes no run; only photos that are slow to decode go into the shared cache.
 
     Returns:
         The data summary, the stages with their groups and trainable weights, and seconds.
@@ -77,15 +77,19 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
         cut = worthwhile_cut(job.model, job.groups, stage.depth)
     except CannotCut:
         cut = None
-    if cut is None or not views:
-        model = whole_model(job, cut) if cut else job.model
-        seconds = _measure_fit(job, model, inputs, targets, epochs)
+    if cut is None:
+        seconds = _measure_fit(job, job.model, inputs, targets, epochs)
         return {"features": "computed", "seconds": round(seconds, 1)}
     forward = forward_of(cut.trunk, exact=job.config.feature_cache == "float32")
     forward(inputs)
     start = time.perf_counter()
     features = keras.tree.map_structure(np.asarray, forward(inputs))
     pace = (time.perf_counter() - start) / len(targets)
+    if not views:
+        seconds = pace * len(job.validation) + _measure_fit(
+            job, whole_model(job, cut), inputs, targets, epochs, validated=(cut.suffix, features)
+        )
+        return {"features": "computed", "seconds": round(seconds, 1)}
     examples = len(job.validation) + views * len(job.batches)
     once = 0.0 if passed and not augmented else pace * examples
     seconds = once + _measure_fit(job, cut.suffix, features, targets, epochs)
@@ -98,8 +102,24 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     }
 
 
-def _measure_fit(job: Any, model: Any, inputs: Any, targets: Any, epochs: int) -> float:
-    """Seconds of tracing once, and of epochs of steps and a validation each."""
+def _measure_fit(
+    job: Any,
+    model: Any,
+    inputs: Any,
+    targets: Any,
+    epochs: int,
+    validated: tuple[Any, Any] | None = None,
+) -> float:
+    """Seconds of tracing once, and of epochs of steps and a validation each.
+
+    Args:
+        job: A compiled job.
+        model: What trains.
+        inputs: A batch for it.
+        targets: Of the batch.
+        epochs: How many.
+        validated: What is validated in its place, and the batch for that.
+    """
     import tensorflow as tf
 
     from kfine.data.pipeline import untuned
@@ -107,15 +127,19 @@ def _measure_fit(job: Any, model: Any, inputs: Any, targets: Any, epochs: int) -
 
     if model is not job.model:
         compile_part(model, job, job.model.optimizer)
+    other, its_inputs = validated or (model, inputs)
+    if other is not model:
+        compile_part(other, job, job.model.optimizer)
     batch = untuned(tf.data.Dataset.from_tensors((inputs, targets)))
+    held_out = untuned(tf.data.Dataset.from_tensors((its_inputs, targets)))
     start = time.perf_counter()
     model.fit(batch, verbose=0, shuffle=False)
-    model.evaluate(batch, verbose=0)
+    other.evaluate(held_out, verbose=0)
     traced = time.perf_counter()
     model.fit(batch.repeat(4), verbose=0, shuffle=False)
     per_step = (time.perf_counter() - traced) / 4
     validating = time.perf_counter()
-    model.evaluate(batch.repeat(2), verbose=0)
+    other.evaluate(held_out.repeat(2), verbose=0)
     per_validation_step = (time.perf_counter() - validating) / 2
     epoch = per_step * job.batches.steps + per_validation_step * job.validation.steps
     return (traced - start) + epochs * epoch
