@@ -14,6 +14,8 @@ from kfine.errors import RunError
 
 # Seconds of processor time. Reading a kept photo takes a hundredth of that.
 SLOW = 0.01
+# To be raised when `decode_image` or `resize_image` gives other pixels.
+_VERSION = 1
 _SEGMENT_BYTES = 64e6
 
 
@@ -32,8 +34,9 @@ class KeptImages:
         from PIL import __version__ as pillow
 
         height, width = size
-        # Another version of the decoder may round otherwise.
-        folder = cache_folder() / "images" / f"{height}x{width}-pillow-{pillow}"
+        # Another version of the decoder, or of what is done with its pixels, may round otherwise.
+        name = f"{height}x{width}-pillow-{pillow}-{_VERSION}"
+        folder = cache_folder() / "images" / name
         self._cache = RowCache(folder)
         self._about = {"images": f"{height} x {width}"}
         self._new: dict[str, Image] = {}

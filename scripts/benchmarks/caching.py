@@ -123,15 +123,18 @@ def _cannot_compare(python: str, settings: Settings) -> str:
 
 
 def _run_one(variant: str, settings: Settings, python: str, cache: Path) -> Row:
+    if variant in ("cached", "again"):
+        return _work("kfine_fit", settings, sys.executable, KFINE_CACHE=str(cache))
+    # The others keep nothing, so that each of them decodes all photos.
+    alone = {"KFINE_CACHE": str(cache / "none"), "KFINE_CACHE_LIMIT": "0"}
     if variant == "keras":
-        return _work("plain_keras", settings, sys.executable)
+        return _work("plain_keras", settings, sys.executable, **alone)
     if variant == "pytorch":
-        return _work("plain_pytorch", settings, python)
+        return _work("plain_pytorch", settings, python, **alone)
     if variant == "floor":
-        return _work("floor", settings, sys.executable)
-    if variant == "uncached":
-        settings = replace(settings, feature_cache="none")
-    return _work("kfine_fit", settings, sys.executable, KFINE_CACHE=str(cache))
+        return _work("floor", settings, sys.executable, **alone)
+    settings = replace(settings, feature_cache="none")
+    return _work("kfine_fit", settings, sys.executable, **alone)
 
 
 class _Failed(Exception):
