@@ -57,7 +57,7 @@ def _digest(variables: Sequence[Any]) -> str:
     hasher = hashlib.sha256()
     for variable in variables:
         # Adding zero makes -0.0 and 0.0 the same: a sign that flips is no movement.
-        hasher.update(np.ascontiguousarray(variable.numpy() + 0).data)
+        hasher.update(np.ascontiguousarray(variable.numpy() + 0).view(np.uint8).data)
     return hasher.hexdigest()
 
 
