@@ -16,8 +16,8 @@ from kfine.console import Console
 from kfine.errors import RunError
 from kfine.runs.folder import open_run
 
-# The process kills itself with SIGKILL at a chosen moment: when a line is said, or in the middle
-# of writing a checkpoint.
+# The process kills itself with SIGKILL at a chosen moment: when a line is said, at a step inside an
+# epoch, or in the middle of writing a checkpoint.
 KILLER = """
 import json, os, signal, sys
 import kfine
@@ -29,6 +29,10 @@ kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
 
 class Killer(Console):
     def say(self, line=""):
+        if line.startswith(moment):
+            kill()
+
+    def progress(self, line, *, force=False):
         if line.startswith(moment):
             kill()
 
@@ -60,15 +64,16 @@ def killed(moment: str, **arguments: Any) -> None:
 def test_a_run_killed_anywhere_resumes_to_the_same_weights(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    settings = {**tiny_settings, "epochs": 5, "unfreeze": "3:2,5:4", "ema": 0.9}
+    settings = {**tiny_settings, "epochs": 6, "unfreeze": "3:2,5:4", "ema": 0.9}
     quiet = Console(quiet=True)
     whole = kfine.fit("image_classification", run_dir=tmp_path / "a", console=quiet, **settings)
     run_dir = str(tmp_path / "b")
-    killed("epoch 1", recipe="image_classification", run_dir=run_dir, **settings)
+    killed("epoch 1/6: acc", recipe="image_classification", run_dir=run_dir, **settings)
     killed("checkpoint 2", resume=run_dir)
     killed("stage 2", resume=run_dir)
-    killed("epoch 3", resume=run_dir)
+    killed("epoch 3/6: acc", resume=run_dir)
     killed("stage 3", resume=run_dir)
+    killed("epoch 6/6: step 3", resume=run_dir)
     resumed = kfine.fit(resume=run_dir, console=quiet)
     for ours, theirs in zip(resumed.model.weights, whole.model.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=0, atol=1e-6)
