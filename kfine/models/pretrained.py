@@ -6,9 +6,10 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 _kept: dict[tuple[str, str], _Kept] | None = None
 
@@ -96,6 +97,8 @@ def _keep(task: Any, handle: str, before: Any) -> _Kept:
 
 def _around(kept: _Kept, options: dict[str, Any]) -> Any:
     """A new task around a backbone that is as it was loaded."""
+    import numpy as np
+
     random.setstate(kept.after)
     for variable, weight in zip(kept.backbone.weights, kept.weights, strict=True):
         # Most of them never trained, and comparing takes half the time of assigning.
