@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,7 @@ def _print_result(run: Any, quiet: bool, as_json: bool) -> None:
     shown = near(run.path)
     click.echo(f"{shown}")
     if not quiet:
-        click.echo(f"next: kfine evaluate {shown}", err=True)
+        click.echo(f"next: kfine evaluate {shlex.quote(str(shown))}", err=True)
 
 
 @click.group(

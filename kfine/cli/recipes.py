@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from kfine.cli.options import json_option, print_json, print_table
@@ -33,4 +35,4 @@ def copy(name: str, destination: str) -> None:
     path = copy_recipe(name, destination)
     click.echo(f"{path}")
     shown = path if path.is_absolute() else f"./{path}"
-    click.echo(f"next: kfine fit {shown} --help", err=True)
+    click.echo(f"next: kfine fit {shlex.quote(str(shown))} --help", err=True)

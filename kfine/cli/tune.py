@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
@@ -73,7 +74,7 @@ def _print(search: Any, as_json: bool) -> None:
     if left:
         click.echo(f"and {left} more trials in {search.path / 'trials'}", err=True)
     recipe, best_config = search.settings["recipe"], near(search.path) / "best.yaml"
-    click.echo(f"next: kfine fit {recipe} --config {best_config}", err=True)
+    click.echo(f"next: kfine fit {recipe} --config {shlex.quote(str(best_config))}", err=True)
 
 
 def _cells(values: dict[str, Any], names: list[str]) -> list[str]:

@@ -123,7 +123,7 @@ def check_network(preset: Preset, task: str = "ImageClassifier") -> None:
     except OSError:
         raise PresetError(
             f"The preset {preset.name!r} is not on this machine and {_HOSTS[scheme]} cannot be "
-            f"reached; without the network use {', '.join([*shipped_names(task), ''])}a local "
+            f"reached; without the network use {' or '.join([*shipped_names(task), ''])}a local "
             "preset folder."
         ) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ class RunFolder(Folder):
                 raise RunError(f"The run {self.path} has no model.keras: it was {reason}.")
             raise RunError(
                 f"The run {self.path} has not finished: it has no model.keras; "
-                f"finish it with `kfine fit --resume {self.path}`."
+                f"finish it with `kfine fit --resume {shlex.quote(str(self.path))}`."
             )
 
 
@@ -153,8 +154,8 @@ def check_new(path: Path) -> None:
         raise RunError(f"The run folder {path} is a file; choose another with --run-dir.")
     if (path / "run.json").is_file():
         raise RunError(
-            f"{path} holds a run already; continue it with `kfine fit --resume {path}`, or choose "
-            "another --run-dir."
+            f"{path} holds a run already; continue it with `kfine fit --resume "
+            f"{shlex.quote(str(path))}`, or choose another --run-dir."
         )
     if path.is_dir() and any(entry.name != ".lock" for entry in path.iterdir()):
         raise RunError(f"{path} is not empty; choose another --run-dir.")

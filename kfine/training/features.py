@@ -146,9 +146,10 @@ class Features:
             why = f"augment_views is {views}"
         else:
             seconds = plain.about.get("seconds_per_example", 0.0) * len(job.batches)
+            times = "one epoch" if epochs == 1 else f"{epochs} epochs"
             why = (
                 f"{AUTOMATIC_VIEWS} augmented views of each example take the frozen layers about "
-                f"{format_seconds(seconds * AUTOMATIC_VIEWS)}, {epochs} epochs of new ones "
+                f"{format_seconds(seconds * AUTOMATIC_VIEWS)}, {times} of new ones "
                 f"{format_seconds(seconds * epochs)}"
             )
         self.console.say(f"  {'cached views' if views else 'new views in every epoch'}: {why}")

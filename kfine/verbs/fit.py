@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,10 +238,12 @@ def train(
         )
     except KeyboardInterrupt:
         folder.update(status="interrupted")
-        console.say(f"interrupted; continue with: kfine fit --resume {folder.path}")
+        path = shlex.quote(str(folder.path))
+        console.say(f"interrupted; continue with: kfine fit --resume {path}")
         raise
     except RunError:
-        console.say(f"stopped; continue later with: kfine fit --resume {folder.path}")
+        path = shlex.quote(str(folder.path))
+        console.say(f"stopped; continue later with: kfine fit --resume {path}")
         raise
     release(job.model)
     kept = history[best.epoch]

@@ -127,10 +127,11 @@ def _classifier(
     if not isinstance(model, Run) and not is_run(model):
         return _exported_classifier(Path(model), console)
     run = as_run(model)
+    # First, since it loads Keras quietly and what is imported next would not.
+    network, raw = run.model, run.preprocessing
     from kfine.models.forward import predict_rows
     from kfine.verbs.predictions import interpreted
 
-    network, raw = run.model, run.preprocessing
     module, note = recipe_of_run(run._folder)
     if note:
         console.warn(note)

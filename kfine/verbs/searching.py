@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -73,7 +74,8 @@ def run_search(
         else:
             run_here(tuner)
     except KeyboardInterrupt:
-        console.say(f"interrupted; continue with: kfine tune --resume {folder.path}")
+        path = shlex.quote(str(folder.path))
+        console.say(f"interrupted; continue with: kfine tune --resume {path}")
         raise
     kept = keep_best(folder, objective, direction, plan.keep, continued=False)
     search = _answer(folder, kept, console)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,29 @@ def options(settings: dict[str, Any]) -> list[str]:
         for name, value in settings.items()
         for word in (f"--{name.replace('_', '-')}", str(value))
     ]
+
+
+def test_commands_that_are_proposed_can_be_pasted(
+    kfine_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    copied = kfine_command("recipes", "copy", "image_classification", "my recipe.py")
+    assert "kfine fit './my recipe.py' --help" in copied.err
+
+
+def test_predicting_with_a_run_says_nothing_of_tensorflow(
+    finished_run: Path, digit_photos: Path
+) -> None:
+    photo = next((digit_photos / "one").iterdir())
+    silenced = ("TF_CPP_MIN_LOG_LEVEL", "GLOG_minloglevel")
+    done = subprocess.run(
+        [sys.executable, "-m", "kfine", "predict", str(finished_run), str(photo)],
+        env={name: value for name, value in os.environ.items() if name not in silenced},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("loading the model") and len(done.stderr.splitlines()) == 1
 
 
 def test_a_copied_recipe_fits_like_its_original(
