@@ -26,6 +26,31 @@ def load_data_of_run(folder: RunFolder, module: ModuleType, config: Any, console
     return data
 
 
+def difference(before: dict[str, Any], data: Any) -> str:
+    """What is not as it was, in words.
+
+    Args:
+        before: What `split_lists` of the data gave then.
+        data: The data now.
+    """
+    old, new = (
+        {
+            (split, one["name"]): (one["digest"], one["label"])
+            for split in lists
+            for one in lists[split]
+        }
+        for lists in (before, data.split_lists())
+    )
+    found = {
+        "gone": sorted(set(old) - set(new)),
+        "new": sorted(set(new) - set(old)),
+        "not the same": sorted(key for key in set(old) & set(new) if old[key] != new[key]),
+    }
+    return "; ".join(
+        f"{len(keys)} {what}, such as {keys[0][1]}" for what, keys in found.items() if keys
+    )
+
+
 def say_data(data: Any, console: Console) -> None:
     """Say what is in the data, and what was set aside."""
     summary = data.summary()

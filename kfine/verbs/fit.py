@@ -18,7 +18,7 @@ from kfine.runs.files import whole_file
 from kfine.runs.folder import Folder, RunFolder, new_run, now, open_run, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.runs.provenance import environment
-from kfine.verbs.data import load_data, say_data
+from kfine.verbs.data import difference, load_data, say_data
 from kfine.verbs.recipes import (
     load_recipe,
     objective_of,
@@ -119,12 +119,13 @@ def _resume(folder: RunFolder, console: Console) -> Run:
         if note:
             console.warn(note)
         config = make_config(module.Config, {}, folder.path / "config.yaml")
-        data = load_data(module, config, console, split_lists=folder.read("splits.json"))
-        recorded = folder.read("data.json")["fingerprint"]
-        if data.summary()["fingerprint"] != recorded:
+        lists = folder.read("splits.json")
+        data = load_data(module, config, console, split_lists=lists)
+        if data.fingerprint != folder.read("data.json")["fingerprint"]:
             raise RunError(
-                f"The data of {folder.path} changed since the run began, so it cannot be resumed "
-                "to the same result; restore the data, or start a new run."
+                f"The data of {folder.path} changed since the run began "
+                f"({difference(lists, data)}), so it cannot be resumed to the same result; restore "
+                "the data, or start a new run."
             )
         console.say(f"resuming {folder.path}")
         return train(folder, build_job(module, config, data, console), console)

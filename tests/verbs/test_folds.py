@@ -79,8 +79,9 @@ def test_folds_of_data_that_changed_are_not_continued(
         kfine.cross_validate(
             "image_classification", folds=3, run_dir=tmp_path / "x", console=Stopping(), **given
         )
-    next((photos / "zero").iterdir()).unlink()
-    with pytest.raises(RunError, match="changed since its folds were made"):
+    (gone := next((photos / "zero").iterdir())).unlink()
+    words = rf"changed since its folds were made \(1 gone, such as zero/{gone.name}\)"
+    with pytest.raises(RunError, match=words):
         kfine.cross_validate(resume=tmp_path / "x", console=QUIET)
 
 
