@@ -66,7 +66,7 @@ class KeptImages:
             return
         with self._lock:
             self._new[digest] = image
-            if sum(one.nbytes for one in self._new.values()) > _SEGMENT_BYTES:
+            if len(self._new) * image.nbytes > _SEGMENT_BYTES:
                 self._write()
 
     def close(self) -> None:
