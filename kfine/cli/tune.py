@@ -73,8 +73,9 @@ def _print(search: Any, as_json: bool) -> None:
     left = len(search.trials) - len(rows)
     if left:
         click.echo(f"and {left} more trials in {search.path / 'trials'}", err=True)
-    recipe, best_config = search.settings["recipe"], near(search.path) / "best.yaml"
-    click.echo(f"next: kfine fit {recipe} --config {shlex.quote(str(best_config))}", err=True)
+    best_config = near(search.path) / "best.yaml"
+    command = ["kfine", "fit", search.settings["recipe"], "--config", str(best_config)]
+    click.echo(f"next: {shlex.join(command)}", err=True)
 
 
 def _cells(values: dict[str, Any], names: list[str]) -> list[str]:

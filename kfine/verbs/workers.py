@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -182,7 +183,7 @@ def _warn_of_lost(bench: Bench, oracle: Any, began: dict[str, float], local: set
             bench.console.warn(
                 f"{name} has not ended trial {trial.trial_id} for {format_seconds(longest)}: if "
                 f"it was lost, stop with Ctrl-C and go on with kfine tune --resume "
-                f"{bench.folder.path}"
+                f"{shlex.quote(str(bench.folder.path))}"
             )
 
 
