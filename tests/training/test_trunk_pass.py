@@ -217,7 +217,7 @@ def test_a_cache_that_cannot_be_made_is_no_reason_to_stop(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("KFINE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(NoRoom, match=r"Cannot write .*file"):
+    with pytest.raises(NoRoom, match=r"Cannot write .*/file: File exists; set KFINE_CACHE"):
         fill([trunk_of(model)], [request_for(ROWS, None)], "features", QUIET)
 
 
