@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from kfine.training.divergence import diverged
 
 FEWEST_OTHERS = 3
 
@@ -80,12 +81,8 @@ class Ending:
         """Whether a trial with this history may end."""
         if self.status != "completed":
             return True
-        if not math.isfinite(history[-1]["val_loss"]):
-            self.status = "failed"
-            self.reason = (
-                f"the validation loss is {history[-1]['val_loss']} after epoch {len(history)}; "
-                "a lower learning rate may help"
-            )
+        if what := diverged(history):
+            self.status, self.reason = "failed", f"{what}; a lower learning rate may help"
             return True
         if len(history) >= self.budget:
             return True

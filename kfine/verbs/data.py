@@ -6,7 +6,8 @@ from types import ModuleType
 from typing import Any
 
 from kfine.console import Console
-from kfine.runs.folder import RunFolder
+from kfine.errors import RunError
+from kfine.runs.folder import Folder, RunFolder
 
 MOST_NAMED = 20
 # Below this many held-out examples a user is told how uncertain a score is.
@@ -23,6 +24,30 @@ def load_data_of_run(folder: RunFolder, module: ModuleType, config: Any, console
     data = load_data(module, config, console, split_lists=folder.read("splits.json"))
     for line in (*data.warnings, *data.notes):
         console.warn(line)
+    return data
+
+
+def load_unchanged(
+    folder: Folder, module: ModuleType, config: Any, console: Console, *, since: str, so: str
+) -> Any:
+    """Read the data of something that goes on, in its splits.
+
+    Args:
+        folder: With the `splits.json` and `data.json` of the beginning.
+        module: The recipe.
+        config: For the recipe.
+        console: Hears of the progress.
+        since: What began then, for the error.
+        so: What follows from a change, and what to do, for the error.
+
+    Raises:
+        RunError: The data is not what it was.
+    """
+    lists = folder.read("splits.json")
+    data = load_data(module, config, console, split_lists=lists)
+    if data.fingerprint != folder.read("data.json")["fingerprint"]:
+        changes = difference(lists, data)
+        raise RunError(f"The data of {folder.path} changed since {since} ({changes}), so {so}.")
     return data
 
 

@@ -18,7 +18,8 @@ from kfine.runs.files import whole_file
 from kfine.runs.folder import Folder, RunFolder, new_run, now, open_run, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.runs.provenance import environment
-from kfine.verbs.data import difference, load_data, say_data
+from kfine.training.divergence import diverged
+from kfine.verbs.data import load_data, load_unchanged, say_data
 from kfine.verbs.recipes import (
     load_recipe,
     objective_of,
@@ -119,14 +120,14 @@ def _resume(folder: RunFolder, console: Console) -> Run:
         if note:
             console.warn(note)
         config = make_config(module.Config, {}, folder.path / "config.yaml")
-        lists = folder.read("splits.json")
-        data = load_data(module, config, console, split_lists=lists)
-        if data.fingerprint != folder.read("data.json")["fingerprint"]:
-            raise RunError(
-                f"The data of {folder.path} changed since the run began "
-                f"({difference(lists, data)}), so it cannot be resumed to the same result; restore "
-                "the data, or start a new run."
-            )
+        data = load_unchanged(
+            folder,
+            module,
+            config,
+            console,
+            since="the run began",
+            so="it cannot be resumed to the same result; restore the data, or start a new run",
+        )
         console.say(f"resuming {folder.path}")
         return train(folder, build_job(module, config, data, console), console)
 
@@ -235,7 +236,7 @@ def train(
             console=console,
             features=features,
             decided=lambda: folder.update(features=decisions_to_json(features.decisions)),
-            enough=enough or _diverged,
+            enough=enough or (lambda history: bool(diverged(history))),
         )
     except KeyboardInterrupt:
         folder.update(status="interrupted")
@@ -248,8 +249,8 @@ def train(
         raise
     release(job.model)
     kept = history[best.epoch]
-    if enough is None and _diverged(history):
-        _say_diverged(folder, history, kept, console)
+    if enough is None and diverged(history):
+        _say_diverged(folder, diverged(history), kept, console)
     reason = unsaved(kept) if unsaved else ""
     if reason:
         folder.update(model=reason)
@@ -271,16 +272,8 @@ def train(
     return Run(folder)
 
 
-def _diverged(history: Sequence[dict[str, Any]]) -> bool:
-    """Whether the validation loss is no number; with such weights it never will be one again."""
-    return not math.isfinite(history[-1]["val_loss"])
-
-
-def _say_diverged(
-    folder: RunFolder, history: Sequence[dict[str, Any]], kept: dict[str, Any], console: Console
-) -> None:
+def _say_diverged(folder: RunFolder, what: str, kept: dict[str, Any], console: Console) -> None:
     """Warn of a run that ended early, and refuse one without a single usable epoch."""
-    what = f"the validation loss is {history[-1]['val_loss']} after epoch {len(history)}"
     if not math.isfinite(kept["val_loss"]):
         folder.update(status="diverged")
         raise RunError(f"Training diverged: {what}; start a new run with a lower learning_rate.")

@@ -14,7 +14,7 @@ from kfine.console import Console
 from kfine.errors import ConfigError, RunError
 from kfine.runs.folder import Folder, RunFolder, new_run, removed_on_failure
 from kfine.runs.lock import locked
-from kfine.verbs.data import difference, load_data, say_data
+from kfine.verbs.data import load_data, load_unchanged, say_data
 from kfine.verbs.fit import build_job, describe_beginning, describe_run, prepare, train
 from kfine.verbs.recipes import recipe_name, recipe_of_run, recipe_reference
 from kfine.verbs.run import Run
@@ -89,15 +89,15 @@ def _resume(folder: FoldsFolder, console: Console) -> dict[str, Any]:
         console.warn(note)
     config = make_config(module.Config, {}, folder.path / "config.yaml")
     with locked(folder.path):
-        lists = folder.read("splits.json")
-        data = load_data(module, config, console, split_lists=lists)
         # Other data would be divided otherwise, and finished folds have trained on it.
-        if data.fingerprint != folder.read("data.json")["fingerprint"]:
-            raise RunError(
-                f"The data of {folder.path} changed since its folds were made "
-                f"({difference(lists, data)}), so they cannot be continued; restore the data, or "
-                "start anew."
-            )
+        data = load_unchanged(
+            folder,
+            module,
+            config,
+            console,
+            since="its folds were made",
+            so="they cannot be continued; restore the data, or start anew",
+        )
         return _run(folder, module, config, data, kept, console)
 
 

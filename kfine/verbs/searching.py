@@ -16,7 +16,7 @@ from kfine.errors import RunError
 from kfine.tuning.plan import Plan
 from kfine.tuning.records import SearchFolder, saved_by_pruning
 from kfine.tuning.space import Space
-from kfine.verbs.data import load_data
+from kfine.verbs.data import load_unchanged
 from kfine.verbs.search import Search
 from kfine.verbs.trial import Bench, run_one
 
@@ -147,17 +147,15 @@ def make_bench(
     """What the trials of a search work with, its clock started."""
     from kfine.tuning.sharing import Remembered
 
-    lists = folder.read("splits.json")
-    fingerprint = folder.read("data.json")["fingerprint"]
-
     def read(config: Any) -> Any:
-        data = load_data(space.module, config, console, split_lists=lists)
-        if data.fingerprint != fingerprint:
-            raise RunError(
-                f"The data of {folder.path} changed since the search began, so its trials cannot "
-                "be compared; restore the data, or start a new search."
-            )
-        return data
+        return load_unchanged(
+            folder,
+            space.module,
+            config,
+            console,
+            since="the search began",
+            so="its trials cannot be compared; restore the data, or start a new search",
+        )
 
     return Bench(
         folder=folder,
