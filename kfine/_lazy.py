@@ -15,14 +15,16 @@ def attach(
 
     Args:
         package: The package's `__name__`.
-        names: Public name -> submodule of the package that defines it.
+        names: Public name -> submodule of the package that defines it; `submodule:name` where it
+            has another name there.
     """
 
     def __getattr__(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = importlib.import_module(f"{package}.{names[name]}")
-        value = getattr(module, name)
+        place, _, attribute = names[name].partition(":")
+        module = importlib.import_module(f"{package}.{place}")
+        value = getattr(module, attribute or name)
         setattr(sys.modules[package], name, value)
         return value
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from kfine.keras_private import flattened, seed_generators
+
 
 def derive_seed(*parts: int) -> int:
     """Mix integers into one well-spread seed in 0..2**31-1, the same on every machine."""
@@ -27,12 +29,6 @@ def reseed_layers(model: Any, seed: int) -> None:
     Done at the start of each epoch, it makes the random state a function of the epoch, so that
     a resumed run draws what the undisturbed one would have drawn.
     """
-    generators = [
-        generator for layer in model._flatten_layers() for generator in _generators(layer)
-    ]
+    generators = [one for layer in flattened(model) for one in seed_generators(layer)]
     for index, generator in enumerate(generators):
         generator.state.assign([derive_seed(seed, index), 0])
-
-
-def _generators(layer: Any) -> list[Any]:
-    return list(getattr(layer, "_seed_generators", []))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,14 +27,10 @@ def wilson_interval(successes: int, count: int, level: float = 0.95) -> tuple[fl
         raise ValueError(f"successes must lie between 0 and count; received {successes}, {count}")
     if count == 0:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    share = successes / count
-    centre = share + z * z / (2 * count)
-    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    scale = 1 + z * z / count
-    low = 0.0 if successes == 0 else (centre - spread) / scale
-    high = 1.0 if successes == count else (centre + spread) / scale
-    return low, high
+    from scipy.stats import binomtest
+
+    interval = binomtest(successes, count).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def paired_binomial(worse: int, better: int) -> float:
@@ -129,6 +125,41 @@ def paired_mean_comparison(
         means.append(generator.choice(difference, len(difference)).mean())
     ends = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
     return (at_least + 1) / (resamples + 1), float(ends[0]), float(ends[1])
+
+
+def bootstrap_fall(
+    fall: Callable[[np.ndarray], float],
+    count: int,
+    changed: Any,
+    *,
+    level: float = 0.95,
+    resamples: int = 999,
+) -> tuple[float, float, float]:
+    """Whether a metric of all examples together fell by more than chance.
+
+    Args:
+        fall: From the numbers of some examples, drawn with repetition, to the fall on them.
+        count: How many examples there are.
+        changed: `(examples,)`, 0 for each whose score did not change.
+        level: Coverage of the two-sided interval, between 0 and 1.
+        resamples: Draws, from a fixed seed.
+
+    Returns:
+        The one-sided p value, the share of draws without a fall (1.0 where nothing changed), and
+        the ends of the percentile interval.
+
+    Reference:
+        Efron and Tibshirani 1993, chapters 13 and 15.
+    """
+    changed = np.asarray(changed)
+    if not changed.any():
+        everything = np.ones(count, bool)
+        return 1.0, *paired_difference_interval(everything, everything, level)
+    generator = np.random.default_rng(0)
+    falls = np.array([fall(generator.integers(0, count, count)) for _ in range(resamples)])
+    ends = np.quantile(falls, [0.5 - level / 2, 0.5 + level / 2])
+    at_most = int((falls <= 1e-12).sum())
+    return (at_most + 1) / (resamples + 1), float(ends[0]), float(ends[1])
 
 
 def _correlation(both: int, only_a: int, only_b: int, count: int) -> float:

@@ -1,4 +1,4 @@
-"""Sort texts into your own classes: sentiment, spam, topics, intent.
+"""Sort texts into your own classes: sentiment, spam, topics, intent; one or several each.
 
 Data: a CSV, TSV or JSONL file with a text and a label column, a folder with train/validation/test
 files of these, a folder with one subfolder of .txt files per class, or `tfds:NAME`.
@@ -7,24 +7,20 @@ files of these, a folder with one subfolder of .txt files per class, or `tfds:NA
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kfine.config import setting
-from kfine.models import presets
-from kfine.training.text_settings import TextConfig, resolve_text, text_space
+from kfine.training.text_settings import TASK, TextConfig, reading, resolve_text, text_space
 
 if TYPE_CHECKING:
-    import keras
-    import numpy as np
+    from kfine.answers.labels import LabelLists
+    from kfine.data.labelled import Data
+    from kfine.models.built import Built
 
-    from kfine.data.dataset import Data
-    from kfine.models.built import BuiltModel
-    from kfine.models.text_preprocessing import TextPreprocessing
+__all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_space"]
 
-# What presets are listed for.
-TASK = "TextClassifier"
-PRIMARY = "accuracy"
+resolve = resolve_text
+search_space = text_space
 
 
 @dataclass(frozen=True)
@@ -43,6 +39,17 @@ class Config(TextConfig):
     label_column: str | None = setting(
         None, "Column of the labels; guessed from names and content if omitted.", group="Data"
     )
+    label_separator: str | None = setting(
+        None,
+        "What stands between the labels where a text has several, such as |; it may have none.",
+        group="Data",
+    )
+    label_columns: str | None = setting(
+        None,
+        "Another way to give several: one column for each label, such as angry,urgent, which "
+        "holds 1 or 0.",
+        group="Data",
+    )
     class_weights: str = setting(
         "auto",
         "Let rare classes count more: auto does when the largest class has more than "
@@ -59,117 +66,57 @@ class Config(TextConfig):
     )
 
 
-def resolve(config: Config) -> Config:
-    """Make the automatic choices that need no data, and check the preset."""
-    return resolve_text(config)
-
-
-def load_data(config: Config, **options: Any) -> Data:
-    """Read the texts into train, validation and test."""
-    from kfine.data.text.dataset import load_texts
+def load_data(config: Config, source: str | None = None, like: Any = None, **options: Any) -> Data:
+    """Read the texts into train, validation and test, or others to score."""
+    from kfine.data.labels import CLASS_LABELS
+    from kfine.inputs.text import load_texts
 
     return load_texts(
-        config.data,
+        source or config.data,
         text_column=config.text_column,
         label_column=config.label_column,
-        validation_split=config.validation_split,
-        test_split=config.test_split,
-        seed=config.seed,
+        labels=_lists(config) or CLASS_LABELS,
+        like=like,
+        **reading(config),
         **options,
     )
 
 
-def load_other_data(
-    config: Config, source: str, class_names: tuple[str, ...], **options: Any
-) -> Data:
-    """Read other labelled texts, for evaluation."""
-    from kfine.data.text.dataset import load_texts_for_evaluation
-
-    return load_texts_for_evaluation(
-        source,
-        class_names=class_names,
-        text_column=config.text_column,
-        label_column=config.label_column,
-        **options,
-    )
-
-
-def build_model(config: Config, data: Data) -> BuiltModel:
+def build_model(config: Config, data: Data) -> Built:
     """A pretrained encoder with a new classifier for the classes of the data."""
-    import keras
-    import numpy as np
-
-    from kfine.data.pipeline import balanced_weights
-    from kfine.models.built import BuiltModel
+    from kfine.answers.classes import Classes, class_weights
+    from kfine.answers.labels import Labels
+    from kfine.inputs.text import text_of_preset
+    from kfine.models.built import Built
     from kfine.models.groups import above_embedding
     from kfine.models.text_heads import text_classifier
-    from kfine.models.text_preprocessing import TextPreprocessing, text_preprocessing
+    from kfine.presets import find_preset
 
-    classes = len(data.class_names)
-    preset = presets.find_preset(config.preset)
-    preprocessing, length = text_preprocessing(
-        preset,
-        data.train.inputs,
-        sequence_length=config.sequence_length,
-        kind=TextPreprocessing,
-    )
-    model = text_classifier(preset, classes, pooling=config.pooling, dropout=config.dropout)
-    counts = np.bincount(data.train.labels, minlength=classes)
-    balanced = config.class_weights == "balanced" or (
-        config.class_weights == "auto" and counts.max() > 3 * counts.min()
-    )
-    return BuiltModel(
+    preset = find_preset(config.preset)
+    text, length = text_of_preset(preset, data.train.inputs, sequence_length=config.sequence_length)
+    names = data.class_names
+    model = text_classifier(preset, len(names), pooling=config.pooling, dropout=config.dropout)
+    built = Built(
         model=model,
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=config.label_smoothing
-        ),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        preprocessing=preprocessing.for_model(model),
-        targets=lambda split: np.eye(classes, dtype=np.float32)[split.labels],
-        sample_weights=partial(balanced_weights, classes=classes) if balanced else None,
-        decisions={
-            "class_weights": "balanced" if balanced else "none",
-            "sequence_length": length,
-        },
+        input=text.for_model(model),
+        answer=(Labels if _lists(config) else Classes)(names, config.label_smoothing),
+        decisions={"sequence_length": length},
         unfrozen=above_embedding(model),
     )
+    if not _lists(config):
+        built.weights, chosen = class_weights(data.train.labels, config.class_weights)
+        built.decisions["class_weights"] = chosen
+    return built
 
 
-def search_space(hp: Any, config: Config) -> Config:
-    """What `kfine tune` varies; sequence length and preset are searched with `--search`."""
-    return text_space(hp, config)
+def _lists(config: Config) -> LabelLists | None:
+    """How the labels are written where a text may have several; `None` where it has one class."""
+    from kfine.answers.labels import label_lists
 
-
-def evaluate(predictions: np.ndarray, data: Data) -> dict[str, Any]:
-    """Metrics of class probabilities `(examples, classes)` on the test split."""
-    from kfine.evaluation import by_length, classification_metrics, confident_mistakes
-
-    assert data.test is not None
-    test, names = data.test, data.class_names
-    texts = test.inputs[range(len(test))]
-    return {
-        "primary": PRIMARY,
-        "direction": "max",
-        **classification_metrics(predictions, test.labels, names),
-        "by_length": by_length(predictions, test.labels, texts, names),
-        "mistakes": confident_mistakes(predictions, test.labels, texts, names, most=10),
-    }
-
-
-def describe(prediction: np.ndarray, class_names: tuple[str, ...]) -> list[tuple[str, float]]:
-    """Classes with their probabilities, the most probable first."""
-    from kfine.evaluation import ranked_classes
-
-    return ranked_classes(prediction, class_names)
-
-
-def export_spec(
-    config: Config, model: Any, preprocessing: TextPreprocessing, *, input_kind: str
-) -> keras.Model:
-    """Token ids in, class probabilities out."""
-    from kfine.exporting import text_inference_model
-
-    return text_inference_model(model, preprocessing)
+    several = config.label_separator or config.label_columns
+    return (
+        label_lists(None, config.label_separator or "", config.label_columns) if several else None
+    )
 
 
 if __name__ == "__main__":

@@ -6,29 +6,20 @@ with train/validation/test files. Tags are BIO; other schemes are understood.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kfine.config import inherited, setting
-from kfine.models import presets
-from kfine.training.text_settings import TextConfig, resolve_text, text_space
+from kfine.training.text_settings import TASK, TextConfig, reading, resolve_text, text_space
 
 if TYPE_CHECKING:
-    import keras
-    import numpy as np
+    from kfine.data.labelled import Data
+    from kfine.models.built import Built
 
-    from kfine.data.dataset import Data
-    from kfine.data.split import Split
-    from kfine.evaluation.tagging import Tagging
-    from kfine.models.built import BuiltModel
-    from kfine.models.text_kinds import TokenPreprocessing
+__all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_space"]
 
-# What presets are listed for.
-TASK = "TextClassifier"
-PRIMARY = "f1"
-# What a search compares trials by: F1 is not known before the end of a run.
-OBJECTIVE = "accuracy"
+resolve = resolve_text
+search_space = text_space
 
 
 @dataclass(frozen=True)
@@ -43,118 +34,32 @@ class Config(TextConfig):
     epochs: int = inherited(TextConfig, "epochs", 6)
 
 
-def resolve(config: Config) -> Config:
-    """Make the automatic choices that need no data, and check the preset."""
-    return resolve_text(config)
+def load_data(config: Config, source: str | None = None, like: Any = None, **options: Any) -> Data:
+    """Read the tagged texts into train, validation and test, or others to score."""
+    from kfine.answers.tags import load_tagged
+
+    return load_tagged(source or config.data, like=like, **reading(config), **options)
 
 
-def load_data(config: Config, **options: Any) -> Data:
-    """Read the tagged texts into train, validation and test."""
-    from kfine.data.text.tagged_data import load_tagged
-
-    return load_tagged(
-        config.data,
-        validation_split=config.validation_split,
-        test_split=config.test_split,
-        seed=config.seed,
-        **options,
-    )
-
-
-def load_other_data(
-    config: Config, source: str, class_names: tuple[str, ...], **options: Any
-) -> Data:
-    """Read other tagged texts, for evaluation."""
-    from kfine.data.text.tagged_data import load_tagged_for_evaluation
-
-    return load_tagged_for_evaluation(source, class_names=class_names, **options)
-
-
-def build_model(config: Config, data: Data) -> BuiltModel:
+def build_model(config: Config, data: Data) -> Built:
     """A pretrained encoder with a new classifier on each token."""
-    from kfine.models.built import BuiltModel
+    from kfine.answers.tags import Tags
+    from kfine.inputs.text import text_of_preset
+    from kfine.models.built import Built
     from kfine.models.groups import above_embedding
     from kfine.models.text_heads import token_classifier
-    from kfine.models.text_kinds import TokenPreprocessing
-    from kfine.models.text_preprocessing import text_preprocessing
-    from kfine.training.losses import TagAccuracy, TagLoss
+    from kfine.presets import find_preset
 
-    preset = presets.find_preset(config.preset)
-    found, length = text_preprocessing(
-        preset,
-        data.train.inputs,
-        sequence_length=config.sequence_length,
-        kind=TokenPreprocessing,
-    )
+    preset = find_preset(config.preset)
+    text, length = text_of_preset(preset, data.train.inputs, sequence_length=config.sequence_length)
     model = token_classifier(preset, len(data.class_names), dropout=config.dropout)
-    preprocessing = found.for_model(model)
-    return BuiltModel(
+    return Built(
         model=model,
-        loss=TagLoss(config.label_smoothing),
-        metrics=[TagAccuracy(name="accuracy")],
-        preprocessing=preprocessing,
-        targets=lambda split: preprocessing.targets(
-            split.inputs[range(len(split))], data.class_names
-        ),
+        input=text.for_model(model),
+        answer=Tags(data.class_names, config.label_smoothing),
         decisions={"sequence_length": length},
         unfrozen=above_embedding(model),
     )
-
-
-def search_space(hp: Any, config: Config) -> Config:
-    """What `kfine tune` varies; sequence length and preset are searched with `--search`."""
-    return text_space(hp, config)
-
-
-def interpret(
-    outputs: np.ndarray,
-    examples: Sequence[Any],
-    preprocessing: TokenPreprocessing,
-    class_names: Sequence[str],
-) -> list[Tagging]:
-    """Logits `(texts, pieces, tags)` as the tags of the tokens of each text."""
-    from kfine.evaluation import read_taggings
-
-    return read_taggings(outputs, examples, preprocessing, class_names)
-
-
-def evaluate(predictions: Sequence[Tagging], data: Data) -> dict[str, Any]:
-    """Precision, recall and F1 of whole entities on the test split."""
-    from kfine.evaluation import entity_metrics
-
-    assert data.test is not None
-    true = [one.tags for one in data.test.inputs[range(len(data.test))]]
-    metrics = entity_metrics([one.tags for one in predictions], true)
-    return {"primary": PRIMARY, "direction": "max", **metrics}
-
-
-def right(predictions: Sequence[Tagging], split: Split) -> list[bool]:
-    """Which texts have exactly their true entities."""
-    true = [one.tags for one in split.inputs[range(len(split))]]
-    return [one.tags == tags for one, tags in zip(predictions, true, strict=True)]
-
-
-def baselines(own: Data, scored: Data) -> dict[str, Any]:
-    """The answer that knows the training entities by heart."""
-    from kfine.evaluation import entity_baseline
-
-    assert scored.test is not None
-    train = own.train.inputs[range(len(own.train))]
-    return {"known_entities": entity_baseline(train, scored.test.inputs[range(len(scored.test))])}
-
-
-def describe(prediction: Tagging, class_names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The entities with their places in the text, in characters, and their probability."""
-    return prediction.entities()
-
-
-def export_spec(
-    config: Config, model: Any, preprocessing: TokenPreprocessing, *, input_kind: str
-) -> keras.Model:
-    """Token ids in, probabilities of each piece's tags out."""
-    from kfine.exporting import text_inference_model
-
-    return text_inference_model(model, preprocessing)
 
 
 if __name__ == "__main__":

@@ -141,6 +141,21 @@ def tiny_text_preset(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def wide_text_preset(tiny_text_preset: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny preset with room for 96 positions."""
+    import keras
+    import keras_hub
+
+    folder = tmp_path_factory.mktemp("text-presets") / "wide"
+    keras.utils.set_random_seed(2)
+    config = keras_hub.models.Backbone.from_preset(tiny_text_preset).get_config()
+    keras_hub.models.BertBackbone(**{**config, "max_sequence_length": 96}).save_to_preset(folder)
+    preprocessor = keras_hub.models.TextClassifierPreprocessor.from_preset(tiny_text_preset)
+    preprocessor.save_to_preset(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
 def mood_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV of 160 short reviews, each with good or with bad words among others."""
     import csv

@@ -38,10 +38,11 @@ def test_package_data_patterns_match_files() -> None:
 
 
 def test_every_template_is_installed() -> None:
-    exporting = ROOT / "kfine" / "exporting"
-    patterns = read_setup_cfg()["options.package_data"]["kfine.exporting"].split()
-    installed = {file for pattern in patterns for file in exporting.glob(pattern)}
-    assert set((exporting / "templates").rglob("*.txt")) <= installed
+    bundle = ROOT / "kfine" / "exporting" / "bundle"
+    patterns = read_setup_cfg()["options.package_data"]["kfine.exporting.bundle"].split()
+    installed = {file for pattern in patterns for file in bundle.glob(pattern)}
+    templates = set((bundle / "templates").rglob("*.txt"))
+    assert templates and templates <= installed
 
 
 def test_tools_check_the_oldest_python_that_is_supported() -> None:

@@ -10,8 +10,8 @@ from kfine.cli.options import json_option, make_console, print_json, print_table
 from kfine.console import format_bytes
 
 if TYPE_CHECKING:
-    from kfine.exporting.benchmark import Measurement
-    from kfine.exporting.phone import PhoneMeasurement
+    from kfine.exporting.measuring.benchmark import Measurement
+    from kfine.exporting.measuring.phone import PhoneMeasurement
 
 
 @click.command("benchmark")

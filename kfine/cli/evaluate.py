@@ -10,6 +10,7 @@ import click
 from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
 
 _MISTAKES, _WIDTH = 5, 100
+_MODELS = {"linear_probe": "linear probe (frozen backbone)", "majority": "majority class"}
 
 
 @click.command("evaluate")
@@ -22,7 +23,7 @@ _MISTAKES, _WIDTH = 5, 100
 @quiet_option
 @json_option
 def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
-    """Score a run on its test split, beside the majority class and a linear probe.
+    """Score a run on its test split, beside the trivial answer and the frozen backbone.
 
     A file that `kfine export` wrote is run as it is, on --data or on the test split of the run
     that it lies in.
@@ -34,87 +35,49 @@ def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_json(metrics)
         return
-    if "macro_f1" in metrics and "accuracy" in metrics:
-        _print_models(metrics)
-        click.echo()
-        _print_classes(metrics)
-        _print_texts(metrics)
-    else:
-        _print_figures(metrics)
+    _print_models(metrics)
+    _print_tables(metrics)
+    _print_sizes(metrics)
+    _print_mistakes(metrics)
     folder = evaluation_folder(Path(model), data)
     if "model" in metrics:
         from kfine.verbs.evaluate_file import file_evaluation_folder
 
         folder = file_evaluation_folder(Path(metrics["model"]["path"]), data)
     if folder.is_dir():
-        kept = "metrics.json, mistakes.csv" if "mistakes" in metrics else "metrics.json"
-        click.echo(f"\n{kept} and plots/ are in {folder}", err=True)
+        mistakes = metrics.get("mistakes", {}).get("file")
+        kept = ", ".join(["metrics.json", "predictions.json", *([mistakes] if mistakes else [])])
+        click.echo(f"\n{kept} are in {folder}", err=True)
 
 
 def _print_models(metrics: dict[str, Any]) -> None:
-    if "baselines" in metrics:
-        compared = {
-            "fine-tuned": metrics,
-            "linear probe (frozen backbone)": metrics["baselines"]["linear_probe"],
-            "majority class": metrics["baselines"]["majority"],
-        }
-    else:
-        compared = {Path(metrics["model"]["path"]).name: metrics}
-    rows = []
-    for name, values in compared.items():
-        low, high = values["accuracy_interval"]
-        interval = f"{low:.3f} to {high:.3f}"
-        loss = values.get("loss")
-        rows.append(
-            [
-                name,
-                f"{values['accuracy']:.3f}",
-                interval,
-                f"{values['macro_f1']:.3f}",
-                "" if loss is None else f"{loss:.3f}",
-            ]
-        )
-    print_table(["", "accuracy", "95 % interval", "macro F1", "loss"], rows)
-    if "gain" in metrics:
-        _print_gain(metrics)
-    else:
-        took = metrics["model"]["milliseconds"]
-        click.echo(f"on {metrics['count']} examples, {took:.1f} ms each")
-
-
-def _print_figures(metrics: dict[str, Any]) -> None:
-    """What a task without classes measures: its figures as columns, its parts as rows."""
+    """The figures that all compared models have, the primary one first."""
     compared = {"fine-tuned": metrics, **metrics.get("baselines", {})}
+    if "model" in metrics:
+        compared = {Path(metrics["model"]["path"]).name: metrics}
+    primary = metrics["primary"]
+    interval = f"{primary}_interval"
     names = [
         name
         for name, value in metrics.items()
         if isinstance(value, float) and all(name in other for other in compared.values())
     ]
-    names.sort(key=lambda name: name != metrics["primary"])
-    rows = [
-        [name.replace("_", " "), *(f"{values[key]:.3f}" for key in names)]
-        for name, values in compared.items()
-    ]
-    print_table(["", *(name.replace("_", " ") for name in names)], rows)
+    names.sort(key=lambda name: name != primary)
+    rows = []
+    for name, values in compared.items():
+        cells = [_cell(values[key]) for key in names]
+        if interval in values:
+            cells.insert(1, "{:.3f} to {:.3f}".format(*values[interval]))
+        rows.append([_MODELS.get(name, name.replace("_", " ")), *cells])
+    headings = [_heading(name) for name in names]
+    if interval in metrics:
+        headings.insert(1, "95 % interval")
+    print_table(["", *headings], rows)
     if "gain" in metrics:
         _print_gain(metrics)
-    parts = {
-        key: value
-        for key, value in {**metrics, **metrics.get("per_type", {})}.items()
-        if isinstance(value, dict) and "f1" in value
-    }
-    if parts:
-        click.echo()
-        names = list(next(iter(parts.values())))
-        cells = [
-            [key.replace("_", " "), *(_cell(part[name]) for name in names)]
-            for key, part in parts.items()
-        ]
-        print_table(["", *(name.replace("_", " ") for name in names)], cells)
-
-
-def _cell(value: float) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    elif "model" in metrics:
+        took = metrics["model"]["milliseconds"]
+        click.echo(f"on {metrics['count']} examples, {took:.1f} ms each")
 
 
 def _print_gain(metrics: dict[str, Any]) -> None:
@@ -126,37 +89,70 @@ def _print_gain(metrics: dict[str, Any]) -> None:
         sure = "worse than that"
     over = {"linear_probe": "the probe", "head_alone": "the head alone"}[gain["over"]]
     click.echo(
-        f"against {over} on {metrics['count']} examples: {gain['accuracy']:+.3f} "
+        f"against {over} on {metrics['count']} examples: {gain['difference']:+.3f} "
         f"({gain['interval'][0]:+.3f} to {gain['interval'][1]:+.3f}, "
         f"p = {gain['p_value']:.2g}): {sure}"
     )
 
 
-def _print_classes(metrics: dict[str, Any]) -> None:
+def _print_tables(metrics: dict[str, Any]) -> None:
+    """Figures of parts: by class, by type of entity, by column, with and without an answer."""
+    inner = ("baselines", "gain", "model", "mistakes")
+    tables = {key: value for key, value in metrics.items() if key not in inner}
+    alone = {}
+    for key, value in tables.items():
+        if not isinstance(value, dict) or not value:
+            continue
+        if all(isinstance(one, dict) for one in value.values()):
+            _print_parts(key.removeprefix("per_").replace("_", " "), value)
+        else:
+            alone[key] = value
+    if alone:
+        _print_parts("", alone)
+
+
+def _print_parts(title: str, parts: dict[str, dict[str, Any]]) -> None:
+    names = list(dict.fromkeys(key for part in parts.values() for key in part))
     rows = [
-        [name, *(f"{one[key]:.3f}" for key in ("precision", "recall", "f1")), str(one["support"])]
-        for name, one in metrics["per_class"].items()
+        [name.replace("_", " ") if not title else name, *(_cell(one.get(key)) for key in names)]
+        for name, one in parts.items()
     ]
-    print_table(["class", "precision", "recall", "F1", "examples"], rows)
+    click.echo()
+    print_table(
+        [title, *("examples" if key == "support" else _heading(key) for key in names)], rows
+    )
 
 
-def _print_texts(metrics: dict[str, Any]) -> None:
-    """Scores by length and the worst mistakes, where the recipe gives them."""
-    if metrics.get("by_length"):
-        click.echo()
-        rows = [
-            [
-                "{} to {}".format(*one["words"]),
-                f"{one['accuracy']:.3f}",
-                f"{one['macro_f1']:.3f}",
-                str(one["count"]),
-            ]
-            for one in metrics["by_length"]
-        ]
-        print_table(["words", "accuracy", "macro F1", "examples"], rows)
-    if metrics.get("mistakes"):
-        click.echo("\nmost confident mistakes:")
-        for one in metrics["mistakes"][:_MISTAKES]:
-            text = " ".join(one["text"].split())
-            text = text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
-            click.echo(f"  {one['prediction']} {one['probability']:.3f}, is {one['label']}: {text}")
+def _print_sizes(metrics: dict[str, Any]) -> None:
+    """Scores of small and large examples."""
+    parts = metrics.get("by_size")
+    if not parts:
+        return
+    unit = next(iter(parts[0]))
+    names = [key for key in parts[0] if key != unit]
+    names.sort(key=lambda key: key == "count")
+    rows = [["{} to {}".format(*one[unit]), *(_cell(one[key]) for key in names)] for one in parts]
+    click.echo()
+    print_table([unit, *("examples" if key == "count" else _heading(key) for key in names)], rows)
+
+
+def _print_mistakes(metrics: dict[str, Any]) -> None:
+    """The worst mistakes, where an example can be shown in a line."""
+    worst = [one for one in metrics.get("mistakes", {}).get("worst", ()) if one["example"]]
+    if not worst:
+        return
+    click.echo("\nmost confident mistakes:")
+    for one in worst[:_MISTAKES]:
+        text = " ".join(one["example"].split())
+        text = text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+        click.echo(f"  {one['prediction']} {one['probability']:.3f}, is {one['label']}: {text}")
+
+
+def _heading(name: str) -> str:
+    return name.replace("_", " ").replace("f1", "F1")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

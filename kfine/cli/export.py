@@ -83,7 +83,7 @@ def command(run: str, quiet: bool, as_json: bool, **settings: Any) -> None:
 
 def _print(report: Any) -> None:
     if report.ladder:
-        from kfine.exporting.ladder import headings
+        from kfine.exporting.measuring.ladder import headings
 
         click.echo("On validation:")
         print_table(headings(report.ladder), [rung.row() for rung in report.ladder])
@@ -100,7 +100,7 @@ def _print(report: Any) -> None:
     if report.float_layers:
         click.echo(f"{len(report.float_layers)} layers for which int8 is too coarse stay in float")
     if report.findings:
-        from kfine.exporting.lint import summarize
+        from kfine.exporting.measuring.lint import summarize
 
         for line in summarize(report.findings):
             click.echo(line)

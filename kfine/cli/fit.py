@@ -60,13 +60,13 @@ class RecipeGroup(click.Group):
         return _callback(recipe)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        from kfine.verbs.recipes import recipe_names
+        from kfine.recipe import recipe_names
 
         return recipe_names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         from kfine.config import click_options
-        from kfine.verbs.recipes import load_recipe, summary_of
+        from kfine.recipe import load_recipe, summary_of
 
         module = load_recipe(cmd_name)
         return SettingsCommand(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kfine.cli.options import json_option, make_console, print_json, quiet_option
+
+if TYPE_CHECKING:
+    from kfine.verbs.predict import Prediction
 
 
 @click.command("predict")
@@ -46,32 +49,47 @@ def command(
     A text is given as it is, in a .txt file, in a .csv, .tsv or .jsonl table, or as - for the
     lines of standard input. Folders, tables and - give CSV on standard output.
     """
-    from kfine.verbs.examples import is_list
-    from kfine.verbs.predict import Answers, as_rows, predict
+    from kfine.inputs.walking import is_list
+    from kfine.verbs.predict import as_rows, most_probable, predict
 
-    found: Any = predict(
+    found = predict(
         model, examples, context=context, unsure_below=unsure_below, console=make_console(quiet)
     )
     if as_json:
         print_json(as_rows(found, top))
-        return
-    if found and isinstance(found[0], Answers):
-        _print_answers(found)
+    elif not any(one.label for one in found):
+        _print_rows(found)
     elif any(is_list(one) for one in examples):
+        if not all(_is_class(row) for one in found for row in one.rows):
+            _print_rows(found)
+            return
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(["name", "label", "probability"])
-        writer.writerows([one.name, one.label, f"{one.classes[0][1]:.4f}"] for one in found)
+        writer.writerows(
+            [one.name, one.label, f"{one.rows[0]['probability']:.4f}"] for one in found
+        )
     else:
         for one in found:
-            shown = ", ".join(f"{name} {value:.3f}" for name, value in one.classes[:top])
+            shown = ", ".join(map(_in_words, most_probable(one.rows, top)))
             click.echo(f"{one.name}: {'unsure: ' if one.unsure else ''}{shown}")
 
 
-def _print_answers(found: list[Any]) -> None:
-    """A line for each thing found, as CSV; one with nothing but the name where there is none."""
-    names = list(dict.fromkeys(key for one in found for item in one.found for key in item))
+def _is_class(row: dict[str, Any]) -> bool:
+    return set(row) == {"label", "probability"}
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    """A row of a prediction in a line with others."""
+    if "label" in row:
+        return f"{row['label']} {row['probability']:.3f}"
+    return f"{row.get('number', '')} {row.get('value', ''):g} {row.get('unit', '')}".strip()
+
+
+def _print_rows(found: list[Prediction]) -> None:
+    """A line for each row of a prediction, as CSV; one with nothing but the name if it has none."""
+    names = list(dict.fromkeys(key for one in found for row in one.rows for key in row))
     writer = csv.DictWriter(sys.stdout, ["name", *names], lineterminator="\n")
     writer.writeheader()
     for one in found:
-        rows: list[dict[str, Any]] = list(one.found) or [{}]
+        rows: list[dict[str, Any]] = list(one.rows) or [{}]
         writer.writerows({"name": one.name, **row} for row in rows)

@@ -16,7 +16,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """List the recipes, or copy one to edit."""
     if ctx.invoked_subcommand is not None:
         return
-    from kfine.verbs.recipes import load_recipe, recipe_names, summary_of
+    from kfine.recipe import load_recipe, recipe_names, summary_of
 
     found = {name: summary_of(load_recipe(name)) for name in recipe_names()}
     if as_json:
@@ -30,7 +30,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @click.argument("destination")
 def copy(name: str, destination: str) -> None:
     """Copy the recipe NAME to the file DESTINATION, to edit and pass to `kfine fit`."""
-    from kfine.verbs.recipes import copy_recipe
+    from kfine.recipe import copy_recipe
 
     path = copy_recipe(name, destination)
     click.echo(f"{path}")

@@ -127,7 +127,7 @@ def command(
     """
     if join is not None:
         from kfine.errors import ConfigError
-        from kfine.verbs.reopening import join as join_in
+        from kfine.tuning.reopening import join as join_in
 
         if resume is None or ctx.invoked_subcommand is not None:
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from kfine.data.checks import (
     find_shared,
 )
 from kfine.data.labelled import Data
+from kfine.data.labels import CLASS_LABELS, Known, LabelReader
 from kfine.data.records import SPLITS, Record, SetAside, Source
 from kfine.data.split import Inputs, Split
 from kfine.data.splits import assign_splits, restore_splits
@@ -33,6 +35,7 @@ class Examples:
         inputs: Gives the inputs of the examples with these numbers.
         set_aside: The examples that could not be read.
         together: Equal for examples that no carved split may divide; the digests if empty.
+        read: Reads one record again as it came; `None` where the inputs are that already.
     """
 
     records: Sequence[Record]
@@ -40,6 +43,7 @@ class Examples:
     inputs: Callable[[Sequence[int]], Inputs]
     set_aside: Sequence[SetAside] = ()
     together: Sequence[str] = ()
+    read: Callable[[Record], Any] | None = None
 
 
 ReadExamples = Callable[[Sequence[Record]], Examples]
@@ -54,7 +58,7 @@ def load_examples(
     test_split: float,
     seed: int,
     split_lists: dict[str, Any] | None = None,
-    classes: bool = True,
+    labels: LabelReader = CLASS_LABELS,
 ) -> Data:
     """Check, read and divide the examples of a source to train on.
 
@@ -68,18 +72,19 @@ def load_examples(
         test_split: The same for the test.
         seed: Decides which examples are carved.
         split_lists: What `Data.split_lists` of a former run gave: its examples keep their split.
-        classes: Whether the labels are what is learned, so that there must be two or more, each
-            in training; else they only say what is alike.
+        labels: How labels are balanced and counted, and whether they are classes.
 
     Raises:
         DataError: Nothing to learn from.
     """
-    class_names: tuple[str, ...] = tuple(sorted({record.label for record in source.records}))
+    source = _stratified(source, labels)
+    class_names: tuple[str, ...] = ()
     warnings: list[str] = []
-    if classes:
+    if labels.classes:
         class_names, warnings = check_labels(source.records)
+    names = labels.names(record.label for record in source.records)
     examples = read(source.records)
-    check_decoded(class_names if classes else (), examples.records, examples.set_aside)
+    check_decoded(class_names, examples.records, examples.set_aside)
     if split_lists is None:
         records, notes = assign_splits(
             examples.records,
@@ -89,22 +94,26 @@ def load_examples(
             digests=examples.together or examples.digests,
         )
     else:
-        records, notes = restore_splits(examples.records, examples.digests, split_lists)
-    check_training(class_names if classes else (), records)
+        records, notes = restore_splits(
+            examples.records, examples.digests, split_lists, classes=labels.classes
+        )
+    check_training(class_names, records)
     if validation_split > 0 and not any(one.split == "validation" for one in records):
         raise DataError(
             "no example is left to validate on: too few differ from those that train; add other "
             "examples, or give a validation split"
         )
     examples = replace(examples, records=records)
-    return _assemble(data, source, class_names, examples, warnings, notes)
+    return _assemble(data, source, names, labels, examples, warnings, notes)
 
 
 def load_test_examples(
     data: str,
     source: Source,
     read: ReadExamples,
-    class_names: Sequence[str] | None,
+    like: Known,
+    *,
+    labels: LabelReader = CLASS_LABELS,
 ) -> Data:
     """Check and read the examples of a source to score a trained model on: one split, test.
 
@@ -112,8 +121,8 @@ def load_test_examples(
         data: What the user gave.
         source: What it holds: its test split is used if it has one, else everything.
         read: Reads the contents of records.
-        class_names: What the model was trained on, in its order; `None` where the labels are not
-            what it learned.
+        like: What the model knows: its answer.
+        labels: How labels are balanced and counted.
 
     Raises:
         DataError: A label that the model does not know, or nothing that can be read.
@@ -128,24 +137,34 @@ def load_test_examples(
         records=tuple(replace(record, split="test") for record in chosen),
         set_aside=tuple(replace(item, split="test") for item in set_aside),
     )
-    if class_names is None:
-        class_names = sorted({record.label for record in source.records})
-    check_known_labels(source.records, class_names)
+    check_known_labels(source.records, like)
+    source = _stratified(source, labels)
     examples = read(source.records)
     check_decoded((), examples.records, examples.set_aside)
-    return _assemble(data, source, tuple(class_names), examples, [], [note])
+    return _assemble(data, source, like.names, labels, examples, [], [note])
+
+
+def _stratified(source: Source, labels: LabelReader) -> Source:
+    strata = labels.strata([record.label for record in source.records])
+    records = [
+        replace(record, stratum=stratum)
+        for record, stratum in zip(source.records, strata, strict=True)
+    ]
+    return replace(source, records=tuple(records))
 
 
 def _assemble(
     data: str,
     source: Source,
-    class_names: tuple[str, ...],
+    names: tuple[str, ...],
+    labels: LabelReader,
     examples: Examples,
     warnings: list[str],
     notes: list[str],
 ) -> Data:
-    numbers = {name: number for number, name in enumerate(class_names)}
-    splits = {}
+    strata = sorted({record.balanced for record in examples.records})
+    numbers = {name: number for number, name in enumerate(strata)}
+    splits, counted, missing = {}, {}, []
     for name in SPLITS:
         members = [i for i, record in enumerate(examples.records) if record.split == name]
         members.sort(key=lambda i: examples.records[i].name)
@@ -154,20 +173,33 @@ def _assemble(
             splits[name] = Split(
                 name=name,
                 inputs=examples.inputs(members),
-                labels=np.array([numbers[record.label] for record in records], np.int32),
+                labels=tuple(record.label for record in records),
+                strata=np.array([numbers[record.balanced] for record in records], np.int32),
                 names=tuple(record.name for record in records),
                 digests=tuple(examples.digests[i] for i in members),
                 records=records,
+                read=examples.read,
             )
-    found = list(zip(examples.digests, examples.records, strict=True))
-    shared = find_shared((digest, record.split or "", record.name) for digest, record in found)
+            found = Counter(word for one in records for word in labels.counted(one.label))
+            everything = dict.fromkeys(names, 0) if labels.classes else {}
+            counted[name] = {**everything, **dict(sorted(found.items()))}
+            lacking = Counter(part for one in records for part in labels.missing(one.label))
+            missing += [
+                f"{count} of {len(records)} {name} examples have no {part} and teach nothing of it"
+                for part, count in sorted(lacking.items())
+            ]
+    found_digests = list(zip(examples.digests, examples.records, strict=True))
+    shared = find_shared(
+        (digest, record.split or "", record.name) for digest, record in found_digests
+    )
     return Data(
         source=data,
         kind=source.kind,
-        class_names=class_names,
+        class_names=names,
         splits=splits,
         set_aside=(*source.set_aside, *examples.set_aside),
-        warnings=(*source.warnings, *warnings, *content_warnings(found, shared)),
-        notes=(*source.notes, *notes),
+        warnings=(*source.warnings, *warnings, *content_warnings(found_digests, shared)),
+        notes=(*source.notes, *notes, *missing),
         shared=shared,
+        counted=counted,
     )

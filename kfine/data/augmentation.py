@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+
+from kfine.errors import ConfigError
 
 
 class _StepSeed(keras.random.SeedGenerator):
@@ -74,27 +76,69 @@ def describe_layers(layers: list[Any]) -> list[Any]:
     ]
 
 
-def seeded(layers: list[Any]) -> Callable[[Any, Any], Any] | None:
-    """Make `augment(batch, seed) -> batch` of augmentation layers; `None` where there are none.
+# Layers that were seen to move boxes and masks with their pixels; others are for images alone.
+MOVING = (
+    "RandomFlip",
+    "RandomTranslation",
+    "RandomZoom",
+    "RandomRotation",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomSaturation",
+)
+Augment = Callable[[Any, Any, Any], tuple[Any, Any]]
+
+
+def seeded(layers: list[Any], moves: Mapping[str, str] | None = None) -> Augment | None:
+    """Make `augment(rows, targets, seed)` of augmentation layers; `None` where there are none.
 
     Args:
-        layers: Keras image preprocessing layers. They accept an image tensor or a dictionary
-            with boxes, masks and labels beside it, which they map together.
+        layers: Keras image preprocessing layers.
+        moves: Target row -> what the layers call it ("bounding_boxes", "segmentation_masks"),
+            where the targets stand inside the image and move with it.
 
     Returns:
-        A function for `tf.data.Dataset.map`; `seed` is an int32 tensor of shape `(2,)`.
+        A function for `tf.data.Dataset.map` from an image batch, its targets and an int32 `(2,)`
+        seed to both.
+
+    Raises:
+        ConfigError: Targets stand inside the image, and a layer does not move them along.
     """
     if not layers:
         return None
+    moves = moves or {}
+    still = [type(one).__name__ for one in layers if type(one).__name__ not in MOVING]
+    if moves and still:
+        raise ConfigError(
+            f"{', '.join(still)} do not move {', '.join(sorted(moves))} along with the image; use "
+            "light augmentation, or none."
+        )
     generators = []
     for index, layer in enumerate(layers):
         layer.generator = _StepSeed(index)
         generators.append(layer.generator)
 
-    def augment(batch: Any, seed: Any) -> Any:
+    def augment(rows: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        # Dicts of their own: the layers change what they are given.
+        mine = {key: _copied(targets[name]) for name, key in moves.items()}
+        batch = {"images": rows, **mine}
+        moved = batch if moves else rows
         for layer, generator in zip(layers, generators, strict=True):
             generator.begin(seed)
-            batch = layer(batch, training=True)
-        return batch
+            moved = layer(moved, training=True)
+        if not moves:
+            return moved, targets
+        # The layers make everything float32, labels of masks too.
+        after = {
+            name: keras.tree.map_structure(
+                lambda new, old: keras.ops.cast(new, old.dtype), moved[key], targets[name]
+            )
+            for name, key in moves.items()
+        }
+        return moved["images"], {**targets, **after}
 
     return augment
+
+
+def _copied(targets: Any) -> Any:
+    return keras.tree.map_structure(lambda one: one, targets)

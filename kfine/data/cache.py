@@ -22,9 +22,12 @@ _DEFAULT_LIMIT = 20.0
 def cache_folder() -> Path:
     """Where features go, photos that are slow to decode, and inputs that do not fit into memory.
 
-    The environment variable `KFINE_CACHE`, or `~/.cache/kfine`.
+    The environment variable `KFINE_CACHE`, or where the platform keeps caches:
+    `~/.cache/kfine` on Linux, `~/Library/Caches/kfine` on macOS.
     """
-    return Path(os.environ.get("KFINE_CACHE") or Path.home() / ".cache" / "kfine")
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("KFINE_CACHE") or user_cache_path("kfine", appauthor=False))
 
 
 def cache_limit() -> int:

@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from kfine.data.labels import Known
 from kfine.data.records import Record, SetAside
 from kfine.errors import DataError
 
@@ -70,17 +71,25 @@ def check_decoded(
     check_labels(records)
 
 
-def check_known_labels(records: Sequence[Record], class_names: Sequence[str]) -> None:
+def check_known_labels(records: Sequence[Record], like: Known) -> None:
     """Check that a model knows all labels.
 
+    Args:
+        records: The examples.
+        like: What the model knows.
+
     Raises:
-        DataError: Naming the labels that are not in `class_names`.
+        DataError: Naming the labels that it does not know, and an example that has one.
     """
-    unknown = sorted({record.label for record in records} - set(class_names))
+    unknown: dict[str, str] = {}
+    for record in records:
+        for name in like.unknown(record.label):
+            unknown.setdefault(name, record.name)
     if unknown:
+        names = sorted(unknown)
         raise DataError(
-            f"the model does not know the labels {_listed(unknown)}: it was trained on "
-            f"{_listed(class_names, 20)}"
+            f"the model does not know the {like.called} {_listed(names)} (such as that of "
+            f"{unknown[names[0]]}): it was trained on {_listed(like.names, 20)}"
         )
 
 
@@ -88,15 +97,17 @@ def check_training(class_names: Sequence[str], records: Sequence[Record]) -> Non
     """Check that each class has something to learn from.
 
     Args:
-        class_names: All classes.
+        class_names: All classes; empty if labels are none.
         records: The examples with their splits.
 
     Raises:
         DataError: Naming the classes without a training example.
     """
-    trained = {record.label for record in records if record.split == "train"}
-    if not trained:
+    training = [record for record in records if record.split == "train"]
+    if not training:
         raise DataError("there are no training examples: all are in validation or test")
+    # Labels that are no classes need not be hashable.
+    trained = {record.label for record in training} if class_names else set()
     missing = [name for name in class_names if name not in trained]
     if missing:
         raise DataError(
@@ -142,7 +153,7 @@ def content_warnings(
             f"the same content is in more than one split, {len(shared)} times, such as {files}: "
             "scores on these examples are too good"
         )
-    labelled = find_shared((digest, record.label, record.name) for digest, record in found)
+    labelled = find_shared((digest, record.written, record.name) for digest, record in found)
     if labelled:
         files = " and ".join(f"{name} ({label!r})" for label, name in labelled[0][1][:2])
         warnings.append(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kfine.data.images import format_of
+from kfine.data.files import format_of
 from kfine.data.records import Record, SetAside, Source, printable, split_named
 from kfine.data.tables import SUFFIXES
 from kfine.errors import DataError

@@ -8,39 +8,38 @@ from pathlib import Path
 
 import numpy as np
 
-from kfine.data.dataset import Data
+from kfine.data.labelled import Data
 from kfine.data.manifest import read_column
 from kfine.data.split import Split
 from kfine.data.tables import SUFFIXES
-from kfine.data.text.folder import split_files
-from kfine.data.text.tables import read_text_column
 from kfine.errors import ConfigError, DataError
 
 
-def read_groups(data: str, column: str, *, texts: bool = False) -> dict[str, str]:
+def read_groups(data: str, column: str) -> dict[str, str]:
     """What a column of a manifest says of each example, such as the patient.
 
     Args:
-        data: The source; a CSV, TSV or JSONL file, or for texts also a folder of such files.
+        data: The source; a CSV, TSV or JSONL file, or a folder of such files.
         column: Its column, or key.
-        texts: The rows are texts, and named by their lines.
 
     Returns:
-        Names of examples with their group.
+        Names of examples with their group: of rows with a path that, else of their lines.
 
     Raises:
         DataError: The source has no columns, not this one, or it is empty somewhere.
     """
     path = Path(data).expanduser()
-    if texts and path.is_dir():
-        files = [file for file, _ in split_files(path)]
-        if files:
-            return read_text_column(files, column)
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+    files = [path]
+    if path.is_dir():
+        files = [one for one in sorted(path.iterdir()) if one.suffix.lower() in SUFFIXES]
+    if not files or files[0].suffix.lower() not in SUFFIXES or not files[0].is_file():
         raise DataError(
             f"Groups are a column of a manifest (.csv, .tsv or .jsonl), and {data} is none."
         )
-    return read_text_column([path], column) if texts else read_column(path, column)
+    found: dict[str, str] = {}
+    for file in files:
+        found |= read_column(file, column)
+    return found
 
 
 def fold_data(
@@ -67,7 +66,7 @@ def fold_data(
     from sklearn.model_selection import StratifiedGroupKFold
 
     pool = _joined(data)
-    smallest = int(np.bincount(pool.labels).min())
+    smallest = int(np.bincount(pool.strata).min())
     together = _together(pool, groups)
     if not 2 <= count <= min(smallest, len(set(together))):
         most = min(smallest, len(set(together)))
@@ -78,10 +77,10 @@ def fold_data(
     divide = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     order = np.arange(len(pool))
     found = []
-    for train, validation in divide.split(order, pool.labels, together):
+    for train, validation in divide.split(order, pool.strata, together):
         for rows in (train, validation):
-            there = {pool.records[row].label for row in rows}
-            missing = sorted({record.label for record in pool.records} - there)
+            there = {pool.records[row].balanced for row in rows}
+            missing = sorted({record.balanced for record in pool.records} - there)
             if missing:
                 names = ", ".join(missing)
                 raise ConfigError(

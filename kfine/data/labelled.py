@@ -7,9 +7,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kfine.data.records import SPLITS, SetAside
+from kfine.data.records import SPLITS, NearDuplicate, SetAside
 from kfine.data.split import Split
-from kfine.data.text.duplicates import NearDuplicate
 
 
 @dataclass(frozen=True)
@@ -19,14 +18,13 @@ class Data:
     Attributes:
         source: What the user gave.
         kind: As in `Source`.
-        class_names: In the order of the labels' numbers.
+        class_names: What the labels tell apart, in order: classes, tags, columns.
         splits: By name; train comes first.
         set_aside: What could not be used.
         warnings: Sentences on what looks wrong.
         notes: Sentences on how the splits were made.
         shared: Content hash and (split, name) of content that is in two splits.
-        counted: Split -> name -> how often it occurs there, where an example holds other things
-            than one class.
+        counted: Split -> name -> how often it occurs in the labels there.
         near_duplicates: Held-out texts that training holds almost; None if not looked for.
     """
 
@@ -38,16 +36,8 @@ class Data:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     shared: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
-    counted: dict[str, dict[str, int]] | None = None
+    counted: dict[str, dict[str, int]] = field(default_factory=dict)
     near_duplicates: tuple[NearDuplicate, ...] | None = None
-
-    @property
-    def medium(self) -> str:
-        """What the examples are: `image` or `text`."""
-        return "text" if self._any_split().inputs.dtype == object else "image"
-
-    def _any_split(self) -> Split:
-        return next(iter(self.splits.values()))
 
     @property
     def train(self) -> Split:
@@ -68,7 +58,7 @@ class Data:
     def fingerprint(self) -> str:
         """SHA-256 over the sorted (split, content hash, label) of all examples used."""
         lines = sorted(
-            f"{split.name}\t{digest}\t{record.label}\n"
+            f"{split.name}\t{digest}\t{record.written}\n"
             for split in self.splits.values()
             for digest, record in zip(split.digests, split.records, strict=True)
         )
@@ -84,15 +74,11 @@ class Data:
         splits = {}
         for name in (name for name in SPLITS if name in self.splits or aside[name]):
             records = self.splits[name].records if name in self.splits else ()
-            counts = Counter(record.label for record in records)
-            per_class = {label: counts[label] for label in self.class_names}
-            if self.counted is not None:
-                per_class = self.counted.get(name, {})
             splits[name] = {
                 "seen": len(records) + aside[name],
                 "used": len(records),
                 "set_aside": aside[name],
-                "per_class": per_class,
+                "per_class": self.counted.get(name, {}),
             }
         found = {
             "source": self.source,
@@ -116,7 +102,7 @@ class Data:
         """Which example is where, ready for JSON: `load_images` or `load_texts` takes it back."""
         return {
             name: [
-                {"name": record.name, "label": record.label, "digest": digest}
+                {"name": record.name, "label": record.written, "digest": digest}
                 for record, digest in zip(split.records, split.digests, strict=True)
             ]
             for name, split in self.splits.items()

@@ -19,27 +19,30 @@ class Lengths:
         used: `(examples,)` int, positions in use; those behind them are padding.
         sequences: For each tensor of the rows, in flat order, whether its second axis is
             positions.
-        targets: Whether the second axis of the targets is positions.
+        targets: The same for each tensor of the targets; empty if none has positions.
     """
 
     used: np.ndarray
     sequences: tuple[bool, ...]
-    targets: bool = False
+    targets: tuple[bool, ...] = ()
 
     def trim(self, tensors: Any, rows: Any) -> Any:
         """Drop the positions that none of some rows uses; `tensors` are those rows."""
+        return self._trimmed(tensors, self.sequences, rows)
+
+    def trim_targets(self, targets: Any, rows: Any) -> Any:
+        """The same of the targets of some rows, if those have positions."""
+        return self._trimmed(targets, self.targets, rows) if any(self.targets) else targets
+
+    def _trimmed(self, tensors: Any, sequences: tuple[bool, ...], rows: Any) -> Any:
         import tensorflow as tf
 
         length = self._longest(rows)
         flat = [
             tensor[:, :length] if sequence else tensor
-            for tensor, sequence in zip(tf.nest.flatten(tensors), self.sequences, strict=True)
+            for tensor, sequence in zip(tf.nest.flatten(tensors), sequences, strict=True)
         ]
         return tf.nest.pack_sequence_as(tensors, flat)
-
-    def trim_targets(self, targets: Any, rows: Any) -> Any:
-        """The same of the targets of some rows, if those have positions."""
-        return targets[:, : self._longest(rows)] if self.targets else targets
 
     def _longest(self, rows: Any) -> Any:
         import tensorflow as tf

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kfine.data.labels import CLASS_LABELS, LabelReader
 from kfine.data.records import Record, SetAside, Source, printable
 from kfine.data.tables import Row, cell_text, named_cells, read_table, split_cell
 from kfine.errors import DataError
 
-_WANTED = ("path", "label")
+PATH, LABEL = "path", "label"
 
 
-def read_manifest(path: Path) -> Source:
+def read_manifest(path: Path, labels: LabelReader = CLASS_LABELS) -> Source:
     """List the examples of a manifest.
 
-    Columns (or keys) `path`, `label` and, if wanted, `split`; others are ignored. Paths are
-    absolute or relative to the manifest's folder. CSV may be separated by comma, semicolon or
-    tab. A row without a path or label, one whose file is missing, and a repeated one are set
-    aside.
+    Columns (or keys) `path`, those of the label and, if wanted, `split`; others are ignored.
+    Paths are absolute or relative to the manifest's folder. CSV may be separated by comma,
+    semicolon or tab. A row without a path or label, one whose file is missing, and a
+    repeated one are set aside.
+
+    Args:
+        path: The manifest.
+        labels: Which columns hold the label (`label` if it names none), and how it is read.
 
     Raises:
         DataError: The file or its columns cannot be read, a split is unknown, the same file has
@@ -25,8 +30,9 @@ def read_manifest(path: Path) -> Source:
     """
     records: dict[tuple[str, str | None], Record] = {}
     set_aside: list[SetAside] = []
-    for row in read_table(path, _WANTED).rows:
-        record, reason = _read_row(path, row)
+    columns = tuple(one.strip().lower() for one in labels.columns) or (LABEL,)
+    for row in read_table(path, (PATH, *columns)).rows:
+        record, reason = _read_row(path, row, columns, labels)
         if not reason and not _is_there(record):
             reason = "no such file"
         first = records.get((record.name, record.split))
@@ -55,23 +61,36 @@ def read_column(path: Path, column: str) -> dict[str, str]:
     """
 
     def name(row: Row) -> str:
-        return _read_row(path, row)[0].name
+        if PATH in row.cells:
+            return _place(path, row)[0]
+        return f"{printable(path.name)}:{row.line}"
 
-    return named_cells(read_table(path, _WANTED), column, name)
+    return named_cells(read_table(path), column, name)
 
 
-def _read_row(manifest: Path, row: Row) -> tuple[Record, str | None]:
-    """The example of a row, and why it cannot be used."""
-    written, label = cell_text(row.cells.get("path")), cell_text(row.cells.get("label"))
-    named = split_cell(manifest, row)
+def _place(manifest: Path, row: Row) -> tuple[str, Path | None]:
+    """Name and file of a row."""
+    written = cell_text(row.cells.get(PATH))
     if not written:
-        return Record(f"line {row.line}", label, named), "no path"
+        return f"line {row.line}", None
     file = Path(manifest.parent, Path(written).expanduser())
     inside = file.is_relative_to(manifest.parent)
-    name = (file.relative_to(manifest.parent) if inside else file).as_posix()
-    # A label is kept as it is written: that ones that differ in space are warned of later.
-    exact = row.cells["label"] if isinstance(row.cells["label"], str) else label
-    return Record(printable(name), exact, named, file), None if label else "no label"
+    return printable((file.relative_to(manifest.parent) if inside else file).as_posix()), file
+
+
+def _read_row(
+    manifest: Path, row: Row, columns: tuple[str, ...], labels: LabelReader
+) -> tuple[Record, str | None]:
+    """The example of a row, and why it cannot be used."""
+    name, file = _place(manifest, row)
+    split = split_cell(manifest, row)
+    if file is None:
+        return Record(name, "", split), "no path"
+    try:
+        label = labels.read([row.cells.get(one) for one in columns])
+    except DataError as error:
+        return Record(name, "", split, file), str(error)
+    return Record(name, label, split, file), None
 
 
 def _is_there(record: Record) -> bool:

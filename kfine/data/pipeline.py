@@ -26,32 +26,37 @@ class Batches:
     Attributes:
         inputs: Rows that can be indexed with an integer array, or a structure (tuple, dict) of
             them. With several views, those of the first view come first.
-        targets: `(examples, ...)` float32.
-        sample_weights: `(examples,)` float32, or `None`.
+        targets: `(rows, ...)`, or a structure of such arrays: one for each output by name.
+        sample_weights: `(rows,)` float32 in the structure of the outputs, or `None`.
         batch_size: Examples per batch; the last batch of an epoch may be smaller.
         seed: Seed of order and augmentation.
         prepare: From a batch to what the model takes (normalisation); `None` changes nothing.
-        augment: From a float32 batch and an int32 `(2,)` seed to an augmented batch.
+        augment: From a float32 batch, its targets and an int32 `(2,)` seed to both, moved together.
+        target: In a graph, from targets as they are stored, after augmentation, to what the
+            losses compare; `None` changes nothing.
         views: Rows that the inputs hold of each example; the epochs take turns with them.
         lengths: How far each row reaches, where the inputs are padded sequences.
         min_steps: Least batches of an epoch; it passes over few examples several times.
+        masked: Whether the weights mask labels that examples have not got, also in validation.
         epoch: The epoch that the next iteration belongs to; set by whoever trains.
     """
 
     inputs: Any
-    targets: np.ndarray
+    targets: Any
     batch_size: int
     seed: int
     prepare: Callable[[Any], Any] | None = None
-    sample_weights: np.ndarray | None = None
-    augment: Callable[[Any, Any], Any] | None = None
+    sample_weights: Any = None
+    augment: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
+    target: Callable[[Any], Any] | None = None
     views: int = 1
     lengths: Lengths | None = None
     min_steps: int = 1
+    masked: bool = False
     epoch: int = field(default=0)
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return rows_in(self.targets)
 
     @property
     def steps(self) -> int:
@@ -65,7 +70,7 @@ class Batches:
 
     @property
     def _steps_of_pass(self) -> int:
-        return -(-len(self.targets) // self.batch_size)
+        return -(-len(self) // self.batch_size)
 
     def order(self, epoch: int) -> np.ndarray:
         """Numbers of all examples in the order of an epoch, int64; each pass is a permutation."""
@@ -77,7 +82,7 @@ class Batches:
         return [rows for _ in range(self.passes) for rows in self._pass(generator)]
 
     def _pass(self, generator: np.random.Generator) -> list[np.ndarray]:
-        order, size = generator.permutation(len(self.targets)), self.batch_size
+        order, size = generator.permutation(len(self)), self.batch_size
         if self.lengths is None:
             return [order[start : start + size] for start in range(0, len(order), size)]
         batches = []
@@ -134,18 +139,38 @@ class Batches:
     def in_order(self) -> Any:
         """A `tf.data.Dataset` in stored order, of the first view, without augmentation."""
         return evaluation_dataset(
-            self.inputs, self.prepare, self.batch_size, self.targets, self.lengths
+            self.inputs,
+            self.prepare,
+            self.batch_size,
+            self.targets,
+            self.lengths,
+            target=self.target,
+            sample_weights=self.held_out_weights,
         )
+
+    @property
+    def held_out_weights(self) -> Any:
+        """Weights of the validation: those that mask labels which examples have not got."""
+        return self.sample_weights if self.masked else None
 
     def _load(self, rows: Any, input_rows: Any, seed: Any) -> tuple[Any, ...]:
         inputs = load(self.inputs, input_rows, self.lengths)
-        if self.augment is not None:
-            inputs = self.augment(inputs, seed)
         targets = load_targets(self.targets, rows, self.lengths)
+        if self.augment is not None:
+            inputs, targets = self.augment(inputs, targets, seed)
+        if self.target is not None:
+            targets = self.target(targets)
         parts = [self.prepare(inputs) if self.prepare else inputs, targets]
         if self.sample_weights is not None:
             parts.append(gather(self.sample_weights, rows))
         return tuple(parts)
+
+
+def rows_in(rows: Any) -> int:
+    """How many rows an array, or a structure of them, has."""
+    while isinstance(rows, (dict, list, tuple)):
+        rows = next(iter(rows.values() if isinstance(rows, dict) else rows))
+    return int(rows.shape[0])
 
 
 def load(rows: Any, indices: Any, lengths: Lengths | None) -> Any:
@@ -154,7 +179,7 @@ def load(rows: Any, indices: Any, lengths: Lengths | None) -> Any:
     return found if lengths is None else lengths.trim(found, indices)
 
 
-def load_targets(targets: np.ndarray, indices: Any, lengths: Lengths | None) -> Any:
+def load_targets(targets: Any, indices: Any, lengths: Lengths | None) -> Any:
     """Targets of some rows as tensors, trimmed as their inputs are."""
     found = gather(targets, indices)
     return found if lengths is None else lengths.trim_targets(found, indices)
@@ -188,26 +213,44 @@ def evaluation_dataset(
     inputs: Any,
     prepare: Callable[[Any], Any] | None,
     batch_size: int,
-    targets: np.ndarray | None = None,
+    targets: Any = None,
     lengths: Lengths | None = None,
+    *,
+    target: Callable[[Any], Any] | None = None,
+    sample_weights: Any = None,
+    rows: np.ndarray | None = None,
 ) -> Any:
     """Batches in stored order, without augmentation, as a `tf.data.Dataset`.
 
     Examples with lengths come in the order of those, see `by_length`.
+
+    Args:
+        inputs: Rows, or a structure of them.
+        prepare: From a batch of them to what the model takes.
+        batch_size: Rows per batch.
+        targets: Of the rows, if they are wanted too.
+        lengths: How far the rows reach.
+        target: As in `Batches`.
+        sample_weights: As in `Batches`.
+        rows: Numbers of the rows to go through, in this order; all if omitted.
     """
     import tensorflow as tf
 
-    count = len(targets) if targets is not None else tf.nest.flatten(inputs)[0].shape[0]
-    dataset = tf.data.Dataset.range(count)
-    if lengths is not None:
-        dataset = tf.data.Dataset.from_tensor_slices(by_length(lengths))
+    count = rows_in(inputs if targets is None else targets)
+    if rows is None:
+        rows = np.arange(count) if lengths is None else by_length(lengths)
+    dataset = tf.data.Dataset.from_tensor_slices(np.asarray(rows, np.int64))
 
     def read(rows: Any) -> Any:
         found = load(inputs, rows, lengths)
         prepared = prepare(found) if prepare else found
         if targets is None:
             return (prepared,)
-        return prepared, load_targets(targets, rows, lengths)
+        wanted = load_targets(targets, rows, lengths)
+        parts = [prepared, target(wanted) if target else wanted]
+        if sample_weights is not None:
+            parts.append(gather(sample_weights, rows))
+        return tuple(parts)
 
     return mapped_ahead(dataset.batch(batch_size), read)
 
@@ -237,10 +280,3 @@ def untuned(dataset: Any) -> Any:
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
-
-
-def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Weights `(examples,)` float32 that make every class count the same: `n / (classes n_c)`."""
-    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
-    weights: np.ndarray = (len(labels) / (classes * counts))[labels]
-    return weights.astype(np.float32)

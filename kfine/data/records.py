@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+
+# Called with (done, total) examples.
+Progress = Callable[[int, int], None]
 
 SPLITS = ("train", "validation", "test")
 
@@ -34,18 +38,19 @@ class Record:
     Attributes:
         name: Path below the root of its source with forward slashes, or a made-up one
             such as `digits/0012`. Names are unique within a split.
-        label: The class name.
+        label: The truth: a class name, or what else an answer makes of it.
         split: `train`, `validation` or `test`; None when the source does not say.
         path: The image file.
         array: The image itself, uint8 `(height, width, 3)`, where there is no file.
         content: Gives the encoded image, where it lies inside a larger file.
         together: Equal for examples that no carved split may divide, such as those of a context.
         text: The text itself, where the example is one.
-        example: An example that holds its own answers, such as a question with its context.
+        example: The example itself, where it is an object, such as a question with its context.
+        stratum: What splits balance, such as the class; the label if it is a text and this empty.
     """
 
     name: str
-    label: str
+    label: Any
     split: str | None = None
     path: Path | None = None
     array: Image | None = field(default=None, compare=False, repr=False)
@@ -53,6 +58,22 @@ class Record:
     together: str | None = field(default=None, compare=False, repr=False)
     text: str | None = field(default=None, compare=False, repr=False)
     example: Any = field(default=None, compare=False, repr=False)
+    stratum: str = ""
+
+    @property
+    def balanced(self) -> str:
+        """The stratum, in words."""
+        return self.stratum or str(self.label)
+
+    @property
+    def written(self) -> str:
+        """The label as a text that is equal for equal ones; the stratum of what is an object.
+
+        The content hash of an object covers its label too.
+        """
+        if isinstance(self.label, str):
+            return self.label
+        return self.balanced if self.example is not None else json.dumps(self.label, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -102,3 +123,20 @@ def printable(name: str) -> str:
     On Linux a name may hold bytes that are not UTF-8; these become `\\xNN`.
     """
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class NearDuplicate:
+    """A held-out text and the training text that is most like it.
+
+    Attributes:
+        split: `validation` or `test`.
+        name: The held-out text.
+        train_name: The training text.
+        similarity: From 0.9 to 1, which means equal but for case, punctuation and space.
+    """
+
+    split: str
+    name: str
+    train_name: str
+    similarity: float

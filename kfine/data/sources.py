@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kfine.data.labels import CLASS_LABELS, LabelReader
 from kfine.data.records import Record, SetAside, Source
 from kfine.data.tables import SUFFIXES
 from kfine.errors import DataError
@@ -13,17 +14,22 @@ __all__ = ["Record", "SetAside", "Source", "read_source"]
 _KINDS = "a folder with one folder per class, a .csv or .jsonl file, tfds:NAME, or digits"
 
 
-def read_source(data: str) -> Source:
+def read_source(data: str, labels: LabelReader = CLASS_LABELS) -> Source:
     """List the labelled examples of a source; images are not decoded.
 
     Args:
         data: `digits` (handwritten digits, offline), `tfds:NAME` or `tfds:NAME/CONFIG`
             (TensorFlow Datasets), a manifest (`.csv`, `.tsv`, `.jsonl`), or a folder of class
             folders. A folder that is itself called digits is `./digits`.
+        labels: How labels are read from a manifest; only classes come from elsewhere.
 
     Raises:
         DataError: There is no such source, or it holds nothing to learn from.
     """
+    if not labels.classes and (data == "digits" or data.startswith("tfds:") or Path(data).is_dir()):
+        raise DataError(
+            f"labels of this kind are columns of a manifest (.csv, .tsv or .jsonl): received {data}"
+        )
     if data == "digits":
         from kfine.data.digits import read_digits
 
@@ -42,7 +48,7 @@ def read_source(data: str) -> Source:
         raise DataError(f"{data} is a file of a kind that lists no images: wanted {_KINDS}")
     from kfine.data.manifest import read_manifest
 
-    return read_manifest(path)
+    return read_manifest(path, labels)
 
 
 def existing_path(data: str, kinds: str) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kfine.data.decoding import load_record
 from kfine.data.records import Record
 from kfine.data.store import RowStore
 from kfine.errors import DataError
@@ -80,20 +79,25 @@ class Split:
 
     Attributes:
         name: `train`, `validation` or `test`.
-        inputs: `inputs[indices]` is uint8 RGB, `(count, height, width, 3)`, or an object
-            array of texts, `(count,)`.
-        labels: int32, `(count,)`: numbers into `Data.class_names`.
+        inputs: `inputs[indices]` are rows, such as uint8 RGB `(count, height, width, 3)`,
+            or an object array of examples, `(count,)`.
+        labels: The truth of each example, as its answer has it: a class name, tags, numbers.
+        strata: int32, `(count,)`: equal for examples that count as alike where splits, folds and
+            calibration are balanced.
         names: Names within the source.
         digests: SHA-256 of the encoded content (of UTF-8, for a text).
         records: Where the examples come from.
+        read: Reads a record as it came; `None` where the inputs are that already.
     """
 
     name: str
     inputs: Inputs
-    labels: NDArray[np.int32]
+    labels: tuple[Any, ...]
+    strata: NDArray[np.int32]
     names: tuple[str, ...]
     digests: tuple[str, ...]
     records: tuple[Record, ...] = field(repr=False)
+    read: Callable[[Record], Any] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -104,10 +108,12 @@ class Split:
         return Split(
             name=name,
             inputs=self.inputs.take(rows),
-            labels=self.labels[rows],
+            labels=tuple(self.labels[row] for row in rows),
+            strata=self.strata[rows],
             names=tuple(self.names[row] for row in rows),
             digests=tuple(self.digests[row] for row in rows),
             records=tuple(replace(self.records[row], split=name) for row in rows),
+            read=self.read,
         )
 
     def joined(self, other: Split) -> Split:
@@ -115,23 +121,27 @@ class Split:
         return Split(
             name=self.name,
             inputs=self.inputs.joined(other.inputs),
-            labels=np.concatenate([self.labels, other.labels]),
+            labels=self.labels + other.labels,
+            strata=np.concatenate([self.strata, other.strata]),
             names=self.names + other.names,
             digests=self.digests + other.digests,
             records=self.records + other.records,
+            read=self.read,
         )
 
-    def read_raw(self, index: int) -> Any:
-        """One example as it came: a text or what holds one, or an image decoded again.
+    def examples(self, numbers: Sequence[int] | None = None) -> list[Any]:
+        """Some examples as the rows have them, or all."""
+        return list(self.inputs[range(len(self)) if numbers is None else numbers])
 
-        An image is uint8 RGB `(height, width, 3)` at its original size.
+    def read_raw(self, index: int) -> Any:
+        """One example as it came, before it was made a row: an image at its original size.
 
         Raises:
             DataError: The file has gone or changed into something else.
         """
-        if self.inputs.dtype == object:
+        if self.read is None:
             return self.inputs[[index]][0]
         try:
-            return load_record(self.records[index])[0]
+            return self.read(self.records[index])
         except DataError as error:
             raise DataError(f"{self.names[index]} can no longer be read: {error}") from None

@@ -55,7 +55,7 @@ def assign_splits(
     pool = [i for i, record in enumerate(records) if record.split in (None, "train")]
     by_label: dict[str, list[int]] = defaultdict(list)
     for i in pool:
-        by_label[records[i].label].append(i)
+        by_label[records[i].balanced].append(i)
 
     chosen = dict.fromkeys(pool, "train")
     for members in by_label.values():
@@ -75,7 +75,11 @@ def assign_splits(
 
 
 def restore_splits(
-    records: Sequence[Record], digests: Sequence[str], split_lists: Mapping[str, Any]
+    records: Sequence[Record],
+    digests: Sequence[str],
+    split_lists: Mapping[str, Any],
+    *,
+    classes: bool = True,
 ) -> tuple[list[Record], list[str]]:
     """Give each example the split that it had in a former run.
 
@@ -86,6 +90,7 @@ def restore_splits(
         records: The examples; their order is kept.
         digests: Their content hashes.
         split_lists: Split -> list of `{"name", "label", "digest"}`.
+        classes: Whether labels are classes, which must be those of the run.
 
     Returns:
         The records with their splits, and a sentence on each kind of difference.
@@ -97,7 +102,8 @@ def restore_splits(
     for split, items in split_lists.items():
         for item in items:
             known[item["name"]][split] = (item["label"], item["digest"])
-    _same_classes(records, {label for on in known.values() for label, _ in on.values()})
+    if classes:
+        _same_classes(records, {label for on in known.values() for label, _ in on.values()})
 
     result, new, changed = [], [], []
     for record, digest in zip(records, digests, strict=True):
@@ -107,7 +113,7 @@ def restore_splits(
             result.append(replace(record, split=record.split or "train"))
             continue
         split = record.split if record.split in places else next(iter(places))
-        if places[split] != (record.label, digest):
+        if places[split] != (record.written, digest):
             changed.append(record.name)
         result.append(replace(record, split=split))
     gone = sorted(set(known) - {record.name for record in records})
@@ -123,7 +129,7 @@ def restore_splits(
 
 
 def _same_classes(records: Sequence[Record], before: set[str]) -> None:
-    now = {record.label for record in records}
+    now = {record.written for record in records}
     if now != before:
         differences = [f"{name!r} is new" for name in sorted(now - before)]
         differences += [f"{name!r} is gone" for name in sorted(before - now)]

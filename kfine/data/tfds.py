@@ -12,6 +12,9 @@ from typing import IO, Any
 from kfine.data.records import Record, SetAside, Source, split_named
 from kfine.errors import DataError, MissingPackage
 
+# How the only or the first image of an example is called.
+_USUAL = "image"
+
 
 def read_tfds(name: str) -> Source:
     """List the examples of a data set of TensorFlow Datasets.
@@ -148,7 +151,7 @@ def _reachable(builder: Any) -> bool:
 def _features(tfds: Any, builder: Any, name: str) -> tuple[str, str]:
     """Names of the image and of the label."""
     images, labels = find_features(tfds, builder, name, "Image")
-    image = "image" if "image" in images else images[0]
+    image = _USUAL if _USUAL in images else images[0]
     received = builder.info.features[image].np_dtype
     if received not in ("uint8", "uint16"):
         raise DataError(f"the images of the data set {name!r} are {received}: wanted uint8")

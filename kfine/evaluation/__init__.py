@@ -1,23 +1,13 @@
-"""Metrics, baselines to compare with, and plots."""
+"""Comparison with the answers that cost little, and what scores hide."""
 
 from kfine._lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "answer_baseline": "answers",
-        "answer_metrics": "answers",
-        "answer_scores": "answers",
-        "best_threshold": "answers",
-        "by_length": "texts",
-        "classification_metrics": "metrics",
-        "confident_mistakes": "texts",
-        "entity_baseline": "entities",
-        "entity_metrics": "entities",
-        "linear_probe": "baselines",
-        "majority_baseline": "baselines",
-        "ranked_classes": "ranking",
-        "read_taggings": "tagging",
-        "softmax": "ranking",
+        "beside_baselines": "baselines",
+        "by_size": "slices",
+        "gain_over": "gain",
+        "learning_curves_png": "plots",
     },
 )

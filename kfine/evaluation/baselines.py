@@ -1,167 +1,128 @@
-"""The answers that cost next to nothing, which a tuned model has to beat."""
+"""A tuned model beside the answers that cost little: the trivial one, and the frozen backbone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from kfine.errors import DataError
-from kfine.evaluation.metrics import classification_metrics
+from kfine.answers import Answer
+from kfine.answers.score import Score
+from kfine.console import Console
+from kfine.data.labelled import Data
+from kfine.data.split import Split
+from kfine.evaluation.gain import gain_over
+from kfine.inputs import Input
+from kfine.recipe import Recipe
+from kfine.training.job import build_job
+from kfine.training.run import TrainedRun
 
-if TYPE_CHECKING:
-    from sklearn.linear_model import LogisticRegression
-
-# Weak to strong fit. Standardised backbone features are many (1280) and examples often few, so
-# the useful end is that of strong regularisation.
-PROBE_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-# Where validation has no examples to choose on.
-USUAL_STRENGTH = 1e-2
-# Beyond this many, more examples change a linear model little and cost minutes and gigabytes.
-MOST_PROBE_EXAMPLES = 20_000
-MOST_PROBE_STEPS = 300
+# A head on cached features takes a second per epoch.
+HEAD_EPOCHS = 10
 
 
-def majority_baseline(
-    train_labels: np.ndarray, labels: np.ndarray, class_names: Sequence[str]
+def beside_baselines(
+    run: TrainedRun, module: Recipe, own: Data, test: Split, score: Score, console: Console
 ) -> dict[str, Any]:
-    """Score the answer that never looks at the input: the most frequent training class.
+    """The trivial answer and the frozen backbone, and what tuning gained over the latter.
 
-    Its probabilities are the class frequencies of the training labels, with one example added to
-    each class (Laplace's rule), so that its loss is that of knowing the frequencies and nothing
-    else.
+    The frozen backbone is a linear model on its features where the answer has one, else the
+    recipe's own head, trained alone.
 
     Args:
-        train_labels: int `(train examples,)`, which the frequencies are taken from.
-        labels: int `(examples,)`, which are scored.
-        class_names: The classes, in the order of their indices.
+        run: The run.
+        module: Its recipe.
+        own: Its data, on which both baselines are made.
+        test: What was scored.
+        score: The tuned model's.
+        console: Hears of the pass through the frozen layers.
 
     Returns:
-        What `classification_metrics` returns, and `majority_class`, its name.
-
-    Raises:
-        DataError: There are no examples to score.
+        `baselines`, name -> metrics, and `gain`.
     """
-    counts = np.bincount(train_labels, minlength=len(class_names)) + 1
-    frequencies = counts / counts.sum()
-    probabilities = np.broadcast_to(frequencies, (len(labels), len(class_names)))
-    metrics = classification_metrics(probabilities, labels, class_names)
-    return {**metrics, "majority_class": class_names[int(counts.argmax())]}
-
-
-def linear_probe(
-    train_features: np.ndarray,
-    train_labels: np.ndarray,
-    val_features: np.ndarray,
-    val_labels: np.ndarray,
-    test_features: np.ndarray,
-    test_labels: np.ndarray,
-    class_names: Sequence[str],
-    seed: int,
-) -> dict[str, Any]:
-    """Score a logistic regression on the features of the frozen backbone.
-
-    The features are standardised with the training split's mean and deviation. The inverse
-    regularisation strength `C` is the one with the highest validation accuracy (then the lowest
-    validation loss) of `PROBE_STRENGTHS`; the test split takes no part in the choice. The idea is
-    that of "Do Better ImageNet Models Transfer Better?" (Kornblith et al., 2019,
-    https://arxiv.org/abs/1805.08974), in a quick form: few strengths, standardised features, and
-    no second fit on training and validation together.
-
-    Args:
-        train_features: float `(train examples, features)`; of more than `MOST_PROBE_EXAMPLES`,
-            that many are drawn.
-        train_labels: int `(train examples,)`.
-        val_features: float `(validation examples, features)`; may be empty.
-        val_labels: int `(validation examples,)`.
-        test_features: float `(test examples, features)`.
-        test_labels: int `(test examples,)`.
-        class_names: The classes, in the order of their indices.
-        seed: Draws the training examples where there are too many.
-
-    Returns:
-        What `classification_metrics` returns for the test split, and `predictions` (class
-        indices), `C`, `validation_accuracy`
-        (None without validation examples), `train_count`, and `converged` (False when the solver
-        stopped at its limit of steps).
-
-    Raises:
-        DataError: The training split holds one class only, or the test split is empty.
-    """
-    from sklearn.preprocessing import StandardScaler
-
-    if len(np.unique(train_labels)) < 2:
-        raise DataError(
-            "A linear probe needs two classes or more in the training split. "
-            f"Received: {len(np.unique(train_labels))}"
-        )
-    features, labels = _at_most(train_features, train_labels, MOST_PROBE_EXAMPLES, seed)
-    scaler = StandardScaler().fit(features)
-    candidates = _fit_each_strength(
-        scaler.transform(features), labels, PROBE_STRENGTHS if len(val_labels) else [USUAL_STRENGTH]
-    )
-
-    chosen, validation_accuracy = candidates[0], None
-    if len(val_labels):
-        val_scaled = scaler.transform(val_features)
-        scores = [
-            classification_metrics(
-                _probabilities(model, val_scaled, len(class_names)), val_labels, class_names
-            )
-            for model in candidates
-        ]
-        best = max(
-            range(len(scores)), key=lambda i: (scores[i]["accuracy"], -scores[i]["loss"], -i)
-        )
-        chosen, validation_accuracy = candidates[best], scores[best]["accuracy"]
-
-    probabilities = _probabilities(chosen, scaler.transform(test_features), len(class_names))
+    answer = run.answer
+    trivial = answer.trivial(own.train.labels, own.train.examples())
+    guessed = answer.score(trivial.predict(test.examples()), test.labels)
+    name, frozen, facts = _frozen(run, module, own, test, console)
     return {
-        **classification_metrics(probabilities, test_labels, class_names),
-        "predictions": probabilities.argmax(-1).tolist(),
-        "C": float(chosen.C),
-        "validation_accuracy": validation_accuracy,
-        "train_count": len(labels),
-        "converged": bool((chosen.n_iter_ < MOST_PROBE_STEPS).all()),
+        "baselines": {
+            trivial.name: {**guessed.to_dict(answer), **trivial.facts},
+            name: {**frozen.to_dict(answer), **facts},
+        },
+        "gain": gain_over(name, score, frozen),
     }
 
 
-def _fit_each_strength(
-    features: np.ndarray, labels: np.ndarray, strengths: Sequence[float]
-) -> list[LogisticRegression]:
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    with warnings.catch_warnings():
-        # Reported as `converged`: a baseline a little short of its optimum still serves.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return [
-            LogisticRegression(C=strength, max_iter=MOST_PROBE_STEPS).fit(features, labels)
-            for strength in strengths
-        ]
-
-
-def _probabilities(model: LogisticRegression, features: np.ndarray, classes: int) -> np.ndarray:
-    """float64 `(examples, classes)`; a class that training never saw gets 0."""
-    probabilities = np.zeros((len(features), classes))
-    probabilities[:, model.classes_] = model.predict_proba(features)
-    return probabilities
+def _frozen(
+    run: TrainedRun, module: Recipe, own: Data, test: Split, console: Console
+) -> tuple[str, Score, dict[str, Any]]:
+    answer: Answer = run.answer
+    if answer.probes:
+        validation = own.validation
+        splits = [own.train, *([validation] if validation else []), test]
+        features = backbone_features(run, module, own, splits, console)
+        held = (features[1], validation.labels) if validation else (features[0][:0], ())
+        found = answer.probe((features[0], own.train.labels), held, features[-1], run.config.seed)
+        if found is not None:
+            predictions, facts = found
+            return "linear_probe", answer.score(predictions, test.labels), facts
+    predictions = head_alone(run, module, own, test)
+    return "head_alone", answer.score(predictions, test.labels), {}
 
 
-def _at_most(
-    features: np.ndarray, labels: np.ndarray, most: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Stratified draw, so that a rare class is not drawn away."""
-    if len(labels) <= most:
-        return features, labels
-    order = np.random.default_rng(seed).permutation(len(labels))
-    # Position of each example within its own class, in shuffled order, as a fraction of the class.
-    rank = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = order[labels[order] == label]
-        rank[members] = np.arange(len(members)) / len(members)
-    kept = np.sort(np.argsort(rank, kind="stable")[:most])
-    return features[kept], labels[kept]
+def features_of(
+    run: TrainedRun, input: Input, model: Any, depth: int, splits: list[Split], console: Console
+) -> Any:
+    """The suffix above `depth` groups and what it takes for each split; `None` if not cached."""
+    from kfine.models.groups import layer_groups
+    from kfine.training.frozen import frozen_features, request_for
+
+    requests = []
+    for split in splits:
+        encoded = input.encode(split.inputs)
+        requests.append(request_for(encoded.rows, input.prepare, encoded.lengths))
+    return frozen_features(
+        model,
+        layer_groups(model),
+        depth,
+        requests,
+        input=input.to_dict(),
+        precision=run.config.feature_cache,
+        memory_budget=int(run.config.cache_memory * 1e9),
+        console=console,
+    )
+
+
+def backbone_features(
+    run: TrainedRun, module: Recipe, own: Data, splits: list[Split], console: Console
+) -> list[np.ndarray]:
+    """`(examples, features)` float32 of each split, as the untouched backbone gives the head."""
+    import keras
+
+    from kfine.models.forward import predict_rows
+
+    base = module.build_model(run.config, own).model
+    input = run.input
+    found = features_of(run, input, base, 0, splits, console)
+    if found is not None and all(hasattr(rows, "shape") for rows, _ in found[1]):
+        return [np.asarray(rows[range(len(rows))], np.float32) for rows, _ in found[1]]
+    before_head = keras.Model(base.input, base.layers[-1].input)
+    given = []
+    for split in splits:
+        encoded = input.encode(split.inputs)
+        given.append(predict_rows(before_head, encoded.rows, input.prepare, 32, encoded.lengths))
+    return given
+
+
+def head_alone(run: TrainedRun, module: Recipe, own: Data, test: Split) -> list[Any]:
+    """Predictions for a split of a head that was trained alone."""
+    from kfine.runtimes.keras_model import KerasPredictor
+    from kfine.training.engine import run_stages
+
+    quiet = Console(quiet=True)
+    config = replace(run.config, unfreeze="none", epochs=HEAD_EPOCHS, ema=0.0)
+    job = build_job(module, config, own, quiet).job
+    run_stages(job, checkpoints=None, console=quiet)
+    predictor = KerasPredictor(job.model, run.input, run.answer, config.batch_size)
+    return predictor.predict_split(test)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from kfine.answers import Answer
 from kfine.errors import ExportError
 from kfine.exporting.choices import (
     AUTO,
@@ -22,37 +23,121 @@ from kfine.exporting.choices import (
     default_quantize,
     misfit,
 )
-from kfine.exporting.gate import Verdict, refusal
-from kfine.exporting.held_out import HeldOut, HeldOutInside, Measurable
-from kfine.exporting.ladder import KINDS, Rung, choose, climb, failure
-from kfine.exporting.limits import Limits
-from kfine.exporting.lint import lint_file
-from kfine.exporting.litert import write_tflite
-from kfine.exporting.measured import Progress, measure_file, silent
-from kfine.exporting.medium import Medium, medium_of
-from kfine.exporting.metadata import read_metadata
+from kfine.exporting.formats.litert import write_tflite
+from kfine.exporting.formats.saved_model import write_saved_model
+from kfine.exporting.measuring.gate import Verdict, refusal
+from kfine.exporting.measuring.held_out import HeldOut
+from kfine.exporting.measuring.ladder import KINDS, Rung, choose, climb, failure
+from kfine.exporting.measuring.limits import Limits
+from kfine.exporting.measuring.lint import lint_file
+from kfine.exporting.measuring.measured import Measured, Progress, measure_file, silent
+from kfine.exporting.metadata.model_metadata import model_metadata
 from kfine.exporting.report import ExportReport
-from kfine.exporting.saved_model import write_saved_model
+from kfine.inputs import Input
+from kfine.runtimes.carried import LABELS, read_metadata
 
-__all__ = ["ExportReport", "HeldOut", "HeldOutInside", "export_model"]
+__all__ = ["ExportReport", "HeldOut", "Plan", "convert_model", "export_model"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is exported, and how.
+
+    Attributes:
+        input: What lies between raw examples and the model; it is written into the file, with its
+            files if it has any.
+        answer: What lies between outputs and predictions; written into the file too.
+        format: "tflite", "trainable", "saved_model", "onnx" or "openvino".
+        quantize: A kind of `choices.QUANTIZE` that the format can store, or "auto": all of
+            `ladder.KINDS` are measured on validation and the smallest that keeps the limits is
+            taken. The input's usual one if omitted.
+        form: How the file takes examples, one of the forms of the input: what the inference model
+            was made with. The usual one if omitted.
+        name: The file's name without ending; `{}` in it stands for the kind that was taken.
+        representative: Raw training examples that calibrate integers, see `choose_calibration`;
+            iterated anew for each kind.
+        limits: What the file must keep.
+        info: JSON-able facts to carry in the file; a "calibration" among them is reported.
+        own: A recipe's module whose own kinds the file may name; `None` if all ship.
+    """
+
+    input: Input
+    answer: Answer
+    format: str = "tflite"
+    quantize: str = ""
+    form: str = ""
+    name: str = "model"
+    representative: Iterable[Any] | None = None
+    limits: Limits = field(default_factory=Limits)
+    info: Mapping[str, Any] = field(default_factory=dict)
+    own: Any = None
+
+    def completed(self) -> Plan:
+        """The same with the usual choices where none were made.
+
+        Raises:
+            ExportError: The settings contradict each other.
+        """
+        device = self.input.device()
+        quantize = self.quantize or default_quantize(self.format, device.usual_quantize)
+        form = self.form or device.usual_form(bundle=False)
+        formats = [one for one in FORMATS if one != "bundle"]
+        if self.format not in formats:
+            raise ExportError(
+                f"Unknown export format: {self.format!r}; use one of {', '.join(formats)}."
+            )
+        if quantize not in (*QUANTIZE, AUTO):
+            raise ExportError(
+                f"Unknown quantization: {quantize!r}; use one of {', '.join(QUANTIZE)}, {AUTO}."
+            )
+        reason = self.misfit(quantize, form)
+        if reason:
+            raise ExportError(reason)
+        if quantize in (*CALIBRATED, AUTO) and self.representative is None:
+            raise ExportError(
+                f"{quantize} is calibrated on real training {self.input.many}: received none."
+            )
+        return replace(self, quantize=quantize, form=form)
+
+    def misfit(self, quantize: str, form: str) -> str:
+        """Why there can be no such file, in a sentence; empty if there can."""
+        return (
+            misfit(self.format, quantize)
+            or self.input.device().misfit(self.format, quantize, form)
+            or self.answer.device().misfit(self.format, quantize)
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What `labels.txt` says: names along the last axis of the first output that has any."""
+        return next((one.labels for one in self.answer.device().tensors if one.labels), ())
+
+    def files(self) -> dict[str, bytes]:
+        """What the file carries beside labels and facts: name -> content."""
+        labelled = [one for one in self.answer.device().tensors if one.labels]
+        more = {
+            f"labels-{one.name}.txt": "".join(f"{label}\n" for label in one.labels).encode()
+            for one in labelled[1:]
+        }
+        return {**self.input.files(), **more}
+
+    def facts(self) -> dict[str, Any]:
+        """What the file says of itself."""
+        return {
+            "form": self.form,
+            "input": self.input.to_dict(),
+            "answer": self.answer.to_dict(),
+            **self.info,
+        }
 
 
 def export_model(
     inference: keras.Model,
-    preprocessing: Any,
-    class_names: Sequence[str],
+    plan: Plan,
     destination: Path,
-    held_out: Measurable,
+    held_out: HeldOut,
     *,
-    format: str = "tflite",
-    quantize: str | None = None,
-    input_kind: str | None = None,
-    name: str = "model",
-    representative: Iterable[Any] | None = None,
-    max_drop: float = 0.01,
-    limits: Limits | None = None,
-    validation: Callable[[], Measurable] | None = None,
-    info: Mapping[str, Any] | None = None,
+    validation: Callable[[], HeldOut] | None = None,
     progress: Progress = silent,
 ) -> ExportReport:
     """Write one export and measure it; a refused one is kept under a name that says so.
@@ -61,26 +146,11 @@ def export_model(
     is replaced by a good one, and left alone by a refused one.
 
     Args:
-        inference: Raw uint8 images or token ids to probabilities or scores, as a recipe's
-            `export_spec` makes it.
-        preprocessing: A `Preprocessing` or a `TextPreprocessing`: what lies between raw examples
-            and the model. It is written into the file, with its tokenizer if it has one.
-        class_names: Those of the run.
+        inference: Raw examples to the answer's outputs, of `inference_model`.
+        plan: What is wanted.
         destination: The folder to write to; made if missing.
         held_out: What the file is measured on.
-        format: "tflite", "trainable", "saved_model", "onnx" or "openvino".
-        quantize: A kind of `choices.QUANTIZE` that the format can store, or "auto": all of
-            `ladder.KINDS` are measured on `validation` and the smallest that keeps `limits` is
-            taken. The medium's usual one if omitted: float16 for images, dynamic for texts.
-        input_kind: "any" resizes in the graph, "fixed" takes the model's size only:
-            what `inference` was made with. The medium's usual one if omitted.
-        name: The file's name without ending; `{}` in it stands for the kind that was taken.
-        representative: Raw training examples that calibrate integers, see
-            `choose_calibration`; iterated anew for each kind.
-        max_drop: Largest allowed fall of the metric, a fraction; `limits` wins over it.
-        limits: What else the file must keep.
         validation: The split that "auto" chooses on, anew for each kind.
-        info: JSON-able facts to carry in the file; a "calibration" among them is reported.
         progress: Told what is under way.
 
     Returns:
@@ -90,98 +160,90 @@ def export_model(
         ExportError: If the settings contradict each other or the conversion fails.
         MissingPackage: If the format's packages are optional and not installed.
     """
-    limits = limits or Limits(max_drop)
-    medium = medium_of(preprocessing)
-    quantize = quantize or default_quantize(format, medium.usual_quantize)
-    input_kind = input_kind or medium.usual_input[1]
-    _check_settings(format, quantize, input_kind, medium, representative, validation)
+    plan = plan.completed()
+    if plan.quantize == AUTO and validation is None:
+        raise ExportError("auto chooses on a validation split: received none.")
     destination.mkdir(parents=True, exist_ok=True)
-    facts = {
-        "input": input_kind,
-        "preprocessing": preprocessing.to_dict(),
-        **medium.output.facts(class_names),
-        **(info or {}),
-    }
     with tempfile.TemporaryDirectory(prefix=".export-", dir=destination) as folder:
-
-        def convert(kind: str) -> Path:
-            return convert_model(
-                inference,
-                preprocessing,
-                medium.output.labels(class_names),
-                Path(folder),
-                format=format,
-                quantize=kind,
-                representative=representative,
-                info=facts,
-            )
-
         rungs: list[Rung] = []
-        if quantize == AUTO and validation is not None:
-            kinds = [kind for kind in KINDS if not medium.misfit(format, kind, input_kind)]
-            rungs = climb(convert, validation, class_names, limits, kinds=kinds, progress=progress)
+        if plan.quantize == AUTO and validation is not None:
+            rungs = _climb(inference, plan, Path(folder), validation, progress)
             taken = choose(rungs)
             if taken is None or taken.path is None:
-                verdict = refusal(failure(rungs, limits), len(held_out), held_out.metric_name)
-                path = destination / "ladder.json"
-                return ExportReport(
-                    path,
-                    format,
-                    AUTO,
-                    input_kind,
-                    0,
-                    (),
-                    None,
-                    verdict,
-                    ladder=tuple(rungs),
-                    medium=medium.name,
-                )
-            made, quantize = taken.path, taken.quantize
-            progress(f"confirming {quantize} on the held-out split")
+                return _none_kept(plan, destination, held_out, rungs)
+            made, plan = taken.path, replace(plan, quantize=taken.quantize)
+            progress(f"confirming {plan.quantize} on the held-out split")
         else:
-            progress(f"converting to {quantize}")
-            made = convert(quantize)
-        measured = measure_file(
-            made, held_out, class_names, max_drop=limits.max_drop, progress=progress
-        )
-        verdict = _with_limits(measured.verdict, limits, measured.size_bytes, measured.milliseconds)
+            progress(f"converting to {plan.quantize}")
+            made = convert_model(inference, plan, Path(folder))
+        max_drop = plan.limits.max_drop
+        measured = measure_file(made, held_out, max_drop=max_drop, progress=progress)
+        verdict = _with_limits(measured, plan.limits)
         carried = read_metadata(made)[1]
-        phone = format == "tflite"
-        findings = tuple(lint_file(made, input_kind=input_kind)) if phone else ()
-        path = _keep(made, destination, name.format(quantize), ENDINGS.get(format, ""), verdict)
+        phone = plan.format == "tflite"
+        findings = tuple(lint_file(made, form=plan.form)) if phone else ()
+        ending = ENDINGS.get(plan.format, "")
+        path = _keep(made, destination, plan.name.format(plan.quantize), ending, verdict)
     return ExportReport(
-        path,
-        format,
-        quantize,
-        input_kind,
-        measured.size_bytes,
-        tuple(carried.get("float_layers", ())),
-        measured.milliseconds,
-        verdict,
-        measured.accuracy_interval,
-        measured.recall_change,
-        carried.get("calibration"),
-        findings,
+        path=path,
+        format=plan.format,
+        quantize=plan.quantize,
+        form=plan.form,
+        size_bytes=measured.size_bytes,
+        float_layers=tuple(carried.get("float_layers", ())),
+        milliseconds=measured.milliseconds,
+        verdict=verdict,
+        right_interval=measured.right_interval,
+        recall_change=measured.recall_change,
+        calibration=carried.get("calibration"),
+        findings=findings,
         ladder=tuple(rungs),
-        medium=medium.name,
-        each=medium.output.row or medium.each,
+        input=plan.input.kind,
+        each=plan.answer.device().timed or plan.input.each,
     )
 
 
-def convert_model(
+def _climb(
     inference: keras.Model,
-    preprocessing: Any,
-    labels: Sequence[str],
+    plan: Plan,
     folder: Path,
-    *,
-    format: str = "tflite",
-    quantize: str = "float16",
-    representative: Iterable[Any] | None = None,
-    info: Mapping[str, Any] | None = None,
-) -> Path:
-    """Write one file or SavedModel, not measured yet; the arguments are those of `export_model`.
+    validation: Callable[[], HeldOut],
+    progress: Progress,
+) -> list[Rung]:
+    return climb(
+        lambda kind: convert_model(inference, replace(plan, quantize=kind), folder),
+        validation,
+        plan.limits,
+        kinds=[kind for kind in KINDS if not plan.misfit(kind, plan.form)],
+        progress=progress,
+    )
+
+
+def _none_kept(plan: Plan, destination: Path, held_out: HeldOut, rungs: list[Rung]) -> ExportReport:
+    verdict = refusal(failure(rungs, plan.limits), len(held_out), plan.answer.primary)
+    return ExportReport(
+        path=destination / "ladder.json",
+        format=plan.format,
+        quantize=AUTO,
+        form=plan.form,
+        size_bytes=0,
+        float_layers=(),
+        milliseconds=None,
+        verdict=verdict,
+        ladder=tuple(rungs),
+        input=plan.input.kind,
+    )
+
+
+def convert_model(inference: keras.Model, plan: Plan, folder: Path) -> Path:
+    """Write one file or SavedModel, not measured yet.
 
     The float graph is written into `folder` once and serves all kinds.
+
+    Args:
+        inference: As in `export_model`.
+        plan: What is wanted, `quantize` and `form` chosen.
+        folder: Where it goes.
 
     Returns:
         The file or folder, in `folder`.
@@ -189,25 +251,29 @@ def convert_model(
     Raises:
         ExportError: If the conversion fails.
     """
-    facts = {"format": format, "quantize": quantize, **(info or {})}
+    quantize, labels = plan.quantize, plan.labels
+    facts = {"format": plan.format, "quantize": quantize, **plan.facts()}
     if quantize not in CALIBRATED:
         facts.pop("calibration", None)
-    medium = medium_of(preprocessing)
-    files = medium.files()
-    if format == "saved_model":
-        more, path = medium.more_signatures(inference), folder / "saved_model"
+    files = plan.files()
+    if plan.format == "saved_model":
+        more = plan.input.device().signatures(inference, plan.answer)
+        path = folder / "saved_model"
         return write_saved_model(inference, path, labels, facts, files=files, signatures=more)
-    if format == "trainable":
-        from kfine.exporting.on_device_training import write_trainable
+    if plan.format == "trainable":
+        from kfine.exporting.formats.on_device_training import write_trainable
 
+        described = _described(plan, inference, None)
         path = folder / "trainable.tflite"
-        return write_trainable(inference, path, labels, facts, quantize=quantize)
-    if format == "onnx":
-        from kfine.exporting.onnx import write_onnx
+        return write_trainable(
+            inference, path, labels, facts, quantize=quantize, described=described
+        )
+    if plan.format == "onnx":
+        from kfine.exporting.formats.onnx import write_onnx
 
         return write_onnx(inference, folder / "model.onnx", labels, facts, files)
-    if format == "openvino":
-        from kfine.exporting.openvino import write_openvino
+    if plan.format == "openvino":
+        from kfine.exporting.formats.openvino import write_openvino
 
         path = folder / "openvino"
         return write_openvino(inference, path, labels, facts, quantize=quantize, files=files)
@@ -215,44 +281,58 @@ def convert_model(
     graph = folder / ("graph-float-input" if full else "graph")
     if not graph.exists():
         write_saved_model(inference, graph, labels, facts, batch=1, float_input=full)
-    chosen = () if representative is None else representative
-    tensors = (medium.calibration(example) for example in chosen)
-    path = folder / f"{quantize}.tflite"
+    chosen = () if plan.representative is None else plan.representative
     return write_tflite(
-        graph, path, labels, facts, quantize=quantize, representative=tensors, files=files
+        graph,
+        folder / f"{quantize}.tflite",
+        labels,
+        facts,
+        quantize=quantize,
+        representative=(calibration_tensors(plan.input, example) for example in chosen),
+        files=files,
+        described=lambda path: _described(plan, inference, path),
     )
 
 
-def _check_settings(
-    format: str,
-    quantize: str,
-    input_kind: str,
-    medium: Medium,
-    representative: Iterable[Any] | None,
-    validation: Any,
-) -> None:
-    formats = [one for one in FORMATS if one != "bundle"]
-    if format not in formats:
-        raise ExportError(f"Unknown export format: {format!r}; use one of {', '.join(formats)}.")
-    if quantize not in (*QUANTIZE, AUTO):
-        raise ExportError(
-            f"Unknown quantization: {quantize!r}; use one of {', '.join(QUANTIZE)}, {AUTO}."
-        )
-    reason = misfit(format, quantize) or medium.misfit(format, quantize, input_kind)
-    if reason:
-        raise ExportError(reason)
-    if quantize in (*CALIBRATED, AUTO) and representative is None:
-        raise ExportError(
-            f"{quantize} is calibrated on real training {medium.many}: received none."
-        )
-    if quantize == AUTO and validation is None:
-        raise ExportError("auto chooses on a validation split: received none.")
+def calibration_tensors(input: Input, example: Any) -> dict[str, Any]:
+    """A raw example as the inputs `(1, ...)` that calibrate integers: its first row."""
+    tensors, _ = input.device().tensors(example, "fixed")
+    return {name: one[:1] for name, one in tensors.items()}
 
 
-def _with_limits(
-    verdict: Verdict, limits: Limits, size_bytes: int, milliseconds: float | None
-) -> Verdict:
-    broken = limits.broken(size_bytes, milliseconds)
+def _described(plan: Plan, inference: keras.Model, path: Path | None) -> bytes:
+    """The `ModelMetadata` of a file, its outputs in the order that the file has."""
+    tensors = {one.name: one for one in plan.answer.device().tensors}
+    order = list(tensors)
+    if path is not None and len(order) > 1:
+        order = _outputs_in_order(path, order)
+    first = next((one.name for one in tensors.values() if one.labels), "")
+    labelled = {name: f"labels-{name}.txt" for name, one in tensors.items() if one.labels}
+    return model_metadata(
+        {
+            "name": f"{plan.input.kind} {plan.answer.kind}",
+            "description": plan.answer.device().purpose(plan.input.many),
+            "version": "1",
+            **plan.info,
+        },
+        describe_inputs=lambda builder: plan.input.device().tensor_metadata(builder, plan.form),
+        outputs=[tensors[name] for name in order],
+        labels_files={**labelled, first: LABELS} if first else {},
+    )
+
+
+def _outputs_in_order(path: Path, names: list[str]) -> list[str]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    runner = interpreter.get_signature_runner("serving_default")
+    by_index = {one["index"]: name for name, one in runner.get_output_details().items()}
+    return [by_index.get(one["index"], names[0]) for one in interpreter.get_output_details()]
+
+
+def _with_limits(measured: Measured, limits: Limits) -> Verdict:
+    verdict = measured.verdict
+    broken = limits.broken(measured.size_bytes, measured.milliseconds)
     if not broken:
         return verdict
     return replace(verdict, passed=False, reasons=(*verdict.reasons, *broken.values()))

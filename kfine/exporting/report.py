@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kfine.exporting.gate import Verdict
-from kfine.exporting.ladder import Rung
-from kfine.exporting.lint import Finding
+from kfine.exporting.measuring.gate import Verdict
+from kfine.exporting.measuring.ladder import Rung
+from kfine.exporting.measuring.lint import Finding
 
 
 @dataclass(frozen=True)
@@ -19,37 +19,37 @@ class ExportReport:
         path: The file or folder; its name says "refused" when it is.
         format: "bundle", "tflite" or "saved_model".
         quantize: What was done to the weights, such as "float16".
-        input_kind: "any" size of image, or "fixed".
+        form: How it takes examples, such as "any" size of image.
         size_bytes: Of the model file, or of all files of a SavedModel.
         float_layers: Layers that an int8 file keeps in float because int8 is too coarse there.
         milliseconds: Median per input on this machine, `None` if it did not run.
         verdict: The gate's.
-        accuracy_interval: 95 % interval of the file's accuracy on the held-out split.
+        right_interval: 95 % interval of the share that the file has right.
         recall_change: Class name -> the file's recall less the Keras model's, a fraction.
         calibration: What calibrated it, `None` where nothing did.
         findings: The device lint's.
         bundle: The folder that it is part of, `None` for a single file.
         ladder: What was tried on validation, empty if only this was.
-        medium: What goes in, "image" or "text".
+        input: The kind of what goes in.
         each: What the milliseconds are of, with its article.
     """
 
     path: Path
     format: str
     quantize: str
-    input_kind: str
+    form: str
     size_bytes: int
     float_layers: tuple[str, ...]
     milliseconds: float | None
     verdict: Verdict
-    accuracy_interval: tuple[float, float] | None = None
+    right_interval: tuple[float, float] | None = None
     recall_change: dict[str, float] | None = None
     calibration: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
     bundle: Path | None = None
     ladder: tuple[Rung, ...] = ()
-    medium: str = "image"
-    each: str = "an image"
+    input: str = ""
+    each: str = "an example"
 
     def refusal_sentence(self) -> str:
         """Why the file was refused and where it was kept; empty if it passed."""
@@ -64,13 +64,13 @@ class ExportReport:
             "bundle": str(self.bundle) if self.bundle else None,
             "format": self.format,
             "quantize": self.quantize,
-            "medium": self.medium,
-            "input": self.input_kind,
+            "input": self.input,
+            "form": self.form,
             "size_bytes": self.size_bytes,
             "float_layers": list(self.float_layers),
             "milliseconds": self.milliseconds,
             "verdict": self.verdict.to_dict(),
-            "accuracy_interval": self.accuracy_interval,
+            "right_interval": self.right_interval,
             "recall_change": self.recall_change,
             "calibration": self.calibration,
             "lint": [asdict(finding) for finding in self.findings],

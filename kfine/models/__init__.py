@@ -1,12 +1,12 @@
-"""Presets, layer groups and preprocessing."""
+"""Layer groups, cutting, heads, and what a recipe builds."""
 
 from kfine._lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "Built": "built",
         "LayerGroup": "groups",
-        "Preprocessing": "preprocessing",
         "layer_groups": "groups",
     },
 )

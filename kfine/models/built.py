@@ -1,43 +1,67 @@
-"""What a recipe's `build_model` returns: a model and how it is fed."""
+"""What a recipe's `build_model` returns: a model between an input and an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kfine.models.preprocessing import Preprocessing
+from kfine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kfine.models.text_preprocessing import TextPreprocessing
+    import keras
+
+    from kfine.answers import Answer
+    from kfine.inputs import Input
 
 
 @dataclass
-class BuiltModel:
-    """An uncompiled model and what training it takes.
+class Built:
+    """An uncompiled model, what it is given and what it answers.
 
     Attributes:
-        model: A Keras model; a KerasHub task wherever one exists.
-        loss: Keras loss.
-        metrics: Keras metrics.
-        preprocessing: From raw inputs to the model's: a `Preprocessing` of images or a
-            `TextPreprocessing`, which have `rows`, `lengths`, `prepare` and `to_dict` in common.
-        targets: From a split to its targets, one for each row of its inputs: float32, or int32
-            where the loss takes numbers.
+        model: A Keras model; a KerasHub task wherever one exists. It takes what the input's
+            `prepare` gives; its outputs have the names of the answer's losses, or it has one.
+        input: What it is given.
+        answer: What it answers.
         augmentation: Keras layers that vary a batch in training, on inputs in 0..255.
-        sample_weights: From a split's labels to float32 weights, or `None`.
+        weights: From labels to float32 weights `(examples,)`, or `None` where all count alike.
         decisions: Automatic choices in words, recorded in the run folder.
         unfrozen: Backbone groups that `unfreeze` auto ends with; a third of them if `None`.
+
+    Raises:
+        ConfigError: Input and answer do not fit, or the outputs are not the answer's.
     """
 
-    model: Any
-    loss: Any
-    metrics: list[Any]
-    preprocessing: Preprocessing | TextPreprocessing
-    targets: Callable[[Any], np.ndarray]
+    model: keras.Model
+    input: Input
+    answer: Answer
     augmentation: list[Any] = field(default_factory=list)
-    sample_weights: Callable[[np.ndarray], np.ndarray] | None = None
+    weights: Callable[[Sequence[Any]], Any] | None = None
     decisions: dict[str, str] = field(default_factory=dict)
     unfrozen: int | None = None
+
+    def __post_init__(self) -> None:
+        check_fit(self.input, self.answer)
+        outputs = getattr(self.model, "output", None)
+        names = list(outputs) if isinstance(outputs, dict) else None
+        wanted = list(self.answer.losses())
+        if sorted(names or []) != sorted(wanted) and (names is not None or len(wanted) != 1):
+            raise ConfigError(
+                f"The answer {self.answer.kind!r} compares the outputs {', '.join(wanted)}. "
+                f"Received: a model with {', '.join(names) if names else 'one output'}"
+            )
+
+
+def check_fit(input: Input, answer: Answer) -> None:
+    """Refuse an answer that needs places which an input does not make.
+
+    Raises:
+        ConfigError: They do not fit.
+    """
+    needs = answer.needs
+    if needs is not None and not issubclass(input.places, needs):
+        raise ConfigError(
+            f"The answer {answer.kind!r} needs {needs.__name__} of its input. Received: the input "
+            f"{input.kind!r}, which makes {input.places.__name__}"
+        )

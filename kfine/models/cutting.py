@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kfine.keras_private import calls_of, graph_of, inputs_of, is_graph, outputs_of, takes_training
 from kfine.models.groups import LayerGroup
 
 # Stands for a dimension that is not known before data flows, such as height or sequence length:
@@ -59,14 +60,17 @@ def cut_model(model: keras.Model, groups: Sequence[LayerGroup], depth: int) -> C
     first = len(groups) - 1 - depth
     if first <= 0:
         raise CannotCut("every layer group trains")
-    graph = getattr(model, "_functional", None) or model
-    if not hasattr(graph, "_nodes_by_depth"):
+    own = own_training(model)
+    if own:
+        raise CannotCut(f"{type(model).__name__} has a {own} of its own, which a part would lose")
+    graph = graph_of(model)
+    if not is_graph(graph):
         raise CannotCut(f"{type(model).__name__} is no graph of layers")
     grouped = {id(layer) for group in groups for layer in group.layers}
-    structure = graph._inputs_struct
+    structure = inputs_of(graph)
     flat = keras.Model(structure, _opened(graph, graph.inputs, grouped))
     frozen = {id(layer) for group in groups[:first] for layer in group.layers}
-    order = calls_in_order(flat)
+    order = calls_of(flat)
     below, last_weights = _below(order, flat.inputs, frozen)
     if not last_weights:
         raise CannotCut("no frozen layer with weights lies below the first that trains")
@@ -82,28 +86,37 @@ def cut_model(model: keras.Model, groups: Sequence[LayerGroup], depth: int) -> C
     )
 
 
+def own_training(model: keras.Model) -> str:
+    """Which method of training a model overrides, so that its loss lies inside; empty if none."""
+    for name in ("compute_loss", "train_step", "compute_metrics"):
+        owner = next(kind for kind in type(model).__mro__ if name in vars(kind))
+        if owner.__module__.split(".")[0] != "keras":
+            return name
+    return ""
+
+
 def joined_trunk(cuts: Sequence[Cut]) -> keras.Model:
     """One model from the inputs to the features of all cuts of a model, in a flat list."""
     outputs = [tensor for cut in cuts for tensor in cut.trunk.outputs]
-    return keras.Model(cuts[0].trunk._inputs_struct, outputs, name="trunks")
+    return keras.Model(inputs_of(cuts[0].trunk), outputs, name="trunks")
 
 
 def _opened(graph: Any, inputs: Sequence[Any], grouped: set[int]) -> Any:
     """The outputs of a graph as tensors in which no container of groups is left."""
     if all(given is own for given, own in zip(inputs, graph.inputs, strict=True)) and not any(
-        _is_container(node.operation, grouped) for node in calls_in_order(graph)
+        _is_container(node.operation, grouped) for node in calls_of(graph)
     ):
-        return graph._outputs_struct
+        return outputs_of(graph)
     known = {id(own): given for own, given in zip(graph.inputs, inputs, strict=True)}
 
     def call(operation: Any, arguments: Any, options: Any) -> Any:
         if not _is_container(operation, grouped):
             return operation(*arguments, **options)
-        inner = getattr(operation, "_functional", None) or operation
+        inner = graph_of(operation)
         given = arguments[0] if arguments else options["inputs"]
         return _opened(inner, keras.tree.flatten(given), grouped)
 
-    return _replayed(graph, calls_in_order(graph), known, call)
+    return _replayed(graph, calls_of(graph), known, call)
 
 
 def _replayed(
@@ -121,19 +134,13 @@ def _replayed(
         outputs = call(node.operation, *node.arguments.fill_in(known))
         for own, made in zip(node.outputs, keras.tree.flatten(outputs), strict=True):
             known[id(own)] = made
-    return keras.tree.map_structure(lambda tensor: known[id(tensor)], graph._outputs_struct)
+    return keras.tree.map_structure(lambda tensor: known[id(tensor)], outputs_of(graph))
 
 
 def _is_container(operation: Any, grouped: set[int]) -> bool:
     """Whether an operation is a model around groups, rather than a layer of one."""
-    inner = getattr(operation, "_functional", None) or operation
+    inner = graph_of(operation)
     return id(operation) not in grouped and hasattr(inner, "_nodes_by_depth")
-
-
-def calls_in_order(graph: Any) -> list[Any]:
-    """The calls of a graph in an order in which they can be executed."""
-    depths = sorted(graph._nodes_by_depth, reverse=True)
-    return [node for depth in depths for node in graph._nodes_by_depth[depth] if not node.is_input]
 
 
 def _below(order: Sequence[Any], inputs: Sequence[Any], frozen: set[int]) -> tuple[list[Any], int]:
@@ -157,7 +164,7 @@ def _is_fixed(operation: Any) -> bool:
     """Whether an operation computes the same in training, such as pooling: not dropout."""
     if not isinstance(operation, keras.layers.Layer):
         return True
-    return not _weights_of(operation) and not operation._call_has_training_arg
+    return not _weights_of(operation) and not takes_training(operation)
 
 
 def _weights_of(operation: Any) -> list[Any]:

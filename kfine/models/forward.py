@@ -8,9 +8,59 @@ from typing import Any
 import keras
 import numpy as np
 
-from kfine.data.lengths import Lengths, by_length, padded
-from kfine.data.pipeline import evaluation_dataset
+from kfine.data.lengths import Lengths, padded
+from kfine.data.pipeline import evaluation_dataset, rows_in
+from kfine.keras_private import flattened, inputs_of, outputs_of
 from kfine.models.groups import is_batch_norm
+
+
+class Forward:
+    """A model's inference, traced once, for some rows at a time.
+
+    Args:
+        model: A Keras model.
+        inputs: Rows, or a structure of them.
+        prepare: From a batch of them to the model's input.
+        batch_size: Rows at a time.
+        lengths: How far the rows reach; what was trimmed is zero in the outputs.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        inputs: Any,
+        prepare: Callable[[Any], Any] | None,
+        batch_size: int,
+        lengths: Lengths | None = None,
+        call: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.model, self.inputs, self.prepare = model, inputs, prepare
+        self.batch_size, self.lengths = batch_size, lengths
+        self._call = call
+
+    def rows(self, numbers: Any) -> Any:
+        """What the model gives for the rows of these numbers: `(rows, ...)` or a structure."""
+        numbers = np.asarray(numbers, np.int64)
+        if self.lengths is None:
+            dataset = evaluation_dataset(self.inputs, self.prepare, self.batch_size, rows=numbers)
+            return self.model.predict(dataset, verbose=0)
+        import tensorflow as tf
+
+        order = np.argsort(self.lengths.used[numbers], kind="stable")
+        whole = tf.nest.flatten(self.inputs)[0].shape[1]
+        along = [len(one.shape) > 1 and one.shape[1] is None for one in self.model.outputs]
+        parts: list[list[np.ndarray]] = [[] for _ in along]
+        structure, self._call = None, self._call or forward_of(self.model, exact=True)
+        batches = evaluation_dataset(
+            self.inputs, self.prepare, self.batch_size, lengths=self.lengths, rows=numbers[order]
+        )
+        for (batch,) in batches:
+            structure = self._call(batch)
+            flat = tf.nest.flatten(structure)
+            for part, found, positions in zip(parts, flat, along, strict=True):
+                part.append(padded(np.asarray(found), whole) if positions else np.asarray(found))
+        back = np.argsort(order, kind="stable")
+        return tf.nest.pack_sequence_as(structure, [np.concatenate(part)[back] for part in parts])
 
 
 def predict_rows(
@@ -20,32 +70,8 @@ def predict_rows(
     batch_size: int,
     lengths: Lengths | None = None,
 ) -> Any:
-    """What a model gives for rows, in their order.
-
-    Args:
-        model: A Keras model.
-        inputs: Rows, or a structure of them.
-        prepare: From a batch of them to the model's input.
-        batch_size: Examples at a time.
-        lengths: How far the rows reach; what was trimmed is zero in the answer.
-
-    Returns:
-        `(examples, ...)`, or a structure of such arrays.
-    """
-    if lengths is None:
-        return model.predict(evaluation_dataset(inputs, prepare, batch_size), verbose=0)
-    import tensorflow as tf
-
-    order, whole = by_length(lengths), tf.nest.flatten(inputs)[0].shape[1]
-    along = [len(one.shape) > 1 and one.shape[1] is None for one in model.outputs]
-    parts: list[list[np.ndarray]] = [[] for _ in along]
-    structure, call = None, forward_of(model, exact=True)
-    for (batch,) in evaluation_dataset(inputs, prepare, batch_size, lengths=lengths):
-        structure = call(batch)
-        for part, found, positions in zip(parts, tf.nest.flatten(structure), along, strict=True):
-            part.append(padded(np.asarray(found), whole) if positions else np.asarray(found))
-    back = np.argsort(order, kind="stable")
-    return tf.nest.pack_sequence_as(structure, [np.concatenate(part)[back] for part in parts])
+    """What a model gives for all rows, in their order; see `Forward`."""
+    return Forward(model, inputs, prepare, batch_size, lengths).rows(np.arange(rows_in(inputs)))
 
 
 def forward_of(model: Any, *, exact: bool) -> Callable[[Any], Any]:
@@ -86,7 +112,7 @@ def behind_constants(trunk: keras.Model, suffix: keras.Model) -> keras.Model | N
     if not _has_batch_norm(trunk):
         return None
     inputs = keras.tree.map_structure(
-        lambda one: keras.Input(batch_shape=one.shape, dtype=one.dtype), trunk._inputs_struct
+        lambda one: keras.Input(batch_shape=one.shape, dtype=one.dtype), inputs_of(trunk)
     )
     return keras.Model(inputs, suffix(_Constant(trunk)(inputs)))
 
@@ -98,7 +124,7 @@ class _Constant(keras.layers.Layer):
         super().__init__()
         self._forward = _with_constants(trunk)
         self._gives = keras.tree.map_structure(
-            lambda one: keras.KerasTensor(one.shape, one.dtype), trunk._outputs_struct
+            lambda one: keras.KerasTensor(one.shape, one.dtype), outputs_of(trunk)
         )
 
     def call(self, inputs: Any) -> Any:
@@ -111,7 +137,7 @@ class _Constant(keras.layers.Layer):
 
 
 def _has_batch_norm(model: keras.Model) -> bool:
-    return any(is_batch_norm(layer) for layer in model._flatten_layers())
+    return any(is_batch_norm(layer) for layer in flattened(model))
 
 
 def _with_constants(model: Any) -> Callable[[Any], Any]:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kfine.keras_private import flattened
+
 if TYPE_CHECKING:
     import keras
 
@@ -44,9 +46,7 @@ class LayerGroup:
         """Every layer inside the group that holds no other layers, composite blocks opened."""
         found = []
         for layer in self.layers:
-            for inner in layer._flatten_layers():
-                if len(list(inner._flatten_layers(include_self=False))) == 0:
-                    found.append(inner)
+            found += [inner for inner in flattened(layer) if len(flattened(inner)) == 1]
         return found
 
 

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kfine.errors import PresetError
+from kfine.keras_private import call_counts, flattened, forget_calls
+from kfine.presets import Preset, check_network
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -75,6 +79,27 @@ def from_preset(task_class: Any, handle: str, **options: Any) -> Any:
     return task
 
 
+def load_task(task_class: Any, preset: Preset, **options: Any) -> Any:
+    """Load a KerasHub task with a new head.
+
+    Args:
+        task_class: A KerasHub task class, such as `keras_hub.models.ImageClassifier`.
+        preset: The preset.
+        **options: For `from_preset`, such as `num_classes`.
+
+    Raises:
+        PresetError: It is unknown, made for another task, or damaged.
+    """
+    check_network(preset, task_class.__name__)
+    try:
+        return from_preset(task_class, preset.handle, **options)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise PresetError(
+            f"The preset {preset.name!r} does not load as {task_class.__name__}: {reason}"
+        ) from error
+
+
 def _fits(kept: _Kept) -> bool:
     """Whether the seed is the one that the backbone was built with, and nobody added to it."""
     shapes = [tuple(weight.shape) for weight in kept.backbone.weights]
@@ -106,12 +131,11 @@ def _around(kept: _Kept, options: dict[str, Any]) -> Any:
             variable.assign(weight)
     for layer, inbound, outbound in kept.calls:
         # Otherwise the models that are gone would be held by the layers that they shared.
-        del layer._inbound_nodes[inbound:]
-        del layer._outbound_nodes[outbound:]
+        forget_calls(layer, (inbound, outbound))
     kind, settings, preprocessor = kept.head
     return kind(**{**settings, **options}, backbone=kept.backbone, preprocessor=preprocessor)
 
 
 def _calls(backbone: Any) -> list[tuple[Any, int, int]]:
-    layers = backbone._flatten_layers()
-    return [(one, len(one._inbound_nodes), len(one._outbound_nodes)) for one in layers]
+    layers = flattened(backbone)
+    return [(one, *call_counts(one)) for one in layers]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 
 from kfine.models.groups import BACKBONE
-from kfine.models.presets import Preset, load_task
+from kfine.models.pretrained import load_task
+from kfine.presets import Preset
 
 
 def text_classifier(

@@ -21,13 +21,13 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         RunError: The disk is full or cannot be written; what stood at `path` is unchanged.
     """
-    with _plain_disk_errors(path):
+    with plain_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     temporary = Path(name)
     try:
-        with _plain_disk_errors(path):
+        with plain_disk_errors(path):
             yield temporary
             _sync(temporary)
             # mkstemp makes files that only their owner may read.
@@ -46,11 +46,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         RunError: The disk is full or cannot be written.
     """
-    with _plain_disk_errors(path):
+    with plain_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
     try:
-        with _plain_disk_errors(path):
+        with plain_disk_errors(path):
             yield temporary
             for file in temporary.rglob("*"):
                 if file.is_file():
@@ -69,7 +69,12 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _plain_disk_errors(path: Path) -> Iterator[None]:
+def plain_disk_errors(path: Path) -> Iterator[None]:
+    """Say in a sentence that a path cannot be written.
+
+    Raises:
+        RunError: It cannot.
+    """
     try:
         yield
     except OSError as error:

@@ -12,6 +12,7 @@ import numpy as np
 
 from kfine.console import Console, format_seconds
 from kfine.data.pipeline import Batches
+from kfine.keras_private import averages_of, trained_by
 from kfine.seeds import derive_seed, reseed_layers
 
 
@@ -83,13 +84,12 @@ class AveragedWeights(keras.callbacks.Callback):
             variable.assign(weight)
 
     def _variables(self) -> list[Any]:
-        return list(self.model.optimizer._trainable_variables)
+        return trained_by(self.model.optimizer)
 
 
 def _averages(optimizer: Any) -> list[tuple[Any, Any]]:
     """Each variable that an optimizer averages, with its average."""
-    averages = optimizer._model_variables_moving_average
-    return list(zip(optimizer._trainable_variables, averages, strict=True))
+    return list(zip(trained_by(optimizer), averages_of(optimizer), strict=True))
 
 
 def evaluated_weights(variables: Sequence[Any], optimizer: Any) -> list[np.ndarray]:

@@ -23,11 +23,11 @@ from kfine.training.callbacks import (
 )
 from kfine.training.checkpoints import Checkpoint, Checkpoints
 from kfine.training.features import Features, Feed
-from kfine.training.freezing import apply_stage, build_optimizer_for
+from kfine.training.freezing import apply_stage, build_optimizer_for, changes
 from kfine.training.optimizer import make_optimizer
 from kfine.training.proof import check_movement, group_digests
 from kfine.training.settings import TrainingConfig
-from kfine.training.unfreezing import Stage, stage_at
+from kfine.training.unfreezing import Stage
 
 # Of fewer validation examples the loss differs between epochs by chance alone.
 LEAST_TO_CHOOSE = 20
@@ -39,32 +39,36 @@ class Job:
 
     Attributes:
         model: An uncompiled model.
-        loss: Keras loss.
-        metrics: Keras metrics.
+        loss: Keras loss, or one for each output by name.
+        metrics: Keras metrics, or those of each output by name.
         groups: The model's layer groups, the head last.
         stages: The stages, covering all epochs.
         batches: Training batches.
         validation: Validation batches.
         config: The training settings.
-        preprocessing: JSON-able description of how an example becomes the model's input.
+        input: JSON-able description of how an example becomes the model's input.
         augmentation: Layers that vary training examples.
+        moves: Whether the augmentation moves targets too.
+        loss_weights: Of each output by name, where there are several.
     """
 
     model: keras.Model
     loss: Any
-    metrics: list[Any]
+    metrics: Any
     groups: Sequence[LayerGroup]
     stages: Sequence[Stage]
     batches: Batches
     validation: Batches
     config: TrainingConfig
-    preprocessing: dict[str, Any] = field(default_factory=dict)
+    input: dict[str, Any] = field(default_factory=dict)
     augmentation: list[Any] = field(default_factory=list)
+    moves: bool = False
+    loss_weights: dict[str, float] | None = None
 
     def changing(self) -> list[Any]:
-        """The variables of every group that some stage trains, statistics included."""
-        first = len(self.groups) - 1 - max(stage.depth for stage in self.stages)
-        return [variable for group in self.groups[first:] for variable in group.weights]
+        """The variables that some stage changes, statistics included."""
+        deepest = max(stage.depth for stage in self.stages)
+        return changes(self.groups, deepest, batch_norm=self.config.batch_norm)
 
 
 def compile_job(job: Job) -> None:
@@ -93,7 +97,10 @@ def compile_part(model: keras.Model, job: Job, optimizer: Any) -> None:
         optimizer=optimizer,
         loss=job.loss,
         # Copies: Keras resets a metric before a fit only in the model that it was built in.
-        metrics=[type(metric).from_config(metric.get_config()) for metric in job.metrics],
+        metrics=keras.tree.map_structure(
+            lambda metric: type(metric).from_config(metric.get_config()), job.metrics
+        ),
+        loss_weights=job.loss_weights,
         # XLA takes minutes to compile a network for a CPU and gains nothing there.
         jit_compile="auto" if _has_gpu() else False,
     )
@@ -113,6 +120,7 @@ def run_stages(
     features: Features | None = None,
     decided: Callable[[], None] | None = None,
     enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[list[dict[str, Any]], BestWeights]:
     """Train through all stages, resuming from the newest checkpoint, and restore the best weights.
 
@@ -123,6 +131,7 @@ def run_stages(
         features: What feeds the stages; made for the job if omitted.
         decided: Called when `features` has decided how a stage is fed.
         enough: Told the history after each epoch, says whether training may end there.
+        callbacks: Of the user, for every stage's `fit`.
 
     Returns:
         The history, one entry per epoch, and the callback that holds the best weights.
@@ -142,20 +151,20 @@ def run_stages(
     if not best.choose:
         console.say(f"{held} validation examples cannot tell epochs apart: the last one is kept")
     state = _resume(job, best, checkpoints) if checkpoints else None
-    first = stage_at(job.stages, state.epochs_done - 1).index if state else 0
+    first = _stage_of(job, state).index if state else 0
     state = state or Checkpoint(0, [], {}, best.state())
     for stage in job.stages[first:]:
         if enough and state.history and enough(state.history):
             break
         apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
         console.say(stage_sentence(job, stage))
-        if state.epochs_done == stage.first_epoch:
+        if not state.history or _stage_of(job, state) != stage:
             state.stage_digests = group_digests(job.groups)
         if state.epochs_done < stage.end_epoch and not best.stopped:
             feed = features.feed(stage)
             if decided:
                 decided()
-            _fit_stage(job, stage, feed, state, best, checkpoints, console, enough)
+            _fit_stage(job, stage, feed, state, best, checkpoints, console, enough, callbacks)
         console.say("  " + check_movement(job.groups, stage.depth, state.stage_digests).sentence())
         if best.stopped:
             console.say(f"stopped early: no lower validation loss for {job.config.patience} epochs")
@@ -169,7 +178,7 @@ def _resume(job: Job, best: BestWeights, checkpoints: Checkpoints) -> Checkpoint
     if saved is None:
         return None
     state, weights = saved
-    stage = stage_at(job.stages, state.epochs_done - 1)
+    stage = _stage_of(job, state)
     apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
     checkpoints.load_variables(_saved(job))
     frozen = job.groups[: len(job.groups) - 1 - max(stage.depth for stage in job.stages)]
@@ -181,6 +190,11 @@ def _resume(job: Job, best: BestWeights, checkpoints: Checkpoints) -> Checkpoint
         )
     best.restore(state.best, weights)
     return state
+
+
+def _stage_of(job: Job, state: Checkpoint) -> Stage:
+    """The stage of the last epoch that was trained: before its time where a callback said so."""
+    return job.stages[state.history[-1]["stage"] - 1]
 
 
 def _saved(job: Job) -> list[Any]:
@@ -197,6 +211,7 @@ def _fit_stage(
     checkpoints: Checkpoints | None,
     console: Console,
     enough: Callable[[Sequence[dict[str, Any]]], bool] | None,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     config = job.config
     averaged: list[keras.callbacks.Callback] = [AveragedWeights()] if config.ema else []
@@ -222,6 +237,7 @@ def _fit_stage(
                 best,
                 _Recorder(_saved(job), state, stage, best, checkpoints, enough),
                 Progress(console, config.epochs, job.batches.steps),
+                *callbacks,
             ],
             verbose=0,
             shuffle=False,  # the batches come in the order of their epoch already

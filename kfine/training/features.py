@@ -114,6 +114,8 @@ class Features:
             job.batches.batch_size,
             job.validation.targets,
             lengths_of(plain, held),
+            target=job.validation.target,
+            sample_weights=job.validation.held_out_weights,
         )
         decision = decision or self._decide(stage, plain)
         self.decisions[stage.index] = decision
@@ -141,6 +143,10 @@ class Features:
         job, epochs = self.job, stage.end_epoch - stage.first_epoch
         if job.batches.augment is None:
             return Decision("cached", why="no augmentation")
+        if job.moves:
+            why = "the targets move with the augmented images"
+            self.console.say(f"  new views in every epoch: {why}")
+            return Decision("computed", why=why)
         views = views_for(job.config, epochs)
         if job.config.augment_views is not None:
             why = f"augment_views is {views}"
@@ -193,7 +199,7 @@ class Features:
         key = (stage.index, augmented)
         if key not in self._trunks:
             job, cut = self.job, self._cut(stage)
-            inputs: dict[str, Any] = {"preprocessing": job.preprocessing}
+            inputs: dict[str, Any] = {"input": job.input}
             if augmented:
                 inputs |= {"augmentation": describe_layers(job.augmentation)}
                 inputs |= {"seed": job.config.seed}

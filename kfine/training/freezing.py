@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kfine.keras_private import flattened, made_to_train, takes_training
 from kfine.models.groups import LayerGroup, is_batch_norm
 
 if TYPE_CHECKING:
     import keras
+
+# How Keras calls what `enable_lora` adds to a layer.
+_ADAPTER = "lora_"
 
 
 def freeze(group: LayerGroup) -> None:
@@ -23,20 +27,82 @@ def freeze(group: LayerGroup) -> None:
         _pin_inference_mode(layer)
 
 
-def unfreeze(group: LayerGroup, *, batch_norm: str = "frozen") -> None:
+def unfreeze(group: LayerGroup, *, batch_norm: str = "frozen", adapters: bool = False) -> None:
     """Let a group train.
 
     Args:
         group: The layers to train.
         batch_norm: `"frozen"` keeps BatchNorm layers, also those inside composite blocks, in
             inference mode with their weights fixed; `"train"` trains them.
+        adapters: Train nothing but adapters (LoRA), see `trains`.
     """
+    chosen = {id(one) for one in _of_group(group, batch_norm, adapters)}
     for layer in group.layers:
         layer.trainable = True
     for layer in _flatten(group.layers):
         _release_inference_mode(layer)
         if batch_norm == "frozen" and is_batch_norm(layer):
             layer.trainable = False
+        for variable in made_to_train(layer):
+            # `layer.trainable = True` has just set free what `enable_lora` had frozen.
+            variable.trainable = id(variable) in chosen
+
+
+def trains(groups: Sequence[LayerGroup], depth: int, *, batch_norm: str = "frozen") -> list[Any]:
+    """The variables that train in a stage, whatever trains now.
+
+    Where a backbone has adapters, as after KerasHub's `backbone.enable_lora(rank)`, of the
+    backbone nothing else trains: the weights that they were put on stay as they were pretrained
+    (Hu et al., 2021, https://arxiv.org/abs/2106.09685). The head trains as a whole.
+
+    Args:
+        groups: From `layer_groups(model)`, the head last.
+        depth: Number of backbone groups that train, counted from the head.
+        batch_norm: As in `unfreeze`.
+    """
+    adapters = has_adapters(groups)
+    *backbone, head = groups[len(groups) - 1 - depth :]
+    return [
+        *(one for group in backbone for one in _of_group(group, batch_norm, adapters)),
+        *_of_group(head, batch_norm, False),
+    ]
+
+
+def changes(groups: Sequence[LayerGroup], depth: int, *, batch_norm: str = "frozen") -> list[Any]:
+    """The variables that a stage may change: those that train, and statistics that move along."""
+    chosen = {id(one) for one in trains(groups, depth, batch_norm=batch_norm)}
+    found = []
+    for group in groups[len(groups) - 1 - depth :]:
+        still = {
+            id(variable)
+            for layer in _flatten(group.layers)
+            for variable in (
+                layer.weights
+                if batch_norm == "frozen" and is_batch_norm(layer)
+                else made_to_train(layer)
+            )
+        }
+        found += [one for one in group.weights if id(one) in chosen or id(one) not in still]
+    return found
+
+
+def has_adapters(groups: Sequence[LayerGroup]) -> bool:
+    """Whether a layer of the backbone has low-rank adapters."""
+    return any(
+        getattr(layer, "lora_enabled", False)
+        for group in groups[:-1]
+        for layer in _flatten(group.layers)
+    )
+
+
+def _of_group(group: LayerGroup, batch_norm: str, adapters: bool) -> list[Any]:
+    return [
+        variable
+        for layer in _flatten(group.layers)
+        if not (batch_norm == "frozen" and is_batch_norm(layer))
+        for variable in made_to_train(layer)
+        if not adapters or variable.name.startswith(_ADAPTER)
+    ]
 
 
 def apply_stage(
@@ -56,10 +122,11 @@ def apply_stage(
     # A container that is frozen itself would hide the variables of the layers inside it.
     model.trainable = True
     first = len(groups) - 1 - depth
+    adapters = has_adapters(groups)
     for group in groups[:first]:
         freeze(group)
     for group in groups[first:]:
-        unfreeze(group, batch_norm=batch_norm)
+        unfreeze(group, batch_norm=batch_norm, adapters=adapters and group is not groups[-1])
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and hasattr(optimizer, "start_groups"):
         optimizer.start_groups([group.name for group in groups[first:]])
@@ -85,16 +152,16 @@ def build_optimizer_for(
 
 def release(model: keras.Model) -> None:
     """Undo the inference mode of every layer, for a model that leaves kfine's hands."""
-    for layer in model._flatten_layers():
+    for layer in flattened(model):
         _release_inference_mode(layer)
 
 
 def _flatten(layers: Iterable[Any]) -> list[Any]:
-    return [inner for layer in layers for inner in layer._flatten_layers()]
+    return [inner for layer in layers for inner in flattened(layer)]
 
 
 def _pin_inference_mode(layer: Any) -> None:
-    if not layer._call_has_training_arg or "call" in vars(layer):
+    if not takes_training(layer) or "call" in vars(layer):
         return
     call = layer.call
 

@@ -12,6 +12,7 @@ import numpy as np
 from kfine.console import Console
 from kfine.data.lengths import Lengths
 from kfine.data.row_cache import DamagedRows, row_identities
+from kfine.keras_private import outputs_of
 from kfine.models.cutting import CannotCut, Cut, cut_model
 from kfine.models.groups import LayerGroup
 from kfine.training.trunk import Trunk
@@ -72,7 +73,7 @@ def open_rows_of(trunk: Trunk, request: Request, memory_budget: int, console: Co
         trunk.open(trunk.floats)
         fill([trunk], [request], "damaged features", console)
         rows = trunk.cache.rows(request.identities, memory_budget)
-    return keras.tree.pack_sequence_as(trunk.cut.trunk._outputs_struct, rows.tensors())
+    return keras.tree.pack_sequence_as(outputs_of(trunk.cut.trunk), rows.tensors())
 
 
 def frozen_features(
@@ -81,7 +82,7 @@ def frozen_features(
     depth: int,
     requests: Sequence[Request],
     *,
-    preprocessing: Any,
+    input: Any,
     precision: str,
     memory_budget: int,
     console: Console,
@@ -93,7 +94,7 @@ def frozen_features(
         groups: Its layer groups, the head last.
         depth: Number of backbone groups above the cut.
         requests: The sets of examples.
-        preprocessing: JSON-able description of what `prepare` of the requests does.
+        input: JSON-able description of what the requests are, of `Input.to_dict`.
         precision: The setting `feature_cache`.
         memory_budget: Bytes of features to read into memory.
         console: Hears of the pass.
@@ -106,7 +107,7 @@ def frozen_features(
         return None
     try:
         cut = worthwhile_cut(model, groups, depth)
-        key = trunk_key(cut, {"preprocessing": preprocessing})
+        key = trunk_key(cut, {"input": input})
         trunk = Trunk(cut, key, precision, {"cut": cut.name})
         fill([trunk], requests, f"features before {cut.name}", console)
     except (CannotCut, NoRoom):

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from kfine.keras_private import trained_by
 from kfine.models.groups import LayerGroup, layer_groups
 from kfine.training.freezing import apply_stage, build_optimizer_for
 from kfine.training.unfreezing import plan_stages, stage_at
@@ -67,7 +68,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
             build_optimizer_for(self.model, groups, deepest, batch_norm=self.batch_norm)
             return
         apply_stage(self.model, groups, deepest, batch_norm=self.batch_norm)
-        known = {variable.path for variable in self.model.optimizer._trainable_variables}
+        known = {variable.path for variable in trained_by(self.model.optimizer)}
         missing = [v.path for v in self.model.trainable_variables if v.path not in known]
         if missing:
             raise ValueError(

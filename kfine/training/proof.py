@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kfine.keras_private import flattened, made_to_train
 from kfine.models.groups import LayerGroup, is_batch_norm
 
 Digests = dict[str, dict[str, str]]
@@ -36,17 +37,26 @@ class Movement:
 
 
 def group_digests(groups: Sequence[LayerGroup]) -> Digests:
-    """Hash each group's variables, statistics included: `{group: {"all": ..., "trains": ...}}`.
+    """Hash each group's variables: `{group: {"all": ..., "trains": ..., "still": ...}}`.
+
+    `trains` are those that train now, `still` those that were made to train and do not now:
+    what adapters were put on, BatchNorm that is kept as it is. Statistics are in `all` alone.
 
     A hash instead of a copy, so that the proof costs no memory and fits into a checkpoint.
     """
     return {
         group.name: {
             "all": _digest([v for v in group.weights if not _is_seed(v)]),
-            "trains": _digest([v for layer in group.layers for v in layer.trainable_variables]),
+            "trains": _digest([v for v in _made_to_train(group) if v.trainable]),
+            "still": _digest([v for v in _made_to_train(group) if not v.trainable]),
         }
         for group in groups
     }
+
+
+def _made_to_train(group: LayerGroup) -> list[Any]:
+    layers = [inner for layer in group.layers for inner in flattened(layer)]
+    return [variable for layer in layers for variable in made_to_train(layer)]
 
 
 def _is_seed(variable: Any) -> bool:
@@ -78,6 +88,13 @@ def check_movement(groups: Sequence[LayerGroup], depth: int, before: Digests) ->
     wrong = [group.name for group in frozen if after[group.name] != before[group.name]]
     if wrong:
         raise FreezeBroken(f"Frozen groups changed their weights: {', '.join(wrong)}.")
+    wrong = [
+        group.name
+        for group in training
+        if after[group.name]["still"] != before[group.name]["still"]
+    ]
+    if wrong:
+        raise FreezeBroken(f"Frozen weights of groups that train changed: {', '.join(wrong)}.")
     empty = [group.name for group in training if not _has_trainable(group)]
     still = [
         group.name

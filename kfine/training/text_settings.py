@@ -60,13 +60,23 @@ def resolve_text(config: AnyTextConfig) -> AnyTextConfig:
     Raises:
         PresetError: The preset is missing, or does not take texts of that length.
     """
-    from kfine.models import presets
+    from kfine import presets
+    from kfine.inputs.text.text import check_text_preset
 
     preset = presets.find_preset(config.preset)
     presets.check_network(preset, TASK)
-    presets.check_text_preset(preset, config.sequence_length)
+    check_text_preset(preset, config.sequence_length)
     config = replace(config, data=absolute_path(config.data))
     return replace(config, preset=preset.handle) if preset.origin == "folder" else config
+
+
+def reading(config: TextConfig) -> dict[str, Any]:
+    """What the loaders of texts are told by the settings, apart from the source."""
+    return {
+        "validation_split": config.validation_split,
+        "test_split": config.test_split,
+        "seed": config.seed,
+    }
 
 
 def text_space(hp: Any, config: AnyTextConfig) -> AnyTextConfig:

@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kfine.models.cutting import Cut, calls_in_order
+from kfine.keras_private import calls_of
+from kfine.models.cutting import Cut
 
 # Names are counters of the process, and whether a layer trains is the stage's business.
 _WITHOUT_MEANING = ("name", "trainable", "build_config")
@@ -31,7 +32,7 @@ def trunk_key(cut: Cut, inputs: Any) -> str:
     numbers: dict[int, int] = {}
     for tensor in cut.trunk.inputs:
         numbers[id(tensor)] = len(numbers)
-    for node in calls_in_order(cut.trunk):
+    for node in calls_of(cut.trunk):
         described = _plain((node.arguments.args, node.arguments.kwargs), numbers)
         hasher.update(json.dumps([_operation(node.operation), described], sort_keys=True).encode())
         for variable in getattr(node.operation, "weights", []):

@@ -38,7 +38,7 @@ class Request:
         rows: `(count,)` int64, rows of `inputs`.
         identities: What the features of each are found by.
         prepare: From a batch of raw inputs to the trunk's.
-        augment: From a float32 batch and an int32 `(2,)` seed to an augmented batch, or `None`.
+        augment: As that of `Batches`, of targets that do not move; or `None`.
         seeds: `(count, 2)` int32, a seed for each; only with `augment`.
         lengths: How far all rows of `inputs` reach, where they are padded sequences; not with
             `augment`.
@@ -48,7 +48,7 @@ class Request:
     rows: np.ndarray
     identities: Sequence[str]
     prepare: Callable[[Any], Any] | None
-    augment: Callable[[Any, Any], Any] | None = None
+    augment: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
     seeds: np.ndarray | None = None
     lengths: Lengths | None = None
 
@@ -84,7 +84,7 @@ class Request:
     def _view(self, row: Any, seed: Any) -> Any:
         """One example, augmented with its own seed: a view depends on nothing but that."""
         assert self.augment is not None
-        found = self.augment(load(self.inputs, row[None], None), seed)
+        found, _ = self.augment(load(self.inputs, row[None], None), None, seed)
         prepared = self.prepare(found) if self.prepare else found
         return keras.tree.map_structure(lambda tensor: tensor[0], prepared)
 

@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kfine.exporting.litert import write_tflite
-from kfine.exporting.medium import Medium, medium_of
-from kfine.exporting.runner import load_exported
-from kfine.exporting.saved_model import write_saved_model
+from kfine.exporting.export import Plan, convert_model
+from kfine.exporting.inference import inference_model
+from kfine.keras_private import flattened
+from kfine.models.built import Built
 from kfine.runs.files import read_json, write_json
+from kfine.runtimes.loading import load_exported
 
 _WARM_UP, _RUNS = 5, 25
 
@@ -37,74 +36,57 @@ class Footprint:
 
 
 def footprint(
-    inference: Any,
-    preprocessing: Any,
-    labels: Sequence[str],
+    built: Built,
     known: Path,
     *,
     quantize: str,
     representative: Sequence[Any],
+    own: Any = None,
 ) -> Footprint:
     """Convert an untrained model and run the file; the weights decide neither size nor speed.
 
     Args:
-        inference: From raw images or token ids to probabilities, as a recipe's `export_spec`
-            makes it.
-        preprocessing: Of the model; it says which size of input is timed.
-        labels: Class names.
+        built: The model, its input and its answer.
         known: JSON file of what was measured before, by structure of the model.
         quantize: As in `kfine.export`.
         representative: Raw examples that calibrate int8.
+        own: The recipe, whose own kinds of input and answer the file may name.
 
     Raises:
         ExportError: The model cannot be converted or run.
     """
-    medium = medium_of(preprocessing)
-    key = _structure(inference, medium, quantize)
+    inference = inference_model(built.model, built.input, built.answer)
+    plan = Plan(
+        built.input, built.answer, quantize=quantize, representative=representative, own=own
+    ).completed()
+    key = _structure(inference, plan)
     before = read_json(known) if known.is_file() else {}
     if key not in before:
-        facts = {"preprocessing": preprocessing.to_dict()}
-        tensors = [medium.calibration(one) for one in representative]
-        before[key] = asdict(_measure(inference, medium, facts, labels, quantize, tensors))
+        before[key] = asdict(_measure(inference, plan))
         write_json(known, before)
     return Footprint(**before[key])
 
 
-def _structure(inference: Any, medium: Medium, quantize: str) -> str:
+def _structure(inference: Any, plan: Plan) -> str:
     """Equal for models that differ in rates and values only, such as that of a dropout."""
     layers = [
         [type(layer).__name__, [list(weight.shape) for weight in layer.weights]]
-        for layer in inference._flatten_layers()
+        for layer in flattened(inference)
     ]
-    text = json.dumps([layers, list(medium.sample().shape), quantize])
+    shapes = [list(one.shape) for one in plan.input.device().sample().values()]
+    text = json.dumps([layers, shapes, plan.quantize])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _measure(
-    inference: Any,
-    medium: Medium,
-    facts: dict[str, Any],
-    labels: Sequence[str],
-    quantize: str,
-    representative: Sequence[np.ndarray],
-) -> Footprint:
+def _measure(inference: Any, plan: Plan) -> Footprint:
     with tempfile.TemporaryDirectory(prefix="kfine-") as folder:
-        graph, path = Path(folder, "graph"), Path(folder, "model.tflite")
-        write_tflite(
-            write_saved_model(inference, graph, labels, facts, batch=1),
-            path,
-            labels,
-            facts,
-            quantize=quantize,
-            representative=representative,
-            files=medium.files(),
-        )
-        predictor = load_exported(path, trusted=True)
-        tensor = medium.sample()
+        path = convert_model(inference, plan, Path(folder))
+        exported = load_exported(path, trusted=True, own=plan.own)
+        tensors = plan.input.device().sample()
         seconds = []
         for _ in range(_WARM_UP + _RUNS):
             start = time.perf_counter()
-            predictor.answer(tensor)
+            exported.run(tensors)
             seconds.append(time.perf_counter() - start)
         size = path.stat().st_size / 1e6
     return Footprint(round(size, 4), round(1000 * statistics.median(seconds[_WARM_UP:]), 3))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kfine.evaluation._figures import FAINT, INK, RIGHT, SOFT, WRONG, new_figure, save_png
-from kfine.evaluation._labels import shorten
+from kfine.drawing.figures import FAINT, INK, RIGHT, SOFT, WRONG, new_figure, save_png
+from kfine.drawing.names import shorten
 from kfine.tuning.importance import table
 from kfine.tuning.records import TrialRecord
 

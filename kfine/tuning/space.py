@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from kfine.errors import ConfigError
+from kfine.recipe import Recipe
 from kfine.tuning.ranges import Range, find_setting, inside, number_range
 
 
@@ -29,7 +29,7 @@ class Space:
 
     def __init__(
         self,
-        module: ModuleType,
+        module: Recipe,
         base: Any,
         searched: Mapping[str, Range],
         fixed: set[str],

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from kfine.console import Console
 from kfine.errors import ConfigError, ExportError
+from kfine.training.run import TrainedRun
 from kfine.verbs.files import is_run, run_around
-from kfine.verbs.run import Run
 
 if TYPE_CHECKING:
-    from kfine.exporting.benchmark import Measurement
-    from kfine.exporting.phone import PhoneMeasurement
+    from kfine.exporting.measuring.benchmark import Measurement
+    from kfine.exporting.measuring.phone import PhoneMeasurement
 
 
 def benchmark(
-    *models: Run | str | Path,
+    *models: TrainedRun | str | Path,
     threads: int = 1,
     runs: int = 50,
     warmup: int = 5,
@@ -43,15 +43,15 @@ def benchmark(
     console = console or Console()
     if not models:
         raise ConfigError("There is nothing to measure: give exported files or run folders.")
-    from kfine.exporting.benchmark import measure
-    from kfine.exporting.kinds import find_model, kind_of
+    from kfine.exporting.measuring.benchmark import measure
+    from kfine.runtimes.kinds import find_model, kind_of
 
-    paths = [one.path if isinstance(one, Run) else find_model(one) for one in models]
+    paths = [one.path if isinstance(one, TrainedRun) else find_model(one) for one in models]
     paths = _runs_first(paths, keras)
     for path in paths:
         kind_of(path)
         if is_run(path):
-            Run(path)._folder.require_finished()
+            TrainedRun(path).folder.require_finished()
     return measure(
         paths, threads=threads, runs=runs, warmup=warmup, progress=console.count("rounds")
     )
@@ -81,8 +81,8 @@ def benchmark_on_phone(
     Raises:
         KfineError: There is no adb, no phone, no tool, or no `.tflite` file.
     """
-    from kfine.exporting.kinds import find_model, kind_of
-    from kfine.exporting.phone import find_phone, measure_on_phone, push_tool
+    from kfine.exporting.measuring.phone import find_phone, measure_on_phone, push_tool
+    from kfine.runtimes.kinds import find_model, kind_of
 
     console = console or Console()
     kinds = {path: kind_of(path) for path in map(find_model, models)}

@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from kfine.answers.score import Score
 from kfine.console import Console
+from kfine.data.labelled import Data
+from kfine.data.split import Split
 from kfine.errors import DataError
-from kfine.exporting.kinds import find_model
-from kfine.verbs.data import load_data_of_run, warn_set_aside
+from kfine.recipe import Recipe, recipe_of_run
+from kfine.runtimes.kinds import find_model
+from kfine.training.data import load_data_of_run, warn_set_aside
+from kfine.training.run import TrainedRun, as_run
 from kfine.verbs.evaluation_files import evaluation_folder, write_evaluation
 from kfine.verbs.files import is_run
-from kfine.verbs.predictions import gain, interpreted, predict_split, right_of
-from kfine.verbs.recipes import recipe_of_run
-from kfine.verbs.run import Run, as_run
 
 
 def evaluate(
-    model: Run | str | Path,
+    model: TrainedRun | str | Path,
     *,
     data: str | None = None,
     console: Console | None = None,
@@ -35,58 +35,68 @@ def evaluate(
         console: Hears of the progress.
 
     Returns:
-        The recipe's metrics, the `primary` one named, and under `baselines` the majority class
-        and a linear probe on the frozen backbone, each with the same metrics; under `gain` the
-        comparison with the probe. Those of an exported file have no baselines, and under
-        `model` its path, its kind and its milliseconds per image.
+        The answer's metrics, the `primary` one and its `direction` named, and under `baselines`
+        the trivial answer and the frozen backbone (a linear probe, or the head alone), each with
+        the same metrics; under `gain` the comparison with the latter. Those of an exported file
+        have no baselines, and under `model` its path, its kind and its milliseconds per example.
 
     Raises:
         KfineError: The run has not finished, or the model or the data cannot be used.
     """
     console = console or Console()
-    if not isinstance(model, Run) and _is_exported(find_model(model)):
+    if not isinstance(model, TrainedRun) and _is_exported(find_model(model)):
         from kfine.verbs.evaluate_file import evaluate_file
 
         return evaluate_file(find_model(model), data=data, console=console)
     run = as_run(model)
-    run._folder.require_finished()
-    module, note = recipe_of_run(run._folder)
+    run.folder.require_finished()
+    module, note = recipe_of_run(run.folder)
     if note:
         console.warn(note)
-    own = load_data_of_run(run._folder, module, run.config, console)
-    scored = own
-    if data is not None:
-        scored = module.load_other_data(run.config, data, run.class_names)
-        for line in (*scored.notes, *scored.warnings):
-            console.warn(line)
-        warn_set_aside(scored, console)
+    own = load_data_of_run(run.folder, module, run.config, console)
+    scored = own if data is None else other_data(module, run.config, data, run.answer, console)
     if scored.test is None:
         raise DataError(f"The data of {run.path} has no test split; give other data with --data.")
     with console.timed("loading TensorFlow and the model"):
-        network = run.model
-    predictions = _predict_with_cache(run, network, scored.test, console)
-    metrics: dict[str, Any] = module.evaluate(predictions, scored)
+        run.model  # noqa: B018
+    predictions = _predict_with_cache(run, scored.test, console)
+    score = run.answer.score(predictions, scored.test.labels)
+    metrics = metrics_of(run, score, predictions, scored.test)
     with console.timed("scoring the baselines"):
-        if hasattr(module, "interpret"):
-            from kfine.verbs.head_alone import beside_head_alone
+        from kfine.evaluation.baselines import beside_baselines
 
-            metrics |= beside_head_alone(run, module, own, scored, predictions)
-        else:
-            metrics |= _beside_probe(run, module, own, scored, predictions, console)
-    write_evaluation(evaluation_folder(run.path, data), metrics, scored, predictions, module)
+        metrics |= beside_baselines(run, module, own, scored.test, score, console)
+    folder = evaluation_folder(run.path, data)
+    write_evaluation(folder, metrics, score, predictions, scored.test, run.input, run.answer)
     return metrics
 
 
-def _beside_probe(
-    run: Run, module: Any, own: Any, scored: Any, probabilities: np.ndarray, console: Console
-) -> dict[str, Any]:
-    """The trivial answer and the probe of a classifier, and what tuning gained over the probe."""
-    probe = _probe(run, module, own, scored, console)
-    guessed = np.array(probe.pop("predictions")) == scored.test.labels
-    return {
-        "baselines": {"majority": _majority(own, scored), "linear_probe": probe},
-        "gain": gain("linear_probe", right_of(module, probabilities, scored.test), guessed),
-    }
+def other_data(module: Recipe, config: Any, data: str, like: Any, console: Console) -> Data:
+    """Other labelled data for a model, with what is to be said of it."""
+    scored = module.load_data(config, data, like)
+    for line in (*scored.notes, *scored.warnings):
+        console.warn(line)
+    warn_set_aside(scored, console)
+    return scored
+
+
+def metrics_of(model: Any, score: Score, predictions: Any, split: Split) -> dict[str, Any]:
+    """What `metrics.json` holds of a model: its score, that of small and large examples apart.
+
+    Args:
+        model: With `input` and `answer`.
+        score: Of the predictions.
+        predictions: One for each example of the split.
+        split: What was predicted.
+    """
+    from kfine.evaluation.slices import by_size
+
+    metrics = score.to_dict(model.answer)
+    sizes = model.input.sizes(split.examples()) if split.read is None else None
+    if sizes is not None:
+        unit, counted = sizes
+        metrics["by_size"] = by_size(model.answer, predictions, split.labels, unit, counted)
+    return metrics
 
 
 def _is_exported(path: Path) -> bool:
@@ -97,79 +107,18 @@ def _is_exported(path: Path) -> bool:
     return path.exists()
 
 
-def _predict_with_cache(run: Run, model: Any, split: Any, console: Console) -> Any:
-    """As `predict_split`, with the features that the model was trained on where they are kept."""
-    from kfine.models.forward import predict_rows
+def _predict_with_cache(run: TrainedRun, split: Split, console: Console) -> list[Any]:
+    """Predictions by the features that the model was trained on, where they are kept."""
+    from kfine.evaluation.baselines import features_of
+    from kfine.inputs import Encoded
+    from kfine.models.forward import Forward
+    from kfine.runtimes.keras_model import decoded
 
-    stages = run._folder.info()["stages"]
-    found = _features(run, model, stages[-1]["depth"], [split], console)
+    depth = run.folder.info()["stages"][-1]["depth"]
+    found = features_of(run, run.input, run.model, depth, [split], console)
     if found is None:
-        return predict_split(run, model, split)
+        return run.predictor.predict_split(split)
     suffix, ((features, lengths),) = found
-    outputs = predict_rows(suffix, features, None, run.config.batch_size, lengths)
-    return interpreted(run, outputs, split.inputs[range(len(split))])
-
-
-def _majority(own: Any, scored: Any) -> dict[str, Any]:
-    from kfine.evaluation import majority_baseline
-
-    return majority_baseline(own.train.labels, scored.test.labels, own.class_names)
-
-
-def _features(run: Run, model: Any, depth: int, splits: list[Any], console: Console) -> Any:
-    from kfine.models.groups import layer_groups
-    from kfine.training.frozen import frozen_features, request_for
-
-    preprocessing = run.preprocessing
-    requests = []
-    for split in splits:
-        rows = preprocessing.rows(split.inputs)
-        requests.append(request_for(rows, preprocessing.prepare, preprocessing.lengths(rows)))
-    return frozen_features(
-        model,
-        layer_groups(model),
-        depth,
-        requests,
-        preprocessing=preprocessing.to_dict(),
-        precision=run.config.feature_cache,
-        memory_budget=int(run.config.cache_memory * 1e9),
-        console=console,
-    )
-
-
-def _probe(run: Run, module: Any, own: Any, scored: Any, console: Console) -> dict[str, Any]:
-    """Logistic regression on what the untouched backbone gives to the head."""
-    from kfine.evaluation import linear_probe
-
-    splits = [own.train, own.validation, scored.test]
-    train, validation, test = _backbone_features(run, module, own, splits, console)
-    return linear_probe(
-        train,
-        own.train.labels,
-        validation,
-        own.validation.labels,
-        test,
-        scored.test.labels,
-        own.class_names,
-        seed=run.config.seed,
-    )
-
-
-def _backbone_features(
-    run: Run, module: Any, own: Any, splits: list[Any], console: Console
-) -> list[np.ndarray]:
-    """`(examples, features)` float32 of each split."""
-    import keras
-
-    from kfine.models.forward import predict_rows
-
-    base = module.build_model(run.config, own).model
-    found = _features(run, base, 0, splits, console)
-    if found is not None and all(hasattr(rows, "shape") for rows, _ in found[1]):
-        return [np.asarray(rows[range(len(rows))], np.float32) for rows, _ in found[1]]
-    before_head = keras.Model(base.input, base.layers[-1].input)
-    raw, answers = run.preprocessing, []
-    for split in splits:
-        rows = raw.rows(split.inputs)
-        answers.append(predict_rows(before_head, rows, raw.prepare, 32, raw.lengths(rows)))
-    return answers
+    places = run.input.encode(split.inputs).places
+    forward = Forward(suffix, features, None, run.config.batch_size, lengths)
+    return list(decoded(forward, Encoded(features, places, lengths), len(split), run.answer))

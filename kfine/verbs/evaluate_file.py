@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from kfine.console import Console
-from kfine.errors import DataError, RunError
-from kfine.exporting.kinds import BUNDLED, kind_of
-from kfine.verbs.data import load_data_of_run, warn_set_aside
+from kfine.data.labelled import Data
+from kfine.data.split import Split
+from kfine.errors import DataError, ExportError, RunError
+from kfine.recipe import load_recipe, recipe_names, recipe_of_run
+from kfine.runtimes.exported import Exported
+from kfine.runtimes.kinds import BUNDLED, kind_of
+from kfine.training.data import load_data_of_run, warn_set_aside
+from kfine.training.run import TrainedRun
 from kfine.verbs.evaluation_files import evaluation_name, write_evaluation
-from kfine.verbs.files import run_around, warn_if_refused
-from kfine.verbs.reading import read_answers, recipe_of_file
-from kfine.verbs.recipes import recipe_of_run
-from kfine.verbs.run import Run
+from kfine.verbs.files import load_file, run_around, warn_if_refused
 
 
 def evaluate_file(
@@ -36,7 +35,7 @@ def evaluate_file(
         console: Hears of the progress.
 
     Returns:
-        The recipe's metrics, the `primary` one named, and under `model` the path, its kind and
+        The answer's metrics, the `primary` one named, and under `model` the path, its kind and
         the milliseconds per example, which for a question is all its windows.
 
     Raises:
@@ -49,24 +48,25 @@ def evaluate_file(
         raise DataError(f"{path} has no data of its own: give labelled data with --data.")
     warn_if_refused(path, console)
     with console.timed("loading the model"):
-        from kfine.exporting import load_exported
-
-        predictor = load_exported(path)
+        exported = load_file(path)
     if data is None:
         assert around is not None
-        module, scored = _data_of_run(Run(around), predictor.class_names, path, console)
+        scored = _data_of_run(TrainedRun(around), exported, console)
     else:
-        module, scored = _other_data(data, predictor, console)
+        scored = _other_data(data, exported, console)
     warn_set_aside(scored, console)
     if scored.test is None:
         raise DataError(f"The data of {around} has no test split; give other data with --data.")
-    answers, milliseconds = _predict(predictor, scored.test, console)
-    examples = scored.test.inputs
-    predictions = read_answers(module, predictor, answers, lambda: examples[range(len(examples))])
-    metrics: dict[str, Any] = module.evaluate(predictions, scored)
+    predictions, milliseconds = _predict(exported, scored.test, console)
+    from kfine.verbs.evaluate import metrics_of
+
+    answer = exported.answer
+    score = answer.score(predictions, scored.test.labels)
+    metrics = metrics_of(exported, score, predictions, scored.test)
     metrics["model"] = {"path": str(path), "kind": kind, "milliseconds": milliseconds}
+    folder = file_evaluation_folder(path, data)
     try:
-        write_evaluation(file_evaluation_folder(path, data), metrics, scored, predictions, module)
+        write_evaluation(folder, metrics, score, predictions, scored.test, exported.input, answer)
     except RunError as error:
         console.warn(f"the metrics are not kept: {error}")
     return metrics
@@ -81,37 +81,51 @@ def file_evaluation_folder(path: Path, data: str | None) -> Path:
     return path.absolute().parent / "evaluations" / name
 
 
-def _data_of_run(
-    run: Run, class_names: tuple[str, ...], path: Path, console: Console
-) -> tuple[ModuleType, Any]:
-    if run.class_names != class_names:
+def _data_of_run(run: TrainedRun, exported: Exported, console: Console) -> Data:
+    if run.class_names != exported.answer.names:
         raise DataError(
-            f"{path} knows other classes than the run {run.path} that it lies in; give its data "
-            "with --data."
+            f"{exported.path} knows other classes than the run {run.path} that it lies in; give "
+            "its data with --data."
         )
-    module, note = recipe_of_run(run._folder)
+    module, note = recipe_of_run(run.folder)
     if note:
         console.warn(note)
-    return module, load_data_of_run(run._folder, module, run.config, console)
+    return load_data_of_run(run.folder, module, run.config, console)
 
 
-def _other_data(data: str, predictor: Any, console: Console) -> tuple[ModuleType, Any]:
-    module = recipe_of_file(predictor)
-    config = replace(module.Config(), **predictor.medium.settings())
-    scored = module.load_other_data(config, data, predictor.class_names)
+def _other_data(data: str, exported: Exported, console: Console) -> Data:
+    """Labelled data, read by the recipe that the file names.
+
+    Only a recipe that comes with kfine, or that of the run around it: what a file names must not
+    decide which code runs.
+    """
+    name, around = str(exported.info.get("recipe")), run_around(exported.path)
+    if around is not None:
+        module, _ = recipe_of_run(TrainedRun(around).folder)
+        config = TrainedRun(around).config
+    elif name in recipe_names():
+        module = load_recipe(name)
+        config = replace(module.Config(), **exported.input.settings())
+    else:
+        raise ExportError(
+            f"{exported.path} names the recipe {name!r}, which does not come with kfine, so its "
+            "data cannot be read; evaluate it inside its run."
+        )
+    scored = module.load_data(config, data, exported.answer)
     for line in scored.notes:
         console.say(line)
-    return module, scored
+    return scored
 
 
-def _predict(predictor: Any, split: Any, console: Console) -> tuple[np.ndarray, float]:
-    """Answers to a split's examples as they came, row by row, and milliseconds of each example."""
+def _predict(exported: Exported, split: Split, console: Console) -> tuple[list[Any], float]:
+    """Predictions for a split's examples as they came, and milliseconds of each example."""
     progress = console.count("predicting")
-    rows, seconds = [], 0.0
+    predictions: list[Any] = []
+    seconds = 0.0
     for index in range(len(split)):
         example = split.read_raw(index)
         start = time.perf_counter()
-        rows.append(predictor.predict([example]))
+        predictions += exported.predict([example])
         seconds += time.perf_counter() - start
         progress(index + 1, len(split))
-    return np.concatenate(rows), 1000 * seconds / len(rows)
+    return predictions, 1000 * seconds / len(predictions)

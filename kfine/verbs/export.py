@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kfine.console import Console
 from kfine.errors import ConfigError, DataError, GateRefused
@@ -17,18 +17,22 @@ from kfine.exporting.choices import (
     default_quantize,
     misfit,
 )
-from kfine.exporting.limits import Limits, parse_bytes, parse_milliseconds
-from kfine.exporting.medium import medium_of
+from kfine.exporting.measuring.limits import Limits
+from kfine.recipe import recipe_of_run
 from kfine.runs.files import write_json
 from kfine.runs.lock import locked
-from kfine.verbs.data import load_data_of_run
+from kfine.training.data import load_data_of_run
+from kfine.training.parts import own_parts
+from kfine.training.run import TrainedRun, as_run
+from kfine.units import parse_bytes, parse_milliseconds
 from kfine.verbs.export_job import ExportJob
-from kfine.verbs.recipes import recipe_of_run
-from kfine.verbs.run import Run, as_run
+
+if TYPE_CHECKING:
+    from kfine.exporting.report import ExportReport
 
 
 def export(
-    run: Run | str | Path,
+    run: TrainedRun | str | Path,
     *,
     format: str = BUNDLE,
     quantize: str | None = None,
@@ -39,7 +43,7 @@ def export(
     calibration: int = CALIBRATION_EXAMPLES,
     allow_refused: bool = False,
     console: Console | None = None,
-) -> Any:
+) -> ExportReport:
     """Export a finished run and measure the exported file itself on the held-out split.
 
     Args:
@@ -56,7 +60,7 @@ def export(
             images of the model's size only; fixed for a bundle and any for others if omitted.
             Token ids of texts have one length, so that is always fixed.
         max_drop: How much of the primary metric the file may lose, fraction 0 to 1.
-        max_size: Largest file, bytes or a text such as `"4MB"`.
+        max_size: Largest file, such as `"4MB"` or `"500kB"`.
         max_latency: Longest median time an example on this machine, milliseconds or `"20ms"`.
         calibration: How many training examples calibrate integers, balanced over the classes.
         allow_refused: Return the report of a refused file instead of raising; its
@@ -80,18 +84,22 @@ def export(
         parse_bytes(max_size) if max_size is not None else None,
         parse_milliseconds(max_latency) if max_latency is not None else None,
     )
-    run._folder.require_finished()
-    medium = medium_of(run.preprocessing)
-    quantize = quantize or default_quantize(format, medium.usual_quantize)
-    input = input or medium.usual_input[0 if format == BUNDLE else 1]
-    reason = misfit(format, quantize) or medium.misfit(format, quantize, input)
+    run.folder.require_finished()
+    device = run.input.device()
+    quantize = quantize or default_quantize(format, device.usual_quantize)
+    form = input or device.usual_form(bundle=format == BUNDLE)
+    reason = (
+        misfit(format, quantize)
+        or device.misfit(format, quantize, form)
+        or run.answer.device().misfit(format, quantize)
+    )
     if reason:
         raise ConfigError(reason)
     _require_packages(format, quantize)
-    module, note = recipe_of_run(run._folder)
+    module, note = recipe_of_run(run.folder)
     if note:
         console.warn(note)
-    data = load_data_of_run(run._folder, module, run.config, console)
+    data = load_data_of_run(run.folder, module, run.config, console)
     held_out = data.test or data.validation
     if held_out is None or not len(held_out):
         raise DataError(f"The data of {run.path} has no held-out split to measure an export on.")
@@ -100,36 +108,39 @@ def export(
             "quantize auto chooses on the validation split and confirms on the test split, and "
             f"the data of {run.path} lacks one; choose a quantization, or give both splits."
         )
-    job = ExportJob(run, data, held_out, medium, input)
+    job = ExportJob(run, data, held_out, form, own_parts(run.folder))
     with console.timed("loading TensorFlow and the model"):
         limits.check_weights(run.model.count_params())
-        from kfine.exporting.bundle import write_bundle
-        from kfine.exporting.export import export_model
+        from kfine.exporting.bundle.bundle import write_bundle
+        from kfine.exporting.export import Plan, export_model
+        from kfine.exporting.inference import inference_model
 
     chosen = job.calibration(calibration)
     facts = job.facts()
+    plan = Plan(
+        run.input,
+        run.answer,
+        format="tflite" if format == BUNDLE else format,
+        quantize=quantize,
+        form=form,
+        name=_file_name(format, form, device.usual_form(bundle=False)),
+        representative=job.examples(data.train, chosen.indices),
+        limits=limits,
+        info={**facts, "calibration": chosen.to_dict()},
+        own=job.own,
+    )
     with locked(run.path), console.timed(f"exporting {format} ({quantize}) and measuring it"):
         report = export_model(
-            module.export_spec(run.config, run.model, run.preprocessing, input_kind=input),
-            run.preprocessing,
-            run.class_names,
+            inference_model(run.model, run.input, run.answer, form),
+            plan,
             run.path / "exports",
             job.measured_on(held_out),
-            format="tflite" if format == BUNDLE else format,
-            quantize=quantize,
-            input_kind=input,
-            name=_file_name(format, input, medium.usual_input[1]),
-            representative=job.examples(data.train, chosen.indices),
-            limits=limits,
-            validation=lambda: job.measured_on(data.validation),
-            info={**facts, "calibration": chosen.to_dict()},
+            validation=lambda: job.measured_on(data.validation or held_out),
             progress=console.progress,
         )
         if format == BUNDLE and report.verdict.passed:
-            name = f"bundle-{report.quantize}" + ("-any" if input == "any" else "")
-            folder = run.path / "exports" / name
-            golden = job.golden()
-            report = write_bundle(report, folder, run.preprocessing, run.class_names, golden, facts)
+            name = f"bundle-{report.quantize}" + ("-any" if form == "any" else "")
+            report = write_bundle(report, run.path / "exports" / name, plan, job.golden(), facts)
         _write_report(run.path, report)
     if not (report.verdict.passed or allow_refused):
         raise GateRefused(report.refusal_sentence())
@@ -155,30 +166,30 @@ def _check(
 def _require_packages(format: str, quantize: str) -> None:
     """Name a missing package before minutes are spent."""
     if quantize == "int4":
-        from kfine.exporting.four_bit import require_four_bit
+        from kfine.exporting.formats.four_bit import require_four_bit
 
         require_four_bit()
     if format == "onnx":
-        from kfine.exporting.onnx import require_onnx
+        from kfine.runtimes.onnx import require_onnx
 
         require_onnx()
     if format == "openvino":
-        from kfine.exporting.openvino import require_openvino
+        from kfine.runtimes.openvino import require_openvino
 
         require_openvino()
 
 
-def _file_name(format: str, input: str, usual: str) -> str:
+def _file_name(format: str, form: str, usual: str) -> str:
     names = {
         "trainable": "trainable-{}",
         "saved_model": "saved_model",
         "onnx": "model",
         "openvino": "openvino-{}",
     }
-    return names.get(format, "model-{}") + ("" if input == usual else f"-{input}")
+    return names.get(format, "model-{}") + ("" if form == usual else f"-{form}")
 
 
-def _write_report(run: Path, report: Any) -> None:
+def _write_report(run: Path, report: ExportReport) -> None:
     """`NAME.json` beside the file or bundle of that name, with paths from the run folder."""
     place = report.bundle or report.path
     stem = place.name.removesuffix(".tflite").removesuffix(".onnx").removesuffix(".json")

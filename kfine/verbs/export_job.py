@@ -1,20 +1,20 @@
-"""What an export needs of a run: its examples, its Keras answers, and the facts about it."""
+"""What an export needs of a run: its examples, its Keras predictions, and the facts about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from kfine.data.labelled import Data
+from kfine.data.split import Split
+from kfine.training.run import TrainedRun
 
-from kfine.exporting.medium import Medium
-from kfine.exporting.outputs import Inside
-from kfine.verbs.predictions import predict_split, read_inside, right_of, split_outputs
-from kfine.verbs.recipes import recipe_of_run
-from kfine.verbs.run import Run
+if TYPE_CHECKING:
+    from kfine.exporting.bundle.golden import GoldenExample
+    from kfine.exporting.measuring.calibration import Calibration
+    from kfine.exporting.measuring.held_out import HeldOut
 
 
 @dataclass
@@ -25,115 +25,88 @@ class ExportJob:
         run: The run.
         data: Its data set.
         held_out: The split that the file is measured on.
-        medium: What its examples are.
-        input: "any" or "fixed", as exported.
+        form: How the file takes examples.
+        own: Its recipe, where that has an input or an answer of its own.
     """
 
-    run: Run
-    data: Any
-    held_out: Any
-    medium: Medium
-    input: str
-    _answers: dict[str, np.ndarray] = field(default_factory=dict)
+    run: TrainedRun
+    data: Data
+    held_out: Split
+    form: str
+    own: Any = None
+    _predictions: dict[str, list[Any]] = field(default_factory=dict)
 
-    def measured_on(self, split: Any) -> Any:
-        """The split's examples and what the Keras model answers to them."""
-        from kfine.exporting.held_out import HeldOut
+    def measured_on(self, split: Split) -> HeldOut:
+        """The split's examples and what the Keras model says of them, found out once."""
+        from kfine.exporting.measuring.held_out import HeldOut
 
-        examples = self.examples(split, range(len(split)))
-        if isinstance(self.medium.output, Inside):
-            return self._measured_inside(split, examples, self.medium.output)
-        return HeldOut(examples, split.labels, self._known(split, predict_split))
-
-    def _measured_inside(self, split: Any, examples: SplitExamples, output: Inside) -> Any:
-        """The same where a recipe reads what stands inside the examples."""
-        from kfine.exporting.held_out import HeldOutInside
-
-        module, run = self._module, self.run
-        texts = split.inputs[range(len(split))]
-        # A recipe scores what is called test.
-        scored = replace(self.data, splits={**self.data.splits, "test": split})
-
-        def score(predictions: Any) -> float:
-            metrics = module.evaluate(predictions, scored)
-            return float(metrics[metrics["primary"]])
-
-        return HeldOutInside(
-            examples,
-            len(split),
-            self._known(split, split_outputs),
-            output,
-            read=lambda logits: read_inside(
-                module, logits, texts, run.preprocessing, run.class_names
-            ),
-            describe=partial(module.describe, class_names=run.class_names),
-            right=lambda predictions: right_of(module, predictions, split),
-            score=score,
-            metric_name=module.PRIMARY,
+        if split.name not in self._predictions:
+            self._predictions[split.name] = self.run.predictor.predict_split(split)
+        return HeldOut(
+            self.examples(split, range(len(split))),
+            split.labels,
+            self._predictions[split.name],
+            self.run.answer,
+            self.own,
         )
 
-    def calibration(self, count: int) -> Any:
-        """Which training examples calibrate integers: balanced where they have a class."""
-        from kfine.exporting.calibration import (
+    def calibration(self, count: int) -> Calibration:
+        """Which training examples calibrate integers: balanced over their strata."""
+        from kfine.exporting.measuring.calibration import (
             Calibration,
             choose_calibration,
             representative_indices,
         )
 
         train, seed = self.data.train, self.run.config.seed
-        if not isinstance(self.medium.output, Inside):
-            return choose_calibration(train.labels, self.run.class_names, count=count, seed=seed)
-        # Their labels are strata, such as texts with entities and without.
-        indices = representative_indices(train.labels, count=count, seed=seed)
+        names = sorted({record.balanced for record in train.records})
+        if names == sorted(self.run.answer.names):
+            return choose_calibration(train.strata, names, count=count, seed=seed)
+        indices = representative_indices(train.strata, count=count, seed=seed)
         return Calibration(train.name, len(indices), seed, {}, indices)
 
-    def examples(self, split: Any, indices: Iterable[int]) -> SplitExamples:
+    def examples(self, split: Split, indices: Iterable[int]) -> SplitExamples:
         """Raw examples for a graph that resizes, and those of training for one that does not."""
-        return SplitExamples(split, indices, raw=self.input == "any")
+        return SplitExamples(split, indices, raw=self.form == "any")
 
-    def golden(self) -> list[Any]:
-        """Some held-out examples as they are in their files, of different classes."""
-        from kfine.exporting.calibration import representative_indices
-        from kfine.exporting.golden import GOLDEN_EXAMPLES, GoldenExample
+    def golden(self) -> list[GoldenExample]:
+        """Some held-out examples as they are in their files, of different strata."""
+        from kfine.exporting.bundle.golden import GOLDEN_EXAMPLES, GoldenExample
+        from kfine.exporting.measuring.calibration import representative_indices
 
-        split, names = self.held_out, self.run.class_names
-        chosen = representative_indices(split.labels, count=GOLDEN_EXAMPLES)
-        if isinstance(self.medium.output, Inside):
-            return [GoldenExample(split.read_raw(int(i))) for i in chosen]
-        return [GoldenExample(split.read_raw(int(i)), names[split.labels[i]]) for i in chosen]
+        split = self.held_out
+        chosen = representative_indices(split.strata, count=GOLDEN_EXAMPLES)
+        return [
+            # What is an object holds its label.
+            GoldenExample(
+                split.read_raw(int(i)),
+                split.labels[i] if split.records[i].example is None else None,
+            )
+            for i in chosen
+        ]
 
     def facts(self) -> dict[str, Any]:
         """What the file and its card say of the run."""
         from kfine import __version__
 
-        config, recipe = self.run.config, self.run._folder.info()["recipe"]
-        purpose = self.medium.output.purpose(self.medium.subject, self.run.class_names)
+        run = self.run
+        config, recipe = run.config, run.folder.info()["recipe"]
         return {
-            "name": self.run.path.name,
-            "description": purpose,
+            "name": run.path.name,
+            "description": run.answer.device().purpose(run.input.many),
             "version": __version__,
             "recipe": Path(recipe).stem,
-            "run": self.run.path.name,
+            "run": run.path.name,
             "preset": Path(str(getattr(config, "preset", ""))).name,
             "data": Path(str(getattr(config, "data", ""))).name,
-            f"training_{self.medium.many}": len(self.data.train),
+            f"training_{run.input.many}": len(self.data.train),
         }
-
-    @cached_property
-    def _module(self) -> Any:
-        return recipe_of_run(self.run._folder)[0]
-
-    def _known(self, split: Any, answer: Callable[[Run, Any, Any], Any]) -> Any:
-        """The Keras model's answer to a split, found out once."""
-        if split.name not in self._answers:
-            self._answers[split.name] = answer(self.run, self.run.model, split)
-        return self._answers[split.name]
 
 
 class SplitExamples:
     """Examples of a split, one at a time; can be gone through again."""
 
-    def __init__(self, split: Any, indices: Iterable[int], *, raw: bool) -> None:
+    def __init__(self, split: Split, indices: Iterable[int], *, raw: bool) -> None:
         self._split = split
         self._indices = indices
         self._raw = raw

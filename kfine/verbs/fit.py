@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kfine.backend import load_backend
-from kfine.config import dump_yaml, make_config
+from kfine.config import make_config
 from kfine.console import Console
 from kfine.errors import ConfigError, RunError
-from kfine.runs.files import whole_file
-from kfine.runs.folder import Folder, RunFolder, new_run, now, open_run, removed_on_failure
+from kfine.recipe import Recipe, load_recipe, recipe_name, recipe_of_run
+from kfine.runs.folder import RunFolder, new_run, open_run, removed_on_failure
 from kfine.runs.lock import locked
-from kfine.runs.provenance import environment
-from kfine.training.divergence import diverged
-from kfine.verbs.data import load_data, load_unchanged, say_data
-from kfine.verbs.recipes import (
-    load_recipe,
-    objective_of,
-    recipe_name,
-    recipe_of_run,
-    recipe_reference,
-    source_of,
-)
+from kfine.training.data import load_data, load_unchanged, say_data
+from kfine.training.job import build_job, describe_run, train
 from kfine.verbs.run import Run
+
+if TYPE_CHECKING:
+    import keras
 
 
 def fit(
@@ -37,6 +26,7 @@ def fit(
     config: str | Path | None = None,
     run_dir: str | Path | None = None,
     resume: str | Path | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     console: Console | None = None,
     **settings: Any,
 ) -> Run:
@@ -47,6 +37,11 @@ def fit(
         config: YAML file with settings; keyword arguments win over it.
         run_dir: Where to put the run; `runs/RECIPE-DATE-TIME` if omitted.
         resume: A run folder to continue instead; takes no recipe and no settings.
+        callbacks: Keras callbacks of your own, for the Keras `fit` of every stage. Epochs count on
+            through the stages; `on_train_begin` and `on_train_end` come once a stage, and one
+            that sets `stop_training` ends the stage. `self.model` is the part that trains, without
+            the frozen layers whose features are cached. A run does not keep them: give them
+            again with `resume`, or they are not called.
         console: Hears of the progress; standard error if omitted.
         **settings: Fields of the recipe's `Config`.
 
@@ -55,19 +50,24 @@ def fit(
 
     Raises:
         KfineError: The settings, the data, the preset or the folder cannot be used.
+        ConfigError: `callbacks` is no list of Keras callbacks, or holds a `GradualUnfreezing`.
 
     Example:
 
     ```python
     run = kfine.fit("image_classification", data="flowers", epochs=8)
     print(run.metrics["accuracy"])
+
+    log = keras.callbacks.CSVLogger("log.csv", append=True)
+    run = kfine.fit(resume="runs/flowers", callbacks=[log])
     ```
     """
     console = console or Console()
+    _check_callbacks(callbacks)
     if resume is not None:
         if recipe or settings or config or run_dir:
             raise ConfigError("resume takes no recipe and no settings: the run has its own.")
-        return _resume(open_run(resume), console)
+        return _resume(open_run(resume), callbacks, console)
     module, resolved = prepare(recipe, config, settings)
     # The folder comes first: reading the data may take minutes, a wrong folder is found at once.
     folder = new_run(recipe_name(module), run_dir)
@@ -77,12 +77,12 @@ def fit(
             describe_run(folder, module, resolved, data)
             say_data(data, console)
             prepared = build_job(module, resolved, data, console)
-        return train(folder, prepared, console)
+        return Run(train(folder, prepared, console, callbacks=callbacks).folder)
 
 
 def prepare(
     recipe: str | Path | None, config: str | Path | None, settings: dict[str, Any]
-) -> tuple[ModuleType, Any]:
+) -> tuple[Recipe, Any]:
     """Load a recipe and resolve its config; cheap, and imports no Keras."""
     if recipe is None:
         raise ConfigError("fit needs a recipe, such as image_classification, or a run to resume.")
@@ -90,29 +90,27 @@ def prepare(
     return module, module.resolve(make_config(module.Config, settings, config))
 
 
-def describe_beginning(folder: Folder, module: ModuleType, config: Any, data: Any) -> None:
-    """Write what a run or a search is made of: settings, recipe, environment, data and splits."""
-    folder.write_text("config.yaml", dump_yaml(config))
-    folder.write_text("recipe.py", source_of(module))
-    folder.write("environment.json", environment(config.seed))
-    folder.write("data.json", data.summary())
-    folder.write("splits.json", data.split_lists())
+def _check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    if not callbacks:
+        return
+    # Whoever made a callback has loaded Keras already.
+    import keras
+
+    from kfine.training.gradual_unfreezing import GradualUnfreezing
+
+    for one in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
+        if one is callbacks or not isinstance(one, keras.callbacks.Callback):
+            raise ConfigError(f"callbacks must be a list of Keras callbacks. Received: {one!r}")
+        if isinstance(one, GradualUnfreezing):
+            raise ConfigError(
+                "fit unfreezes by itself; give it the schedule, as in "
+                f"unfreeze={one.unfreeze!r}, in place of a GradualUnfreezing callback."
+            )
 
 
-def describe_run(folder: RunFolder, module: ModuleType, config: Any, data: Any) -> None:
-    """Write what a run begins with; from then on it can be resumed."""
-    describe_beginning(folder, module, config, data)
-    # Written last: with it the folder counts as a run that can be resumed.
-    folder.update(
-        recipe=recipe_reference(module),
-        objective=objective_of(module),
-        status="running",
-        started=now(),
-        class_names=list(data.class_names),
-    )
-
-
-def _resume(folder: RunFolder, console: Console) -> Run:
+def _resume(
+    folder: RunFolder, callbacks: Sequence[keras.callbacks.Callback], console: Console
+) -> Run:
     with locked(folder.path):
         if folder.info()["status"] == "finished":
             raise RunError(f"The run {folder.path} has finished; there is nothing to resume.")
@@ -129,166 +127,5 @@ def _resume(folder: RunFolder, console: Console) -> Run:
             so="it cannot be resumed to the same result; restore the data, or start a new run",
         )
         console.say(f"resuming {folder.path}")
-        return train(folder, build_job(module, config, data, console), console)
-
-
-@dataclass
-class Prepared:
-    """A compiled job and the built model behind it."""
-
-    job: Any
-    built: Any
-
-
-def build_job(module: ModuleType, config: Any, data: Any, console: Console) -> Prepared:
-    """Build and compile the model and its input pipelines; seeds everything first."""
-    with console.timed("loading TensorFlow and the preset"):
-        load_backend()
-        from kfine.data.augmentation import seeded
-        from kfine.data.pipeline import Batches
-        from kfine.models.groups import layer_groups
-        from kfine.seeds import seed_everything
-        from kfine.training.engine import Job, compile_job
-        from kfine.training.unfreezing import plan_stages
-
-        seed_everything(config.seed)
-        built = module.build_model(config, data)
-    groups = layer_groups(built.model)
-    weights = built.sample_weights
-
-    def batches(split: Any, **options: Any) -> Batches:
-        rows = built.preprocessing.rows(split.inputs)
-        return Batches(
-            inputs=rows,
-            targets=built.targets(split),
-            batch_size=config.batch_size,
-            seed=config.seed,
-            prepare=built.preprocessing.prepare,
-            lengths=built.preprocessing.lengths(rows),
-            **options,
-        )
-
-    job = Job(
-        model=built.model,
-        loss=built.loss,
-        metrics=built.metrics,
-        groups=groups,
-        stages=plan_stages(
-            config.unfreeze,
-            config.epochs,
-            [one.name for one in groups[:-1]],
-            automatic=built.unfrozen,
-        ),
-        batches=batches(
-            data.train,
-            sample_weights=weights(data.train.labels) if weights else None,
-            augment=seeded(built.augmentation),
-            min_steps=config.min_steps,
-        ),
-        validation=batches(data.validation),
-        config=config,
-        preprocessing=built.preprocessing.to_dict(),
-        augmentation=built.augmentation,
-    )
-    compile_job(job)
-    return Prepared(job, built)
-
-
-def train(
-    folder: RunFolder,
-    prepared: Prepared,
-    console: Console,
-    *,
-    plots: bool = True,
-    enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
-    unsaved: Callable[[dict[str, Any]], str] | None = None,
-) -> Run:
-    """Train a described run to its end, from its newest checkpoint if it has one.
-
-    Args:
-        folder: Its folder, locked.
-        prepared: From `build_job`.
-        console: Hears of the progress.
-        plots: Draw the learning curves.
-        enough: Told the history after each epoch, says whether training may end there; without,
-            it ends where the loss is no number any more.
-        unsaved: Told the scores of the best epoch, says why the model is not worth a file; the
-            empty text saves it.
-    """
-    from kfine.evaluation.plots import learning_curves_png
-    from kfine.training.checkpoints import Checkpoints
-    from kfine.training.engine import run_stages, stage_span
-    from kfine.training.features import Features, decisions_from_json, decisions_to_json
-    from kfine.training.freezing import release
-
-    job, built = prepared.job, prepared.built
-    folder.write("preprocessing.json", built.preprocessing.to_dict())
-    built.preprocessing.save(folder.path)
-    stages = [vars(stage) for stage in job.stages]
-    groups = [group.name for group in job.groups]
-    folder.update(status="running", decisions=built.decisions, stages=stages, groups=groups)
-    recorded = decisions_from_json(folder.info().get("features", []))
-    features = Features(job, console, recorded)
-    try:
-        history, best = run_stages(
-            job,
-            checkpoints=Checkpoints(folder.checkpoints),
-            console=console,
-            features=features,
-            decided=lambda: folder.update(features=decisions_to_json(features.decisions)),
-            enough=enough or (lambda history: bool(diverged(history))),
-        )
-    except KeyboardInterrupt:
-        folder.update(status="interrupted")
-        path = shlex.quote(str(folder.path))
-        console.say(f"interrupted; continue with: kfine fit --resume {path}")
-        raise
-    except RunError:
-        path = shlex.quote(str(folder.path))
-        console.say(f"stopped; continue later with: kfine fit --resume {path}")
-        raise
-    release(job.model)
-    kept = history[best.epoch]
-    if enough is None and diverged(history):
-        _say_diverged(folder, diverged(history), kept, console)
-    reason = unsaved(kept) if unsaved else ""
-    if reason:
-        folder.update(model=reason)
-    else:
-        _save_model(folder, job.model)
-    folder.write("history.json", history)
-    if plots:
-        learning_curves_png(
-            folder.path / "plots" / "learning_curves.png",
-            history,
-            [(stage.first_epoch + 1, stage_span(job.groups, stage)) for stage in job.stages],
-        )
-    folder.update(status="finished", finished=now(), best_epoch=best.epoch + 1, validation=kept)
-    console.say(
-        f"kept the weights of epoch {best.epoch + 1}: "
-        + ", ".join(f"{k} {v:.3f}" for k, v in kept.items() if k.startswith("val_"))
-    )
-    console.say(f"run: {folder.path}")
-    return Run(folder)
-
-
-def _say_diverged(folder: RunFolder, what: str, kept: dict[str, Any], console: Console) -> None:
-    """Warn of a run that ended early, and refuse one without a single usable epoch."""
-    if not math.isfinite(kept["val_loss"]):
-        folder.update(status="diverged")
-        raise RunError(f"Training diverged: {what}; start a new run with a lower learning_rate.")
-    console.warn(
-        f"{what}, so training ends there, with the weights of epoch {kept['epoch']}; a lower "
-        "learning_rate may help"
-    )
-
-
-def _save_model(folder: RunFolder, model: Any) -> None:
-    import keras
-
-    # A KerasHub task comes to life with a fresh Adam. Loading warns where the file holds other
-    # optimizer state than that, or a compile config.
-    model.compiled = False
-    model.optimizer = keras.optimizers.Adam()
-    with whole_file(folder.model_path) as temporary:
-        model.save(temporary)
+        prepared = build_job(module, config, data, console)
+        return Run(train(folder, prepared, console, callbacks=callbacks).folder)

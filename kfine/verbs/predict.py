@@ -1,66 +1,60 @@
-"""`predict`: images or texts in, named classes with probabilities out."""
+"""`predict`: examples in, predictions out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kfine.backend import load_backend
 from kfine.console import Console
 from kfine.errors import DataError
-from kfine.exporting.kinds import find_model, kind_of
-from kfine.verbs.examples import AT_ONCE, examples_of
-from kfine.verbs.files import is_run, warn_if_refused
-from kfine.verbs.recipes import recipe_of_run
-from kfine.verbs.run import Run, as_run
+from kfine.inputs import Request
+from kfine.inputs.walking import AT_ONCE
+from kfine.runtimes.kinds import find_model, kind_of
+from kfine.training.run import TrainedRun, as_run
+from kfine.verbs.files import is_run, load_file, warn_if_refused
 
-
-@dataclass(frozen=True)
-class Answers:
-    """What was found in one example.
-
-    Attributes:
-        name: The text itself, or where it was read.
-        found: For entities their `type`, `text`, `start`, `end` and `probability`; for a question
-            its answer with `text`, `start`, `end` and `score`.
-    """
-
-    name: str
-    found: tuple[dict[str, Any], ...]
+UNSURE = "unsure"
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one example.
+    """What a model says of one example.
 
     Attributes:
-        name: The image's path as given; the text itself, or where it was read.
-        classes: Class names with probabilities, the most probable first.
-        unsure: Whether the best probability is below the asked-for limit.
+        name: The path as given; the text itself, or where it was read.
+        rows: Named values, the most probable first: `label` and `probability` of classes; `type`,
+            `text`, `start`, `end` and `probability` of entities; `text`, `start`, `end` and
+            `score` of an answer; columns and their numbers.
+        unsure: Whether the best probability is below the limit that was asked for.
+        value: The prediction itself, as the answer has it.
     """
 
     name: str
-    classes: tuple[tuple[str, float], ...]
+    rows: tuple[dict[str, Any], ...]
     unsure: bool = False
+    value: Any = None
 
     @property
     def label(self) -> str:
-        """The most probable class, or `unsure`."""
-        return "unsure" if self.unsure else self.classes[0][0]
+        """The most probable label, or `unsure`; empty where there are no labels."""
+        if self.unsure:
+            return UNSURE
+        return str(self.rows[0].get("label", "")) if self.rows else ""
 
 
 def predict(
-    model: Run | str | Path,
+    model: TrainedRun | str | Path,
     examples: str | Path | Sequence[str | Path],
     *,
     context: str | Path | None = None,
     unsure_below: float = 0.0,
     console: Console | None = None,
-) -> list[Prediction] | list[Answers]:
-    """Ask a run, or what `kfine export` wrote, about images or texts.
+) -> list[Prediction]:
+    """Ask a run, or what `kfine export` wrote, about examples.
 
     Args:
         model: A run, its folder, or an exported file or folder of any format.
@@ -72,107 +66,84 @@ def predict(
         console: Hears of examples that cannot be read.
 
     Returns:
-        One `Prediction` per readable example; of a model that finds things in texts, `Answers`.
+        One `Prediction` per readable example.
 
     Raises:
         KfineError: The model or a path is missing or not usable, or no example can be read.
     """
     console = console or Console()
-    if not isinstance(model, Run):
+    if not isinstance(model, TrainedRun):
         model = find_model(model)
         kind_of(model)
     given = [examples] if isinstance(examples, (str, Path)) else list(examples)
-    described, column = _asks_for(model)
-    asked = examples_of(described, given, column=column, context=context)
+    parts, column = _parts_of(model)
+    requested = parts.requested(Request(given, column, context))
+    if not len(requested):
+        raise DataError(f"There are no {parts.many} to predict.")
     with console.timed("loading the model"):
-        classify, describe = _classifier(model, console)
+        ask, answer = _predictor(model, console)
     progress = console.count("predicting")
-    found: list[Any] = []
+    found: list[Prediction] = []
     done = 0
-    for names, raw in asked.read(console):
-        if raw:
-            for name, row in zip(names, classify(raw), strict=True):
-                found.append(_described(name, tuple(describe(row)), unsure_below))
-        done = min(done + AT_ONCE, len(asked))
-        progress(done, len(asked))
+    for names, raw in requested.read(console):
+        for name, value in zip(names, ask(raw) if raw else (), strict=True):
+            rows = tuple(answer.describe(value))
+            sure = rows[0].get("probability", 1.0) if rows else 1.0
+            found.append(Prediction(name, rows, sure < unsure_below, value))
+        done = min(done + AT_ONCE, len(requested))
+        progress(done, len(requested))
     if not found:
-        raise DataError(f"None of the {len(asked)} {asked.medium}s can be read.")
+        raise DataError(f"None of the {len(requested)} {parts.many} can be read.")
     return found
 
 
-def _described(name: str, answer: tuple[Any, ...], unsure_below: float) -> Prediction | Answers:
-    """A recipe's words for one prediction: classes with probabilities, or things found."""
-    if answer and isinstance(answer[0], tuple):
-        return Prediction(name, answer, answer[0][1] < unsure_below)
-    return Answers(name, answer)
-
-
-def _asks_for(model: Run | Path) -> tuple[dict[str, Any], str | None]:
-    """What a model's preprocessing says of itself, and the column that its run has texts in."""
-    if isinstance(model, Run) or is_run(model):
+def _parts_of(model: TrainedRun | Path) -> tuple[Any, str | None]:
+    """What a model is given, and the column that its run has texts in."""
+    if isinstance(model, TrainedRun) or is_run(model):
         run = as_run(model)
-        run._folder.require_finished()
-        values: dict[str, Any] = run._folder.read("preprocessing.json")
-        return values, getattr(run.config, "text_column", None)
-    from kfine.exporting.metadata import read_metadata
+        run.folder.require_finished()
+        return run.input, getattr(run.config, "text_column", None)
+    from kfine.runtimes.carried import read_metadata
+    from kfine.runtimes.exported import parts_of_file
+    from kfine.training.parts import recipe_around
 
-    facts = read_metadata(model)[1].get("preprocessing")
-    return facts if isinstance(facts, dict) else {}, None
-
-
-def _classifier(
-    model: Run | str | Path, console: Console
-) -> tuple[Callable[[list[Any]], Any], Callable[[Any], Any]]:
-    """What turns raw examples into predictions, and one of those into words."""
-    if not isinstance(model, Run) and not is_run(model):
-        return _exported_classifier(Path(model), console)
-    run = as_run(model)
-    # First, since it loads Keras quietly and what is imported next would not.
-    network, raw = run.model, run.preprocessing
-    from kfine.models.forward import predict_rows
-    from kfine.verbs.predictions import interpreted
-
-    module, note = recipe_of_run(run._folder)
-    if note:
-        console.warn(note)
-
-    def classify(examples: list[Any]) -> Any:
-        rows = raw.encode(examples)
-        outputs = predict_rows(network, rows, raw.prepare, AT_ONCE, raw.lengths(rows))
-        return interpreted(run, outputs, examples)
-
-    return classify, partial(module.describe, class_names=run.class_names)
+    return parts_of_file(model, read_metadata(model)[1], recipe_around(model))[0], None
 
 
-def _exported_classifier(
-    path: Path, console: Console
-) -> tuple[Callable[[list[Any]], Any], Callable[[Any], Any]]:
-    warn_if_refused(path, console)
-    if kind_of(path) == "saved_model":
+def _predictor(
+    model: TrainedRun | Path, console: Console
+) -> tuple[Callable[[Iterable[Any]], Iterator[Any]], Any]:
+    """What predicts raw examples, and the answer that says what that means."""
+    if isinstance(model, TrainedRun) or is_run(model):
+        run = as_run(model)
+        predictor = run.predictor
+        predictor.batch_size = AT_ONCE
+        return predictor.predict, run.answer
+    warn_if_refused(model, console)
+    if kind_of(model) == "saved_model":
         load_backend()
-    from kfine.exporting import load_exported
-    from kfine.verbs.reading import read_answers, recipe_of_file
-
-    exported = load_exported(path)
-    module = recipe_of_file(exported)
-
-    def classify(examples: list[Any]) -> Any:
-        return read_answers(module, exported, exported.predict(examples), lambda: examples)
-
-    return classify, partial(module.describe, class_names=exported.class_names)
+    exported = load_file(model)
+    return exported.predict, exported.answer
 
 
-def as_rows(
-    predictions: Sequence[Prediction] | Sequence[Answers], top: int
-) -> list[dict[str, Any]]:
-    """Predictions as JSON-able rows with the `top` classes, or with what was found."""
-    return [
-        {"name": one.name, "found": list(one.found)}
-        if isinstance(one, Answers)
-        else {
-            "name": one.name,
-            "label": one.label,
-            "classes": {name: round(value, 6) for name, value in one.classes[:top]},
-        }
-        for one in predictions
-    ]
+def as_rows(predictions: Sequence[Prediction], top: int) -> list[dict[str, Any]]:
+    """Predictions as JSON-able rows; of labels the `top` most probable ones."""
+    rows = []
+    for one in predictions:
+        labelled = bool(one.rows) and "label" in one.rows[0]
+        label = {"label": one.label} if labelled else {}
+        rows.append({"name": one.name, **label, "predictions": most_probable(one.rows, top)})
+    return rows
+
+
+def most_probable(rows: Sequence[dict[str, Any]], top: int) -> list[dict[str, Any]]:
+    """The first rows that hold a label, so many of each answer, and all others."""
+    seen: Counter[Any] = Counter()
+    kept = []
+    for row in rows:
+        if "label" in row:
+            seen[row.get("answer")] += 1
+            if seen[row.get("answer")] > top:
+                continue
+        kept.append(row)
+    return kept

@@ -6,8 +6,8 @@ from typing import Any
 
 from kfine.backend import load_backend
 from kfine.console import Console
-from kfine.models.presets import Preset, find_preset, local_image_size, shipped_names
-from kfine.verbs.recipes import load_recipe
+from kfine.presets import Preset, find_preset, local_image_size, shipped_names
+from kfine.recipe import load_recipe
 
 
 def list_presets(

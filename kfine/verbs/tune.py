@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from kfine.answers import Answer
 from kfine.backend import load_backend
 from kfine.config import make_config
 from kfine.console import Console, format_seconds
 from kfine.errors import ConfigError
 from kfine.models.pretrained import pretrained_in_memory
+from kfine.recipe import Recipe, load_recipe, recipe_name, recipe_reference
 from kfine.runs.folder import new_run, now, removed_on_failure
 from kfine.runs.lock import locked
+from kfine.training.data import load_data, say_data
+from kfine.training.folds import divide
+from kfine.training.job import build_job, describe_beginning
 from kfine.tuning.plan import (
     FOOTPRINT,
     USUAL_TRIALS,
     Plan,
     check_objective,
     read_duration,
-    read_measure,
 )
 from kfine.tuning.ranges import read_fixed, read_searches
 from kfine.tuning.records import SearchFolder, open_search
+from kfine.tuning.reopening import make_space, resume_search
+from kfine.tuning.searching import run_search
 from kfine.tuning.space import Space
-from kfine.verbs.data import load_data, say_data
-from kfine.verbs.fit import build_job, describe_beginning
-from kfine.verbs.folds import divide
-from kfine.verbs.recipes import load_recipe, objective_of, recipe_name, recipe_reference
-from kfine.verbs.reopening import make_space, resume_search
+from kfine.units import parse_bytes, parse_milliseconds
 from kfine.verbs.search import Search
-from kfine.verbs.searching import run_search
 
 
 def tune(
@@ -119,7 +119,7 @@ def tune(
     if resume is not None:
         if recipe or settings or config or run_dir or search or fix or only or objective:
             raise ConfigError("resume takes no recipe and no settings: the search has its own.")
-        return resume_search(
+        found = resume_search(
             open_search(resume),
             trials,
             seconds,
@@ -128,6 +128,7 @@ def tune(
             workers=workers,
             chief=chief,
         )
+        return Search(found.path)
     if recipe is None:
         raise ConfigError(
             "tune needs a recipe, such as image_classification, or a search to resume."
@@ -142,14 +143,14 @@ def tune(
         trials=trials,
         seconds=seconds,
         oracle=oracle,
-        objectives=_objectives(module, objective),
+        objectives=_objectives(objective),
         searched=read_searches(module.Config, search),
         fixed=tuple(sorted(held)),
         only=tuple(only),
         keep=keep,
         prune=prune,
-        max_size=read_measure(max_size, {"MB": 1, "kB": 1e-3, "GB": 1e3}, "max_size"),
-        max_latency=read_measure(max_latency, {"ms": 1, "s": 1e3}, "max_latency"),
+        max_size=None if max_size is None else parse_bytes(max_size) / 1e6,
+        max_latency=None if max_latency is None else parse_milliseconds(max_latency),
         quantize=quantize,
         folds=folds,
         groups=groups,
@@ -166,7 +167,7 @@ def tune(
             if plan.seconds:
                 _check_time(space, data, plan, console)
             _describe(folder, module, space.base, plan, goals, data)
-        return run_search(
+        run_search(
             folder,
             space,
             plan,
@@ -176,11 +177,13 @@ def tune(
             workers=workers,
             chief=chief,
         )
+    return Search(folder.path)
 
 
-def _objectives(module: ModuleType, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
+def _objectives(wanted: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Names of objectives; none for the one that the answer is watched by."""
     if wanted is None:
-        return (objective_of(module),)
+        return ()
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     return tuple(part.strip() for name in names for part in name.split(",") if part.strip())
 
@@ -199,14 +202,25 @@ def _goals(space: Space, data: Any, plan: Plan, console: Console) -> dict[str, s
     from keras_tuner.src.engine.metrics_tracking import infer_metric_direction
 
     reported = {"val_loss": "min", **FOOTPRINT}
-    for metric in built.metrics:
-        reported[f"val_{metric.name}"] = infer_metric_direction(metric.name) or ""
-    return dict(check_objective(name, reported) for name in plan.objectives)
+    by_output = built.answer.metrics()
+    for output, metrics in by_output.items():
+        for metric in metrics:
+            # Keras puts the output's name before where there are several.
+            name = metric.name if len(by_output) == 1 else f"{output}_{metric.name}"
+            reported[f"val_{name}"] = infer_metric_direction(metric.name) or ""
+    reported[f"val_{built.answer.watched}"] = watched_direction(built.answer)
+    names = plan.objectives or (f"val_{built.answer.watched}",)
+    return dict(check_objective(name, reported) for name in names)
+
+
+def watched_direction(answer: Answer) -> str:
+    """Whether the metric of each epoch that stands for the primary one is to rise or to fall."""
+    return getattr(answer, "watched_direction", answer.direction)
 
 
 def _check_time(space: Space, data: Any, plan: Plan, console: Console) -> None:
     """Refuse a time in which not even the first trial would end, by measuring its first steps."""
-    from kfine.verbs.dry_run import measure_stages
+    from kfine.training.estimate import measure_stages
 
     assert plan.seconds is not None
     job = build_job(space.module, space.resolved, data, Console(quiet=True)).job
@@ -223,7 +237,7 @@ def _check_time(space: Space, data: Any, plan: Plan, console: Console) -> None:
 
 def _describe(
     folder: SearchFolder,
-    module: ModuleType,
+    module: Recipe,
     base: Any,
     plan: Plan,
     goals: Mapping[str, str],

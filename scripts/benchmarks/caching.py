@@ -17,7 +17,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from kfine.models import presets
+from kfine import presets
+from kfine.inputs.image.image import image_of_preset
 
 from .worker import Settings
 
@@ -79,13 +80,13 @@ def run(arguments: argparse.Namespace) -> None:
 def _settings(arguments: argparse.Namespace) -> Settings:
     preset = presets.find_preset(arguments.preset)
     size = arguments.image_size or presets.local_image_size(preset) or 224
-    preprocessing = presets.image_preprocessing(preset, size)
+    image = image_of_preset(preset, size)
     return Settings(
-        data=str(Path(arguments.data).resolve()),
+        data=arguments.data,
         preset=str(preset.folder),
         image_size=size,
-        scale=preprocessing.scale[0],
-        offset=preprocessing.offset[0],
+        scale=image.scale[0],
+        offset=image.offset[0],
         seed=0,
         epochs=arguments.epochs,
         unfreeze_from=0,

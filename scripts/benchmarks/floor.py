@@ -22,10 +22,11 @@ import tensorflow as tf  # noqa: E402
 
 from kfine.models.cutting import cut_model, joined_trunk  # noqa: E402
 from kfine.models.forward import forward_of  # noqa: E402
+from kfine.training.data import load_data  # noqa: E402
 from kfine.training.engine import Job  # noqa: E402
 from kfine.training.freezing import apply_stage  # noqa: E402
-from kfine.verbs.data import load_data  # noqa: E402
-from kfine.verbs.fit import build_job, prepare  # noqa: E402
+from kfine.training.job import build_job  # noqa: E402
+from kfine.verbs.fit import prepare  # noqa: E402
 
 Batches = list[tuple[tf.Tensor, ...]]
 
@@ -69,7 +70,7 @@ def main() -> None:
     data = load_data(module, config, Console(quiet=True))
     prepared = build_job(module, config, data, Console(quiet=True))
     setup = time.perf_counter() - start
-    job, normalize = prepared.job, prepared.built.preprocessing.normalize
+    job, normalize = prepared.job, prepared.built.input.normalize
     cuts = [cut_model(job.model, job.groups, stage.depth) for stage in job.stages]
     trunk = joined_trunk(cuts)
     call = forward_of(trunk, exact=False)

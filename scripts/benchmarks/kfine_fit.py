@@ -20,14 +20,14 @@ load_backend()
 import h5py  # noqa: E402, F401
 import keras  # noqa: E402
 import matplotlib.figure  # noqa: E402, F401
+import numpy as np  # noqa: E402
 import PIL.Image  # noqa: E402, F401
 
-import kfine.evaluation.plots  # noqa: E402
-import kfine.training.engine  # noqa: E402, F401
-from kfine.verbs.data import load_data_of_run  # noqa: E402
+import kfine.training.engine  # noqa: E402
+import kfine.training.plots  # noqa: E402, F401
+from kfine.recipe import recipe_of_run  # noqa: E402
+from kfine.training.data import load_data_of_run  # noqa: E402
 from kfine.verbs.fit import fit  # noqa: E402
-from kfine.verbs.predictions import predict_split  # noqa: E402
-from kfine.verbs.recipes import recipe_of_run  # noqa: E402
 
 
 class Listener(Console):
@@ -120,12 +120,12 @@ def main() -> None:
         found["peak_gigabytes"] = peak_gigabytes()
         found["pass_seconds"] = listener.pass_seconds()
         found["tracing_seconds"] = listener.tracing_seconds()
-        module, _ = recipe_of_run(run._folder)
-        test = load_data_of_run(run._folder, module, run.config, listener).test
+        module, _ = recipe_of_run(run.folder)
+        test = load_data_of_run(run.folder, module, run.config, listener).test
         report(
             found,
-            validation_accuracy=run._folder.info()["validation"]["val_accuracy"],
-            test_accuracy=accuracy(predict_split(run, run.model, test), test.labels),
+            validation_accuracy=run.folder.info()["validation"]["val_accuracy"],
+            test_accuracy=accuracy(np.array(run.predictor.predict_split(test)), test.strata),
         )
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from kfine.data import Data, load_images
+from kfine.data.labelled import Data
+from kfine.inputs.image import load_images
 
 BATCH_SIZE = 32
 LEARNING_RATE = 0.01
@@ -80,13 +81,13 @@ def read_data(settings: Settings) -> Data:
         test_split=0.15,
         seed=settings.seed,
         memory_budget=10**12,
-        cache_folder=Path(tempfile.gettempdir()),
+        folder=Path(tempfile.gettempdir()),
     )
 
 
 def arrays(split: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Images `(examples, height, width, 3)` uint8 and labels `(examples,)` of a split."""
-    return split.inputs[range(len(split))], split.labels
+    """Images `(examples, height, width, 3)` uint8, and the number of each one's class."""
+    return split.inputs[range(len(split))], split.strata
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kfine.config import settings_of
-from kfine.verbs.recipes import load_recipe, recipe_names
+from kfine.recipe import load_recipe, recipe_names
 
 VERBS = (
     "fit",

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from kfine.recipe import recipes_folder
 from kfine.runs.folder import RunFolder
-from kfine.verbs.recipes import recipes_folder
 
 Command = Callable[..., Any]
 
@@ -117,7 +117,7 @@ def test_predict_prints_classes_json_and_csv(
     assert f"{photo}: unsure: " in unsure
     (row,) = json.loads(kfine_command("predict", finished_run, photo, "--json").out)
     assert row["name"] == str(photo)
-    assert len(row["classes"]) == 3
+    assert len(row["predictions"]) == 3
 
     (tmp_path / "broken.png").write_bytes(b"no image")
     (tmp_path / "a, b.png").write_bytes(photo.read_bytes())
@@ -147,7 +147,9 @@ def test_an_exported_file_predicts_what_the_run_does(
     ]
     for ours, theirs in zip(*rows, strict=True):
         assert ours["label"] == theirs["label"]
-        assert ours["classes"] == pytest.approx(theirs["classes"], abs=0.01)
+        for one, other in zip(ours["predictions"], theirs["predictions"], strict=True):
+            assert one["label"] == other["label"]
+            assert one["probability"] == pytest.approx(other["probability"], abs=0.01)
 
 
 def test_runs_are_listed(
@@ -172,9 +174,12 @@ def test_runs_are_listed(
 
 
 def test_recipes_are_listed(kfine_command: Command) -> None:
-    assert "image_classification  Classify photos" in kfine_command("recipes").out
+    assert "image_classification    Classify photos" in kfine_command("recipes").out
     assert list(json.loads(kfine_command("recipes", "--json").out)) == [
+        "image_class_and_number",
         "image_classification",
+        "image_labels",
+        "image_regression",
         "question_answering",
         "text_classification",
         "token_classification",

@@ -34,8 +34,8 @@ TUNE = ("tune", "image_classification")
         ((*TUNE, "--search", "learning_rate=1e-3..1e-5"), "smaller to the larger"),
         ((*TUNE, "--fix", "epohcs=3"), "'epochs'"),
         ((*TUNE, "--time", "soon"), "20m"),
-        ((*TUNE, "--max-size", "4 miles"), "MB, kB, GB"),
-        ((*TUNE, "--max-latency", "0"), "above zero"),
+        ((*TUNE, "--max-size", "4 miles"), "such as 4MB or 500kB"),
+        ((*TUNE, "--max-latency", "0"), "more than zero"),
         ((*TUNE, "--resume", "runs/x"), "kfine tune --resume SEARCH"),
         (("tune", "--resume", "runs/x"), "does not exist"),
         (("evaluate", "x", "--dta", "y"), "--data"),
@@ -44,7 +44,7 @@ TUNE = ("tune", "image_classification")
         (("predict", "x", "y", "--unsure-below", "2"), "0<=x<=1"),
         (("export", "x", "--format", "onx"), "'tflite'"),
         (("--versoin",), "--version"),
-        (("presets", "image"), "image_classification"),
+        (("presets", "image_classifcation"), "'image_classification'"),
     ],
 )
 def test_a_wrong_word_gets_the_nearest_right_one(

@@ -24,7 +24,7 @@ def seed_of(*parts: int) -> np.ndarray:
 def run(strength: str, images: np.ndarray, seed: Any, flip: str = "none") -> np.ndarray:
     augment = seeded(augmentation_layers(strength, flip=flip))
     assert augment is not None
-    return np.asarray(augment(images, seed))
+    return np.asarray(augment(images, (), seed)[0])
 
 
 def test_none_is_none() -> None:
@@ -51,11 +51,11 @@ def test_images_of_a_batch_vary_differently(images: np.ndarray) -> None:
 def test_it_is_a_function_of_the_seed(strength: str, images: np.ndarray) -> None:
     augment = seeded(augmentation_layers(strength, flip="horizontal"))
     assert augment is not None
-    first = np.asarray(augment(images, seed_of(5, 0)))
-    other = np.asarray(augment(images, seed_of(6, 0)))
+    first = np.asarray(augment(images, (), seed_of(5, 0))[0])
+    other = np.asarray(augment(images, (), seed_of(6, 0))[0])
     assert not np.array_equal(first, other)
     # Neither a call in between nor layers built anew change what a seed gives.
-    np.testing.assert_array_equal(np.asarray(augment(images, seed_of(5, 0))), first)
+    np.testing.assert_array_equal(np.asarray(augment(images, (), seed_of(5, 0))[0]), first)
     np.testing.assert_array_equal(run(strength, images, seed_of(5, 0), flip="horizontal"), first)
 
 
@@ -66,7 +66,9 @@ def test_it_gives_the_same_inside_a_parallel_pipeline(images: np.ndarray) -> Non
     assert augment is not None
     seeds = np.array([[step, 0] for step in range(6)], np.int32)
     dataset = tf.data.Dataset.from_tensor_slices(seeds)
-    mapped = dataset.map(lambda seed: augment(tf.constant(images), seed), num_parallel_calls=2)
+    mapped = dataset.map(
+        lambda seed: augment(tf.constant(images), (), seed)[0], num_parallel_calls=2
+    )
     found = [batch.numpy() for batch in mapped]
     assert len({one.tobytes() for one in found}) == 6
     for one, again in zip(found, mapped, strict=True):
@@ -92,6 +94,51 @@ def test_images_are_mirrored_as_asked_for(
         "turned": image[::-1, ::-1],
         "as it is": image,
     }
-    found = np.asarray(augment(np.repeat(images[:1], 64, axis=0), seed_of(3, 0)))
+    found = np.asarray(augment(np.repeat(images[:1], 64, axis=0), (), seed_of(3, 0))[0])
     seen = {name for one in found for name, way in ways.items() if np.array_equal(one, way)}
     assert seen == mirrored | {"as it is"}
+
+
+def test_boxes_and_masks_move_with_the_pixels(images: np.ndarray) -> None:
+    """A white rectangle on black, its box and its mask, through every layer that moves."""
+    rng = np.random.default_rng(0)
+    pixels = np.zeros((8, 64, 64, 3), np.float32)
+    boxes, mask = np.zeros((8, 1, 4), np.float32), np.zeros((8, 64, 64, 1), np.int32)
+    for number in range(8):
+        left, top = rng.integers(14, 24, 2)
+        right, bottom = left + rng.integers(14, 24), top + rng.integers(14, 24)
+        pixels[number, top:bottom, left:right] = 255
+        mask[number, top:bottom, left:right] = 1
+        boxes[number, 0] = left, top, right, bottom
+    targets = {
+        "boxes": {"boxes": boxes, "labels": np.ones((8, 1), np.int32)},
+        "mask": mask,
+        "kept": np.arange(8, dtype=np.int32),
+    }
+    moves = {"boxes": "bounding_boxes", "mask": "segmentation_masks"}
+    layers = augmentation_layers("light", flip="both")
+    for layer in layers:
+        if hasattr(layer, "bounding_box_format"):
+            layer.bounding_box_format = "xyxy"
+    augment = seeded(layers[:3], moves)
+    assert augment is not None
+    varied, moved = augment(pixels, targets, seed_of(2, 0))
+    varied, found = np.asarray(varied), np.asarray(moved["boxes"]["boxes"])
+    assert moved["kept"] is targets["kept"]
+    assert np.asarray(moved["mask"]).dtype == np.int32
+    assert np.asarray(moved["boxes"]["labels"]).dtype == np.int32
+    assert not np.array_equal(found, boxes) and np.array_equal(targets["boxes"]["boxes"], boxes)
+    for number in range(8):
+        rows, columns = np.nonzero(varied[number, ..., 0] > 127)
+        seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        assert found[number, 0] == pytest.approx(seen, abs=1.6)
+        here = np.asarray(moved["mask"])[number, ..., 0] == 1
+        there = varied[number, ..., 0] > 127
+        assert (here & there).sum() / (here | there).sum() > 0.9
+
+
+def test_a_layer_that_does_not_move_the_targets_is_refused() -> None:
+    from kfine.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="RandomErasing do not move boxes along"):
+        seeded(augmentation_layers("strong", flip="none"), {"boxes": "bounding_boxes"})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from kfine.answers.classes import Classes
 from kfine.data.checks import (
     check_decoded,
     check_known_labels,
@@ -62,9 +63,11 @@ def test_a_class_without_training_examples_is_named() -> None:
 
 
 def test_labels_unknown_to_a_model_are_named() -> None:
-    check_known_labels(labelled("a"), ("a", "b"))
-    with pytest.raises(DataError, match="does not know the labels 'c'"):
-        check_known_labels(labelled("a", "c"), ("a", "b"))
+    check_known_labels(labelled("a"), Classes(("a", "b")))
+    with pytest.raises(
+        DataError, match=r"does not know the labels 'c' \(such as that of c/1\): .* 'a', 'b'"
+    ):
+        check_known_labels(labelled("a", "c"), Classes(("a", "b")))
 
 
 def test_content_in_two_splits_and_with_two_labels_is_found() -> None:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfine.data.dataset import Data, load_for_evaluation, load_images
-from kfine.data.images import decode_image, resize_image
+from kfine.answers.classes import Classes
+from kfine.data.labelled import Data
 from kfine.errors import DataError
+from kfine.inputs.image.loading import load_images
+from kfine.inputs.image.pixels import decode_image, resize_image
 
 MakeFolder = Callable[..., Path]
 
@@ -23,7 +25,7 @@ def load(data: object, cache: Path, **changes: Any) -> Data:
         "test_split": 0.2,
         "seed": 0,
         "memory_budget": 10**9,
-        "cache_folder": cache,
+        "folder": cache,
     }
     return load_images(str(data), **(options | changes))
 
@@ -38,7 +40,7 @@ def test_each_split_holds_its_own_images(photo_folder: MakeFolder, tmp_path: Pat
     }
     assert data.class_names == ("a", "b")
     for split in data.splits.values():
-        assert split.labels.dtype == np.int32
+        assert split.strata.dtype == np.int32
         assert split.inputs.shape == (len(split), 24, 32, 3)
         assert list(split.names) == sorted(split.names)
         inputs = split.inputs[np.arange(len(split))[::-1]][::-1]
@@ -46,7 +48,7 @@ def test_each_split_holds_its_own_images(photo_folder: MakeFolder, tmp_path: Pat
             raw = decode_image(root / name)
             np.testing.assert_array_equal(split.read_raw(number), raw)
             np.testing.assert_array_equal(inputs[number], resize_image(raw, (24, 32)))
-            assert data.class_names[split.labels[number]] == name.split("/")[0]
+            assert split.labels[number] == name.split("/")[0]
 
 
 def test_memory_and_disk_hold_the_same(photo_folder: MakeFolder, tmp_path: Path) -> None:
@@ -162,12 +164,12 @@ def test_a_file_that_vanishes_later_is_one_sentence(
 
 
 def evaluate(data: Path, cache: Path, class_names: tuple[str, ...]) -> Data:
-    return load_for_evaluation(
+    return load_images(
         str(data),
-        class_names=class_names,
+        like=Classes(class_names),
         image_size=(8, 8),
         memory_budget=10**9,
-        cache_folder=cache,
+        folder=cache,
     )
 
 
@@ -178,7 +180,7 @@ def test_evaluation_uses_everything_or_the_test_split(
     (root / "c" / "bad.jpg").write_bytes(b"")
     data = evaluate(root, tmp_path, ("c", "a", "b"))
     assert list(data.splits) == ["test"]
-    assert data.test is not None and data.test.labels.tolist() == [2, 0, 0]
+    assert data.test is not None and data.test.labels == ("b", "c", "c")
     assert data.summary()["splits"]["test"]["set_aside"] == 1
     for split in ("train", "test"):
         photo_folder({"a": 2, "b": 2}, root=tmp_path / "splits" / split)

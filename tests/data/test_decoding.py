@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kfine.data.decoding import decode_all, decode_images, load_record
-from kfine.data.images import decode_image, resize_image
 from kfine.data.records import Record
 from kfine.data.sources import read_source
 from kfine.data.store import open_rows
 from kfine.errors import DataError
+from kfine.inputs.image.decoding import decode_all, decode_images, load_record
+from kfine.inputs.image.pixels import decode_image, resize_image
 
 MakeFolder = Callable[..., Path]
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kfine.data.dataset import Data, load_images
 from kfine.data.folds import fold_data, read_groups
+from kfine.data.labelled import Data
 from kfine.errors import ConfigError, DataError
+from kfine.inputs.image.loading import load_images
 
 
 def load(source: object, tmp_path: Path) -> Data:
@@ -20,7 +21,7 @@ def load(source: object, tmp_path: Path) -> Data:
         test_split=0.1,
         seed=0,
         memory_budget=10**8,
-        cache_folder=tmp_path,
+        folder=tmp_path,
     )
 
 
@@ -47,7 +48,7 @@ def test_every_example_is_validated_once_and_never_tested(
         train, validation = fold.train, fold.splits["validation"]
         assert not set(train.digests) & set(validation.digests)
         assert fold.splits["test"] is data.test
-        shares = np.bincount(validation.labels) / len(validation)
+        shares = np.bincount(validation.strata) / len(validation)
         assert shares == pytest.approx([1 / 3] * 3, abs=0.04)
         # The rows are the images of the names, not of their neighbours.
         place = data.train.names.index(next(n for n in train.names if n in data.train.names))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfine.data.images import decode_image, format_of, resize_image
 from kfine.errors import DataError
+from kfine.inputs.image.pixels import decode_image, format_of, resize_image
 
 
 def encoded(image: Image.Image, format: str, **options: object) -> bytes:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfine.data import decoding
 from kfine.data.cache import cache_entries
-from kfine.data.dataset import load_images
-from kfine.data.images import decode_image, resize_image
+from kfine.inputs.image import decoding
+from kfine.inputs.image.loading import load_images
+from kfine.inputs.image.pixels import decode_image, resize_image
 from kfine.verbs.cache import list_cache
 
 Load = Callable[..., np.ndarray]
@@ -56,7 +56,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
             test_split=0.01,
             seed=0,
             memory_budget=10**9,
-            cache_folder=tmp_path / "rows",
+            folder=tmp_path / "rows",
         )
         rows = {
             name: split.inputs[[place]][0]

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kfine.answers.classes.weights import balanced_weights, class_weights
 from kfine.data.augmentation import augmentation_layers, seeded
 from kfine.data.lengths import Lengths
-from kfine.data.pipeline import Batches, balanced_weights, evaluation_dataset
+from kfine.data.pipeline import Batches, evaluation_dataset
 
 
 def as_is(images: Any) -> Any:
@@ -84,6 +85,33 @@ def test_weights_travel_with_their_examples() -> None:
         np.testing.assert_allclose(found, targets[:, 0] / 10)
 
 
+def test_targets_and_weights_of_several_outputs_stay_together() -> None:
+    rows = np.arange(10, dtype=np.float32)
+    batches = make_batches(sample_weights={"a": rows / 10, "b": rows / 5})
+    batches.targets = {"a": rows[:, None], "b": np.stack([rows, rows], axis=1)}
+    assert len(batches) == 10 and batches.steps == 3
+    for inputs, targets, weights in epoch_of_dicts(batches):
+        np.testing.assert_array_equal(inputs[:, 0, 0, 0], targets["a"][:, 0] * 20)
+        np.testing.assert_array_equal(targets["b"][:, 1], targets["a"][:, 0])
+        np.testing.assert_allclose(weights["a"], targets["a"][:, 0] / 10)
+        np.testing.assert_allclose(weights["b"], targets["b"][:, 0] / 5)
+
+
+def epoch_of_dicts(batches: Batches) -> list[Any]:
+    import tensorflow as tf
+
+    return [tf.nest.map_structure(lambda one: one.numpy(), batch) for batch in batches.dataset()]
+
+
+def test_targets_are_made_after_the_augmentation_has_moved_them() -> None:
+    def moved(rows: Any, targets: Any, seed: Any) -> Any:
+        return rows + 1, targets + 100
+
+    batches = make_batches(augment=moved, target=lambda targets: targets * 2)
+    for inputs, targets in epoch_of(batches, 0):
+        np.testing.assert_array_equal(inputs[:, 0, 0, 0] - 1, (targets[:, 0] / 2 - 100) * 20)
+
+
 def test_evaluation_keeps_the_stored_order_and_the_pixels() -> None:
     rows = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), np.uint8)
     targets = np.arange(5, dtype=np.float32)[:, None]
@@ -95,11 +123,14 @@ def test_evaluation_keeps_the_stored_order_and_the_pixels() -> None:
 
 
 def test_balanced_weights_make_every_class_count_the_same() -> None:
-    labels = np.array([0] * 6 + [1] * 3 + [3])
-    weights = balanced_weights(labels, classes=4)
-    sums = np.bincount(labels, weights, minlength=4)
-    np.testing.assert_allclose(sums, [2.5, 2.5, 0, 2.5])
+    labels = ["a"] * 6 + ["b"] * 3 + ["d"]
+    weights = balanced_weights(labels)
+    sums = np.bincount([0] * 6 + [1] * 3 + [2], weights)
+    np.testing.assert_allclose(sums, [10 / 3] * 3)
     assert weights.dtype == np.float32
+    assert class_weights(labels, "auto") == (balanced_weights, "balanced")
+    assert class_weights(["a", "a", "a", "b"], "auto") == (None, "none")
+    assert class_weights(labels, "none") == (None, "none")
 
 
 def make_texts(used: list[int], **options: Any) -> Batches:
@@ -128,7 +159,7 @@ def test_texts_of_similar_length_share_a_batch_that_is_trimmed_to_the_longest() 
 
 
 def test_targets_with_positions_are_trimmed_too() -> None:
-    batches = make_texts([3, 4, 5, 6], targets=True)
+    batches = make_texts([3, 4, 5, 6], targets=(True,))
     batches.targets = np.tile(np.arange(32, dtype=np.float32), (4, 1))
     for dataset in (batches.dataset(), batches.in_order()):
         assert [targets.shape for _, targets in dataset] == [(4, 8)]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kfine.data.decoding import load_record
 from kfine.data.sources import read_source
 from kfine.errors import DataError
+from kfine.inputs.image.decoding import load_record
 
 
 def prepare(folder: Path, name: str, splits: dict[str, int], labelled: bool = True) -> None:

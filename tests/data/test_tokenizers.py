@@ -19,11 +19,16 @@ import tensorflow as tf
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import models, pre_tokenizers, trainers
 
-from kfine.data.tokenizers import TokenizerFiles, load_tokenizer, read_tokenizer, write_tokenizer
-from kfine.data.tokenizers import from_preset as module
-from kfine.data.tokenizers.standalone import BytePair, WordPiece, load
 from kfine.errors import PresetError
-from kfine.models.presets import find_preset
+from kfine.inputs.text.tokenizers import (
+    TokenizerFiles,
+    load_tokenizer,
+    read_tokenizer,
+    write_tokenizer,
+)
+from kfine.inputs.text.tokenizers import from_preset as module
+from kfine.inputs.text.tokenizers.standalone import BytePair, WordPiece, load
+from kfine.presets import find_preset
 
 UNICODE = json.loads(Path(module.__file__).with_name("unicode.json").read_text("utf-8"))
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -275,8 +280,8 @@ def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_preset_folder_is_read_without_tensorflow_and_keras(bert_folder: Path) -> None:
     program = (
-        "import sys; from kfine.models.presets import find_preset;"
-        "from kfine.data.tokenizers import load_tokenizer;"
+        "import sys; from kfine.presets import find_preset;"
+        "from kfine.inputs.text.tokenizers import load_tokenizer;"
         f"print(load_tokenizer(find_preset({str(bert_folder)!r})).encode('Fine films').token_ids);"
         "assert not {'tensorflow', 'keras', 'keras_hub', 'numpy'} & set(sys.modules)"
     )

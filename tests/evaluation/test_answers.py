@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from kfine.data.text.squad import Question
-from kfine.errors import DataError
-from kfine.evaluation.answers import (
-    answer_baseline,
+from kfine.answers.spans import Spans
+from kfine.answers.spans.score import (
     answer_metrics,
     answer_scores,
     best_threshold,
     first_sentence,
     normalize_answer,
 )
+from kfine.errors import DataError
+from kfine.inputs.text.examples import Question
 from kfine.statistics import wilson_interval
 
 
@@ -95,12 +95,16 @@ def test_the_threshold_gives_the_highest_f1() -> None:
 
 
 def test_the_baseline_is_the_first_sentence_or_nothing() -> None:
-    train = [question("In London. It rained.", "London")]
-    measured = answer_baseline(train, [question("At 3.5 km! So far.", "3.5 km"), question("x")])
-    assert measured["answer"] == "first sentence"
-    assert measured["f1"] == pytest.approx((4 / 5) / 2)
-    measured = answer_baseline([*train, question("x"), question("y")], train)
-    assert (measured["answer"], measured["f1"]) == ("nothing", 0)
+    spans, train = Spans(("answer", "no answer")), [question("In London. It rained.", "London")]
+    held_out = [question("At 3.5 km! So far.", "3.5 km"), question("x")]
+    trivial = spans.trivial([("London",)], train)
+    assert (trivial.name, trivial.facts) == ("first_sentence", {"answer": "first sentence"})
+    score = spans.score(trivial.predict(held_out), [("3.5 km",), ()])
+    assert score.metrics["f1"] == pytest.approx((4 / 5) / 2)
+    assert score.each.tolist() == pytest.approx([4 / 5, 0])
+    trivial = spans.trivial([("London",), (), ()], [*train, question("x"), question("y")])
+    assert trivial.facts == {"answer": "nothing"}
+    assert spans.score(trivial.predict(train), [("London",)]).metrics["f1"] == 0
 
 
 def test_the_first_sentence_ends_before_white_space() -> None:
@@ -115,3 +119,14 @@ def test_what_cannot_be_measured_is_refused() -> None:
         best_threshold([], [], [])
     with pytest.raises(ValueError, match="Each question needs one prediction"):
         answer_metrics(["a"], [])
+
+
+def test_agreement_counts_the_answers_that_are_the_same() -> None:
+    from kfine.answers.score import agreement_of
+    from kfine.answers.spans.best import Passage
+
+    spans = Spans(("answer", "no answer"))
+    one, none, other = (
+        Passage(text, 0, len(text), 3.0, 1.0) for text in ("the tower", "", "a bridge")
+    )
+    assert agreement_of(spans, [one, none, one], [one, none, other]) == pytest.approx(2 / 3)

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from kfine.answers.classes import Classes, probe
+from kfine.answers.classes.probe import PROBE_STRENGTHS
 from kfine.errors import DataError
-from kfine.evaluation import baselines
-from kfine.evaluation.baselines import PROBE_STRENGTHS, linear_probe, majority_baseline
 
 DIGITS = [str(digit) for digit in range(10)]
+
+
+def majority_baseline(train: np.ndarray, labels: np.ndarray, names: list[str]) -> dict[str, Any]:
+    """The trivial answer, scored."""
+    answer = Classes(tuple(names))
+    trivial = answer.trivial([names[one] for one in train], [])
+    score = answer.score(trivial.predict(labels.tolist()), [names[one] for one in labels])
+    return {**score.to_dict(answer), **trivial.facts}
+
+
+def linear_probe(*parts: np.ndarray, seed: int) -> dict[str, Any]:
+    """The probe of the classes, scored; the parts as `digits` has them."""
+    answer = Classes(tuple(DIGITS))
+    named = [[DIGITS[one] for one in part] for part in parts[1::2]]
+    predictions, facts = answer.probe((parts[0], named[0]), (parts[2], named[1]), parts[4], seed)
+    found = answer.score(predictions, named[2]).to_dict(answer)
+    return {**found, **facts, "predictions": [int(np.argmax(one)) for one in predictions]}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +56,7 @@ def test_a_class_that_training_lacks_costs_a_finite_loss() -> None:
 
 
 def test_the_probe_reads_digits_from_their_pixels(digits: list[np.ndarray]) -> None:
-    scored = linear_probe(*digits, DIGITS, seed=0)
+    scored = linear_probe(*digits, seed=0)
     majority = majority_baseline(digits[1], digits[5], DIGITS)
     assert scored["accuracy"] > 0.8 > 4 * majority["accuracy"]
     assert scored["C"] in PROBE_STRENGTHS
@@ -50,7 +68,7 @@ def test_the_probe_reads_digits_from_their_pixels(digits: list[np.ndarray]) -> N
 
 def test_the_strength_is_chosen_on_validation_alone(digits: list[np.ndarray]) -> None:
     scrambled = [*digits[:5], digits[5][::-1].copy()]
-    first, second = (linear_probe(*parts, DIGITS, seed=0) for parts in (digits, scrambled))
+    first, second = (linear_probe(*parts, seed=0) for parts in (digits, scrambled))
     assert (first["C"], first["validation_accuracy"]) == (
         second["C"],
         second["validation_accuracy"],
@@ -60,14 +78,14 @@ def test_the_strength_is_chosen_on_validation_alone(digits: list[np.ndarray]) ->
 
 def test_the_probe_does_without_validation(digits: list[np.ndarray]) -> None:
     none = [digits[2][:0], digits[3][:0]]
-    scored = linear_probe(*digits[:2], *none, *digits[4:], DIGITS, seed=0)
+    scored = linear_probe(*digits[:2], *none, *digits[4:], seed=0)
     assert scored["validation_accuracy"] is None
     assert scored["accuracy"] > 0.8
 
 
 def test_columns_stay_in_place_when_training_lacks_a_class(digits: list[np.ndarray]) -> None:
     known = digits[1] != 4
-    scored = linear_probe(digits[0][known], digits[1][known], *digits[2:], DIGITS, seed=0)
+    scored = linear_probe(digits[0][known], digits[1][known], *digits[2:], seed=0)
     assert scored["per_class"]["4"]["recall"] == 0.0
     assert scored["per_class"]["5"]["recall"] > 0.8
 
@@ -79,20 +97,20 @@ def test_a_constant_feature_does_no_harm(digits: list[np.ndarray]) -> None:
         else part
         for part in digits
     ]
-    assert linear_probe(*widened, DIGITS, seed=0)["accuracy"] > 0.8
+    assert linear_probe(*widened, seed=0)["accuracy"] > 0.8
 
 
 def test_a_draw_of_many_examples_is_seeded_and_keeps_rare_classes(
     digits: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baselines, "MOST_PROBE_EXAMPLES", 100)
+    monkeypatch.setattr(probe, "MOST_PROBE_EXAMPLES", 100)
     rare = np.concatenate([np.flatnonzero(digits[1] != 4), np.flatnonzero(digits[1] == 4)[:1]])
     features, labels = digits[0][rare], digits[1][rare]
-    first, again = (linear_probe(features, labels, *digits[2:], DIGITS, seed=5) for _ in range(2))
+    first, again = (linear_probe(features, labels, *digits[2:], seed=5) for _ in range(2))
     assert first == again
     assert first["train_count"] == 100
 
-    _, drawn = baselines._at_most(features, labels, 100, seed=5)
+    _, drawn = probe._at_most(features, labels, 100, seed=5)
     counts = np.bincount(drawn, minlength=10)
     assert counts[4] == 1
     assert np.delete(counts, 4).min() >= 9
@@ -100,4 +118,4 @@ def test_a_draw_of_many_examples_is_seeded_and_keeps_rare_classes(
 
 def test_one_class_only_is_refused(digits: list[np.ndarray]) -> None:
     with pytest.raises(DataError, match="two classes or more"):
-        linear_probe(digits[0], np.zeros_like(digits[1]), *digits[2:], DIGITS, seed=0)
+        linear_probe(digits[0], np.zeros_like(digits[1]), *digits[2:], seed=0)

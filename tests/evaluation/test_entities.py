@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from kfine.data.text.tagged import TaggedText
+from kfine.answers.tags import Tags
+from kfine.answers.tags.score import entity_metrics
 from kfine.errors import DataError
-from kfine.evaluation.entities import entity_baseline, entity_metrics
+from kfine.inputs.text.examples import TaggedText
 
 # The example of seqeval's README: f1_score 0.50, accuracy_score 0.80, and the report below.
 TRUE = [["O", "O", "O", "B-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]]
@@ -95,7 +97,14 @@ def test_the_baseline_knows_what_it_has_seen_with_one_type() -> None:
     ]
     # The longest first, from the left; Paris was two things, and Bob is new.
     scored = sentence("New York Times York Ada Paris Bob", "B-x I-x O B-place B-person O B-person")
-    measured = entity_baseline(train, [scored])
+    answer = Tags.of([one.tags for one in [*train, scored]])
+
+    def baseline(train: list[TaggedText]) -> Any:
+        trivial = answer.trivial([one.tags for one in train], train)
+        assert trivial.name == "known_entities"
+        return answer.score(trivial.predict([scored]), [scored.tags]).to_dict(answer)
+
+    measured = baseline(train)
     assert measured["per_type"]["place"]["precision"] == 1 / 2
     assert measured["per_type"]["person"] == {
         "precision": 1,
@@ -103,7 +112,7 @@ def test_the_baseline_knows_what_it_has_seen_with_one_type() -> None:
         "f1": 2 / 3,
         "support": 2,
     }
-    assert entity_baseline([sentence("a", "O")], [scored])["f1"] == 0
+    assert baseline([sentence("a", "O")])["f1"] == 0
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
@@ -113,3 +122,12 @@ def test_what_cannot_be_measured_is_refused() -> None:
         entity_metrics([["O"]], [["O", "O"]])
     with pytest.raises(ValueError, match="A tag is O or"):
         entity_metrics([["x"]], [["O"]])
+
+
+def test_agreement_counts_the_entities_that_both_find() -> None:
+    from kfine.answers.score import agreement_of
+
+    tags = Tags(("O", "B-a", "I-a"))
+    one, both, none = ("B-a", "O", "O"), ("B-a", "O", "B-a"), ("O",)
+    assert agreement_of(tags, [both, none], [one, none]) == pytest.approx(2 / 3)
+    assert agreement_of(tags, [none], [none]) == 1.0

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
+from kfine.answers.classes.metrics import classification_metrics
 from kfine.errors import DataError, RunError
-from kfine.evaluation.metrics import classification_metrics
 
 NAMES = ["ant", "bee", "cat", "dog"]
 

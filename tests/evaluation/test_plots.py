@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from kfine.answers.classes.plots import confusion_matrix_png
+from kfine.drawing.names import printable, printable_names, shorten
 from kfine.errors import RunError
-from kfine.evaluation._labels import printable, printable_names, shorten
-from kfine.evaluation.plots import confusion_matrix_png, learning_curves_png, mistakes_png
+from kfine.inputs.image.plots import mistakes_png
+from kfine.training.plots import learning_curves_png
 
 ODD_NAMES = [
     "Schöne Blüte (Frühling)",
@@ -118,7 +120,7 @@ def test_a_picture_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> Non
 def test_drawing_leaves_pyplot_alone(tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from kfine.evaluation.plots import learning_curves_png\n"
+        "from kfine.training.plots import learning_curves_png\n"
         f"learning_curves_png({str(tmp_path / 'curves.png')!r}, [])\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
         "assert 'tensorflow' not in sys.modules\n"

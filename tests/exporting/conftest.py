@@ -18,8 +18,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if TYPE_CHECKING:
     import keras
 
-    from kfine.exporting.export import HeldOut
-    from kfine.models.preprocessing import Preprocessing
+    from kfine.answers.classes import Classes
+    from kfine.exporting.export import HeldOut, Plan
+    from kfine.inputs.image import Image
 
 
 @dataclass(frozen=True)
@@ -27,29 +28,45 @@ class Trained:
     """A model of 16-pixel digits, raw images of 8 pixels, and probabilities of the model."""
 
     model: keras.Model
-    preprocessing: Preprocessing
-    labels: tuple[str, ...]
+    input: Image
+    answer: Classes
     train_images: np.ndarray
     images: np.ndarray
     targets: np.ndarray
     probabilities: np.ndarray
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.answer.names
+
+    @property
+    def labels(self) -> list[str]:
+        return [self.names[target] for target in self.targets]
+
     def held_out(self) -> HeldOut:
         from kfine.exporting.export import HeldOut
 
-        return HeldOut(iter(self.images), self.targets, self.probabilities)
+        return HeldOut(self.images, self.labels, list(self.probabilities), self.answer)
+
+    def plan(self, **settings: Any) -> Plan:
+        from kfine.exporting.export import Plan
+
+        return Plan(self.input, self.answer, **settings)
+
+    def inference(self, form: str = "any") -> keras.Model:
+        from kfine.exporting.inference import inference_model
+
+        return inference_model(self.model, self.input, self.answer, form)
 
 
-def probabilities_of(
-    model: keras.Model, preprocessing: Preprocessing, images: object
-) -> np.ndarray:
+def probabilities_of(model: keras.Model, image: Image, images: object) -> np.ndarray:
     """The training pipeline's way: resized whole numbers, normalised, logits, softmax."""
     import keras
 
-    from kfine.data.images import resize_image
+    from kfine.inputs.image.pixels import resize_image
 
-    resized = np.stack([resize_image(i, preprocessing.image_size) for i in images])  # type: ignore[attr-defined]
-    logits = model.predict(np.asarray(preprocessing.normalize(resized)), verbose=0)
+    resized = np.stack([resize_image(i, image.image_size) for i in images])  # type: ignore[attr-defined]
+    logits = model.predict(np.asarray(image.normalize(resized)), verbose=0)
     return np.asarray(keras.ops.softmax(logits))
 
 
@@ -58,12 +75,13 @@ def trained() -> Trained:
     import keras
     from sklearn.datasets import load_digits
 
-    from kfine.models.preprocessing import Preprocessing
+    from kfine.answers.classes import Classes
+    from kfine.inputs.image import Image
 
     keras.utils.set_random_seed(0)
     digits = load_digits()
     images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None].repeat(3, axis=-1)
-    preprocessing = Preprocessing((16, 16), (1 / 58, 1 / 57, 1 / 57), (-2.1, -2.0, -1.8))
+    image = Image((16, 16), (1 / 58, 1 / 57, 1 / 57), (-2.1, -2.0, -1.8))
     model = keras.Sequential(
         [
             keras.Input((16, 16, 3)),
@@ -81,18 +99,30 @@ def trained() -> Trained:
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss)
-    x = np.asarray(preprocessing.normalize(np.asarray(preprocessing.resize(images)).round()))
+    x = np.asarray(image.normalize(np.asarray(image.resize(images)).round()))
     model.fit(x[:1200], digits.target[:1200], epochs=6, verbose=0)
     held_out = images[1200:1500]
     return Trained(
         model,
-        preprocessing,
-        tuple(f"digit {name}" for name in digits.target_names),
+        image,
+        Classes(tuple(f"digit {name}" for name in digits.target_names)),
         images[:1200],
         held_out,
         digits.target[1200:1500],
-        probabilities_of(model, preprocessing, held_out),
+        probabilities_of(model, image, held_out),
     )
+
+
+@pytest.fixture(scope="session")
+def predict_file() -> Callable[..., np.ndarray]:
+    """`predict_file(path, examples)`: a file's predictions, one row each."""
+
+    def predict(path: Path, examples: Any) -> np.ndarray:
+        from kfine.runtimes.loading import load_exported
+
+        return np.stack(list(load_exported(path).predict(examples)))
+
+    return predict
 
 
 @pytest.fixture(scope="session")

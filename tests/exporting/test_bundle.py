@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import kfine
+from kfine.answers.classes import Classes
 from kfine.console import Console
-from kfine.exporting.golden import answers
-from kfine.exporting.medium import medium_of
-from kfine.exporting.snippets import snippets
-from kfine.models.preprocessing import Preprocessing
+from kfine.exporting.bundle.golden import outputs_of
+from kfine.exporting.bundle.snippets import snippets
+from kfine.inputs.image import Image
 
 FILES = {
     "golden/golden.json",
@@ -70,8 +70,9 @@ def test_the_golden_tensors_give_the_golden_probabilities(
         assert (list(tensor.shape), str(tensor.dtype)) == ([1, 32, 32, 3], "uint8")
         expected = np.array(list(example["probabilities"].values()))
         for plain in (False, True):
-            row = answers(bundle / "model.tflite", [tensor], plain=plain)[0]
-            assert np.abs(row - expected).max() <= golden["tolerance"]
+            answer = Classes(tuple(example["probabilities"]))
+            rows = outputs_of(bundle / "model.tflite", [{"image": tensor}], answer, plain=plain)
+            assert np.abs(rows[0]["probabilities"][0] - expected).max() <= golden["tolerance"]
     assert {example["label"] for example in golden["examples"]} == {"zero", "one", "two"}
 
 
@@ -105,7 +106,7 @@ def test_the_description_is_that_of_the_graph(bundle: Path, golden: dict[str, An
     assert described["normalisation"]["scale"] == [pytest.approx(1 / 127.5)]
     report = json.loads((bundle / "report.json").read_text())
     assert report["preprocessing"] == described
-    assert report["classes"] == (bundle / "labels.txt").read_text().splitlines()
+    assert report["names"] == (bundle / "labels.txt").read_text().splitlines()
     assert report["path"] == "model.tflite"
     assert report["lint"] == []
 
@@ -130,9 +131,8 @@ def test_the_file_of_a_bundle_predicts_like_the_run(bundle: Path, digit_photos: 
 
 def test_labels_with_quotes_and_dollars_stay_text_in_every_language() -> None:
     labels = ['the "best"', "5 $x", "Käse"]
-    made = snippets(
-        medium_of(Preprocessing((24, 16))), labels, model="birds.tflite", output="uint8"
-    )
+    answer = Classes(tuple(labels))
+    made = snippets(Image((24, 16)), answer, model="birds.tflite", output="uint8")
     assert 'listOf("the \\"best\\"", "5 \\$x", "Käse")' in made["Classifier.kt"]
     assert '["the \\"best\\"", "5 $x", "Käse"]' in made["Classifier.swift"]
     assert "WIDTH = 16, HEIGHT = 24" in made["classifier.js"]

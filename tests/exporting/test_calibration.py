@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kfine.errors import ExportError
-from kfine.exporting.calibration import choose_calibration, representative_indices
+from kfine.exporting.measuring.calibration import choose_calibration, representative_indices
 
 
 def test_every_class_has_its_share() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,11 @@ def export(trained: Any, destination: Path, **settings: Any) -> Any:
 
     if settings.get("quantize") == "int8":
         settings.setdefault("representative", trained.train_images[:100])
-    input_kind = settings.setdefault("input_kind", "any")
+    form = settings.setdefault("form", "any")
     model = settings.pop("model", trained.model)
-    return export_model(
-        inference_model(model, trained.preprocessing, input_kind=input_kind),
-        trained.preprocessing,
-        trained.labels,
-        destination,
-        settings.pop("held_out", None) or trained.held_out(),
-        **settings,
-    )
+    held_out = settings.pop("held_out", None) or trained.held_out()
+    inference = inference_model(model, trained.input, trained.answer, form)
+    return export_model(inference, trained.plan(**settings), destination, held_out)
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +37,9 @@ def test_the_classifier_under_test_is_a_real_one(trained: Any) -> None:
 
 
 def test_a_float32_file_gives_the_training_pipelines_probabilities(
-    trained: Any, float32_file: Path
+    trained: Any, float32_file: Path, predict_file: Any
 ) -> None:
-    from kfine.exporting.runner import load_exported
-
-    got = load_exported(float32_file).predict(trained.images)
+    got = predict_file(float32_file, trained.images)
     assert got.dtype == np.float32
     assert np.abs(got - trained.probabilities).max() < 1e-4
 
@@ -55,32 +49,34 @@ def test_a_float32_file_gives_the_training_pipelines_probabilities(
     [("float16", 0.995, 0.02), ("dynamic", 0.97, 0.2), ("int8", 0.95, 0.5)],
 )
 def test_a_quantized_file_is_smaller_and_agrees_with_keras(
-    trained: Any, float32_file: Path, tmp_path: Path, quantize: str, agreement: float, worst: float
+    trained: Any,
+    float32_file: Path,
+    tmp_path: Path,
+    quantize: str,
+    agreement: float,
+    worst: float,
+    predict_file: Any,
 ) -> None:
-    from kfine.exporting.runner import load_exported
-
     report = export(trained, tmp_path, quantize=quantize)
     assert report.verdict.passed, report.refusal_sentence()
     assert report.verdict.agreement >= agreement
     assert report.path == tmp_path / "model.tflite"
     assert report.size_bytes == report.path.stat().st_size < float32_file.stat().st_size
-    got = load_exported(report.path).predict(trained.images)
+    got = predict_file(report.path, trained.images)
     assert np.abs(got - trained.probabilities).max() < worst
 
 
-@pytest.mark.parametrize("input_kind", ["any", "fixed"])
-def test_a_saved_model_agrees_and_takes_batches(
-    trained: Any, tmp_path: Path, input_kind: str
-) -> None:
+@pytest.mark.parametrize("form", ["any", "fixed"])
+def test_a_saved_model_agrees_and_takes_batches(trained: Any, tmp_path: Path, form: str) -> None:
     import tensorflow as tf
 
-    from kfine.data.images import resize_image
+    from kfine.inputs.image.pixels import resize_image
 
-    report = export(trained, tmp_path, format="saved_model", quantize="none", input_kind=input_kind)
+    report = export(trained, tmp_path, format="saved_model", quantize="none", form=form)
     assert report.verdict.agreement == 1.0
     serve = tf.saved_model.load(str(report.path)).signatures["serving_default"]
     images = trained.images
-    if input_kind == "fixed":
+    if form == "fixed":
         images = np.stack([resize_image(image, (16, 16)) for image in images])
     got = serve(image=tf.constant(images))["probabilities"].numpy()
     assert np.abs(got - trained.probabilities).max() < 1e-4
@@ -90,35 +86,31 @@ def test_a_saved_model_agrees_and_takes_batches(
 
 
 def test_fixed_and_any_input_agree_on_a_photo_of_any_size(
-    trained: Any, float32_file: Path, tmp_path: Path
+    trained: Any, float32_file: Path, tmp_path: Path, predict_file: Any
 ) -> None:
     from sklearn.datasets import load_sample_image
 
-    from kfine.exporting.runner import load_exported
-
-    fixed = load_exported(export(trained, tmp_path, quantize="none", input_kind="fixed").path)
-    free = load_exported(float32_file)
-    assert fixed.medium.image_size == (16, 16)
-    assert free.medium.image_size is None
+    fixed = export(trained, tmp_path, quantize="none", form="fixed").path
     photo = load_sample_image("flower.jpg")
     images = [photo, photo[:300, :77], photo[:16, :16], photo[:1, :1], photo]
-    assert np.abs(fixed.predict(images) - free.predict(images)).max() < 1e-3
+    assert np.abs(predict_file(fixed, images) - predict_file(float32_file, images)).max() < 1e-3
 
 
 def test_labels_and_facts_come_back_exactly(trained: Any, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from kfine.exporting.litert import read_info, read_labels
-    from kfine.exporting.runner import load_exported
+    from kfine.answers.classes import Classes
+    from kfine.runtimes.carried import read_metadata
+    from kfine.runtimes.loading import load_exported
 
     labels = ("Käse 🧀", "two words", "line\nbreak", ",;\"'", *map(str, range(6)))
-    renamed = replace(trained, labels=labels)
+    renamed = replace(trained, answer=Classes(labels))
     for settings in ({"quantize": "none"}, {"format": "saved_model", "quantize": "none"}):
         report = export(renamed, tmp_path, info={"run": "ü", "seed": 3}, **settings)
-        assert read_labels(report.path) == load_exported(report.path).labels == labels
-        info = read_info(report.path)
-        assert (info["run"], info["seed"], info["input"]) == ("ü", 3, "any")
-        assert info["preprocessing"]["image_size"] == [16, 16]
+        stated, info = read_metadata(report.path)
+        exported = load_exported(report.path)
+        assert stated == exported.labels == exported.answer.names == labels
+        assert (info["run"], info["seed"], info["form"]) == ("ü", 3, "any")
+        assert info["input"]["image_size"] == [16, 16]
+        assert exported.input == trained.input
 
 
 def test_the_labels_are_a_plain_zip_member(trained: Any, float32_file: Path) -> None:
@@ -126,7 +118,7 @@ def test_the_labels_are_a_plain_zip_member(trained: Any, float32_file: Path) -> 
 
     with zipfile.ZipFile(float32_file) as archive:
         assert archive.testzip() is None
-        assert archive.read("labels.txt").decode().split("\n")[:-1] == list(trained.labels)
+        assert archive.read("labels.txt").decode().split("\n")[:-1] == list(trained.names)
 
 
 def test_int8_calibrated_on_black_images_is_refused_and_kept_aside(
@@ -175,11 +167,11 @@ def test_a_model_that_needs_flex_ops_is_refused_with_their_names(
 
 
 def test_a_refused_file_leaves_the_good_one_alone(trained: Any, tmp_path: Path) -> None:
-    from kfine.exporting.export import HeldOut
 
     good = export(trained, tmp_path, quantize="none")
     content = good.path.read_bytes()
-    wrong = HeldOut(trained.images, trained.targets, np.roll(trained.probabilities, 1, axis=1))
+    held_out = trained.held_out()
+    wrong = replace(held_out, predictions=list(np.roll(trained.probabilities, 1, axis=1)))
     refused = export(trained, tmp_path, quantize="none", held_out=wrong)
     assert not refused.verdict.passed
     assert good.path.read_bytes() == content
@@ -192,9 +184,9 @@ def test_a_refused_file_leaves_the_good_one_alone(trained: Any, tmp_path: Path) 
 def test_a_saved_model_is_replaced_by_a_new_one(trained: Any, tmp_path: Path) -> None:
     for run in ("first", "second"):
         report = export(trained, tmp_path, format="saved_model", quantize="none", info={"run": run})
-    from kfine.exporting.litert import read_info
+    from kfine.runtimes.carried import read_metadata
 
-    assert read_info(report.path)["run"] == "second"
+    assert read_metadata(report.path)[1]["run"] == "second"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -209,7 +201,7 @@ def test_a_saved_model_is_replaced_by_a_new_one(trained: Any, tmp_path: Path) ->
         ({"quantize": "auto"}, "calibrated on real training images: received none"),
         ({"format": "saved_model", "quantize": "int8"}, "saved_model takes quantize none"),
         ({"quantize": "int8", "representative": None}, "received none"),
-        ({"input_kind": "some"}, "'any' or 'fixed'"),
+        ({"form": "some"}, "use any or fixed"),
     ],
 )
 def test_contradictory_settings_are_refused_before_anything_is_written(
@@ -221,7 +213,7 @@ def test_contradictory_settings_are_refused_before_anything_is_written(
 
 
 def test_a_failed_conversion_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
-    from kfine.exporting.litert import write_tflite
+    from kfine.exporting.formats.litert import write_tflite
 
     (tmp_path / "empty").mkdir()
     with pytest.raises(ExportError, match="could not be converted to float16 LiteRT: ") as caught:
@@ -235,8 +227,8 @@ def test_a_failed_conversion_is_one_sentence_and_leaves_nothing(tmp_path: Path) 
 def test_a_damaged_or_foreign_file_is_an_error_not_a_crash(
     float32_file: Path, tmp_path: Path, damage: str
 ) -> None:
-    from kfine.exporting.runner import load_exported
-    from kfine.exporting.scan import custom_ops
+    from kfine.exporting.measuring.scan import custom_ops
+    from kfine.runtimes.loading import load_exported
 
     content = float32_file.read_bytes()
     noise = np.random.default_rng(0).integers(0, 256, 20_000, np.uint8).tobytes()
@@ -260,7 +252,7 @@ def test_a_damaged_or_foreign_file_is_an_error_not_a_crash(
 
 
 def test_a_foreign_or_damaged_folder_is_an_error(trained: Any, tmp_path: Path) -> None:
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
     with pytest.raises(ExportError, match="There is no run or exported file"):
         load_exported(tmp_path / "nowhere")
@@ -273,16 +265,16 @@ def test_a_foreign_or_damaged_folder_is_an_error(trained: Any, tmp_path: Path) -
 
 
 def test_an_image_of_another_kind_is_an_error(float32_file: Path) -> None:
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
     predictor = load_exported(float32_file)
-    assert predictor.predict([]).shape == (0, 10)
+    assert list(predictor.predict([])) == []
     for image in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8, 3), np.uint8)):
         with pytest.raises(ExportError, match=r"uint8 \(height, width, 3\); received"):
-            predictor.predict([image])
+            list(predictor.predict([image]))
 
 
 def test_a_builtin_only_file_lists_no_custom_operations(float32_file: Path) -> None:
-    from kfine.exporting.scan import custom_ops, flex_ops
+    from kfine.exporting.measuring.scan import custom_ops, flex_ops
 
     assert custom_ops(float32_file) == flex_ops(float32_file) == []

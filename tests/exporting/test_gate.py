@@ -1,12 +1,31 @@
-"""The gate's rule, on probabilities made for the purpose."""
+"""The gate's rule, on predictions made for the purpose."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 
+from kfine.answers.classes import Classes
+from kfine.answers.score import Score, agreement_of
 from kfine.errors import ExportError
-from kfine.exporting.gate import judge
+from kfine.exporting.measuring.gate import Verdict, weigh
+
+CLASSES = Classes(("a", "b", "c", "d"))
+
+
+def judge(before: np.ndarray, after: np.ndarray, labels: np.ndarray, **options: Any) -> Verdict:
+    """The verdict on two models' probabilities."""
+    true = [CLASSES.names[label] for label in labels]
+    return weigh(
+        CLASSES.score(before, true),
+        CLASSES.score(after, true),
+        primary="accuracy",
+        direction="max",
+        agreement=agreement_of(CLASSES, before, after),
+        **options,
+    )
 
 
 def probabilities(classes: np.ndarray, count: int = 4) -> np.ndarray:
@@ -86,37 +105,69 @@ def test_a_gain_passes() -> None:
     assert verdict.drop < 0
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_refused(value: float) -> None:
-    good = with_errors(LABELS, 0)
-    bad = good.copy()
-    bad[7, 1] = value
-    verdict = judge(good, bad, LABELS)
-    assert not verdict.passed
-    assert "the file gives NaN or infinity for 1 of 400" in verdict.reasons[0]
-    assert "the Keras model itself" in judge(bad, good, LABELS).reasons[0]
+def scores(metric: list[float], each: np.ndarray, resampled: bool = False) -> list[Score]:
+    """The score of a model and of a file, whose primary metric is `error`."""
+    found = []
+    for value, one in zip(metric, each, strict=True):
+        resample = (lambda rows, one=one: float(1 - one[rows].mean())) if resampled else None
+        found.append(Score({"error": value}, one, resample=resample))
+    return found
 
 
-def test_the_metric_is_the_recipes() -> None:
-    def first_class_recall(values: np.ndarray, labels: np.ndarray) -> float:
-        return float(np.mean(values.argmax(axis=1)[labels == 0] == 0))
+def test_an_error_that_rises_is_a_fall() -> None:
+    """A mean absolute error that went from 1.0 to 5.0 does not pass."""
+    each = np.stack([np.linspace(0.5, 1, 50), np.linspace(0, 0.2, 50)])
+    before, after = scores([1.0, 5.0], each)
+    verdict = weigh(before, after, primary="error", direction="min", agreement=1.0)
+    assert not verdict.passed and verdict.drop == pytest.approx(4.0)
+    assert verdict.reasons[0].startswith("error rises by 400.0 points from 1.000 to 5.000")
+    back = weigh(after, before, primary="error", direction="min", agreement=1.0)
+    assert back.passed and back.drop == pytest.approx(-4.0)
 
-    verdict = judge(
-        with_errors(LABELS, 0),
-        with_errors(LABELS, 16),
-        LABELS,
-        metric=first_class_recall,
-        metric_name="recall",
+
+def test_the_fall_of_a_metric_with_a_unit_is_a_share_of_its_scale() -> None:
+    each = np.stack([np.linspace(0.5, 1, 50), np.linspace(0.3, 0.8, 50)])
+    before, after = (
+        Score(one.metrics, one.each, scale=200.0) for one in scores([10.0, 11.0], each)
     )
-    assert verdict.drop == pytest.approx(0.04)
-    assert verdict.reasons[0].startswith("recall falls by 4.0 points")
+    verdict = weigh(before, after, primary="error", direction="min", agreement=1.0)
+    assert verdict.passed and verdict.drop == pytest.approx(1 / 200)
+
+
+@pytest.mark.parametrize("resampled", [False, True])
+def test_scores_between_right_and_wrong_are_tested_example_by_example(resampled: bool) -> None:
+    chance = np.random.default_rng(0)
+    one = chance.random(200)
+    worse, alike = np.clip(one - 0.1, 0, 1), np.clip(one + chance.normal(0, 0.05, 200), 0, 1)
+    for other, passes in ((worse, False), (alike, True)):
+        before, after = scores([1 - one.mean(), 1 - other.mean()], [one, other], resampled)
+        verdict = weigh(before, after, primary="error", direction="min", agreement=1.0)
+        assert verdict.passed is passes, verdict
+        assert verdict.p_value is not None and (verdict.p_value < 0.01) is not passes
+        assert verdict.drop_interval is not None
+        assert verdict.drop_interval[0] <= (verdict.drop or 0) <= verdict.drop_interval[1]
+
+
+def test_the_primary_metric_decides_and_not_the_share_that_is_right() -> None:
+    """Macro F1 of a rare class falls while accuracy hardly does."""
+    labels = np.array([0] * 380 + [1] * 20)
+    before, after = with_errors(labels, 0), probabilities(np.zeros(400, int))
+    true = [CLASSES.names[label] for label in labels]
+    one, other = CLASSES.score(before, true), CLASSES.score(after, true)
+    verdict = weigh(one, other, primary="macro_f1", direction="max", agreement=0.95, max_drop=0.1)
+    assert not verdict.passed and verdict.metric == "macro_f1"
+    assert weigh(
+        one, other, primary="accuracy", direction="max", agreement=0.95, max_drop=0.1
+    ).passed
 
 
 def test_no_examples_is_an_error() -> None:
-    with pytest.raises(ExportError, match="received none"):
-        judge(np.zeros((0, 4)), np.zeros((0, 4)), np.zeros(0, int))
+    none = Score({"accuracy": 0.0}, np.zeros(0))
+    with pytest.raises(ExportError, match="Received: 0 and 0"):
+        weigh(none, none, primary="accuracy", direction="max", agreement=1.0)
 
 
-def test_other_examples_or_classes_is_an_error() -> None:
-    with pytest.raises(ExportError, match="the same examples and classes"):
-        judge(np.zeros((4, 4)), np.zeros((4, 5)), np.zeros(4, int))
+def test_other_examples_are_an_error() -> None:
+    four, five = (Score({"accuracy": 1.0}, np.ones(count)) for count in (4, 5))
+    with pytest.raises(ExportError, match="the same held-out examples"):
+        weigh(four, five, primary="accuracy", direction="max", agreement=1.0)

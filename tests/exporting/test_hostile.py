@@ -20,16 +20,10 @@ from kfine.errors import ExportError
 @pytest.fixture(scope="session")
 def float16_file(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from kfine.exporting.export import export_model
-    from kfine.exporting.inference import inference_model
 
-    report = export_model(
-        inference_model(trained.model, trained.preprocessing),
-        trained.preprocessing,
-        trained.labels,
-        tmp_path_factory.mktemp("float16"),
-        trained.held_out(),
-        quantize="float16",
-    )
+    folder = tmp_path_factory.mktemp("float16")
+    plan = trained.plan(quantize="float16")
+    report = export_model(trained.inference(), plan, folder, trained.held_out())
     return Path(report.path)
 
 
@@ -48,7 +42,7 @@ def bare(path: Path) -> bytes:
 
 def signed(model: bytes, like: Path, path: Path) -> Path:
     """A file with the labels of another one and a checksum that holds: anybody can make it."""
-    from kfine.exporting.metadata import CHECKSUM
+    from kfine.runtimes.carried import CHECKSUM
 
     path.write_bytes(model)
     with zipfile.ZipFile(like) as archive, zipfile.ZipFile(path, "a") as new:
@@ -113,14 +107,14 @@ def answer_with_too_few(model: Any) -> None:
         (write_nowhere, r"ended the process that tried it first \(SIGSEGV\)|cannot be loaded"),
         (state_too_much, r"is stated to be|ended the process that tried it first"),
         (grow, "memory|ended the process|cannot be loaded|does not run"),
-        (want_a_huge_image, "32768 x 32768 pixels"),
+        (want_a_huge_image, "32768, 32768"),
         (answer_with_too_few, "has 10 labels and gives"),
     ],
 )
 def test_a_hostile_file_is_refused_by_a_process_of_its_own(
     float16_file: Path, tmp_path: Path, no_trust: Path, edit: Any, words: str
 ) -> None:
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
     bad = signed(edited(float16_file, edit), float16_file, tmp_path / "bad.tflite")
     with pytest.raises(ExportError, match=words) as caught:
@@ -131,20 +125,20 @@ def test_a_hostile_file_is_refused_by_a_process_of_its_own(
 
 
 def test_shapes_that_are_stated_but_not_made_are_found(float16_file: Path, tmp_path: Path) -> None:
-    from kfine.exporting.shapes import require_true_shapes
+    from kfine.runtimes.shapes import require_true_shapes
 
-    require_true_shapes(float16_file, (1, 8, 8, 3))
+    require_true_shapes(float16_file, [(1, 8, 8, 3)])
     bad = tmp_path / "bad.tflite"
     bad.write_bytes(edited(float16_file, state_too_much))
     with pytest.raises(ExportError, match=r"is stated to be .*1000000,\) and is"):
-        require_true_shapes(bad, (1, 8, 8, 3))
+        require_true_shapes(bad, [(1, 8, 8, 3)])
 
 
 def test_a_file_that_is_cut_off_anywhere_is_refused_without_being_run(
     float16_file: Path, tmp_path: Path, no_trust: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kfine.exporting.runner import load_exported
-    from kfine.exporting.scan import custom_ops
+    from kfine.exporting.measuring.scan import custom_ops
+    from kfine.runtimes.loading import load_exported
 
     monkeypatch.setattr(sys, "executable", "/nothing")
     content = float16_file.read_bytes()
@@ -160,7 +154,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused_without_being_run(
 def test_flipped_bytes_under_a_checksum_that_holds_load_or_are_refused(
     float16_file: Path, tmp_path: Path, no_trust: Path
 ) -> None:
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
     random = np.random.default_rng(0)
     model = bare(float16_file)
@@ -172,8 +166,8 @@ def test_flipped_bytes_under_a_checksum_that_holds_load_or_are_refused(
             damaged[place] = random.integers(256)
         file = signed(bytes(damaged), float16_file, tmp_path / f"{seed}.tflite")
         try:
-            got = load_exported(file).predict([np.zeros((8, 8, 3), np.uint8)])
-            assert got.shape == (1, 10)
+            (got,) = load_exported(file).predict([np.zeros((8, 8, 3), np.uint8)])
+            assert got.shape == (10,)
         except ExportError as error:
             refused += 1
             assert str(file) in str(error)
@@ -184,14 +178,15 @@ def test_flipped_bytes_under_a_checksum_that_holds_load_or_are_refused(
 def test_a_content_is_tried_once(
     float16_file: Path, tmp_path: Path, no_trust: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
     load_exported(float16_file)
     assert len(list((no_trust / "tried").iterdir())) == 1
     monkeypatch.setattr(sys, "executable", "/nothing")
     copy = tmp_path / "copy.tflite"
     copy.write_bytes(float16_file.read_bytes())
-    assert load_exported(copy).predict([np.zeros((8, 8, 3), np.uint8)]).shape == (1, 10)
+    (got,) = load_exported(copy).predict([np.zeros((8, 8, 3), np.uint8)])
+    assert got.shape == (10,)
     with copy.open("ab") as file:
         file.write(b" ")
     with pytest.raises(FileNotFoundError):
@@ -201,7 +196,7 @@ def test_a_content_is_tried_once(
 def test_a_cache_that_cannot_be_written_costs_time_only(
     float16_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
     (tmp_path / "file").touch()
     monkeypatch.setenv("KFINE_CACHE", str(tmp_path / "file"))

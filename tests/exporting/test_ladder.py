@@ -10,24 +10,33 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kfine.answers.classes import Classes
+from kfine.answers.score import agreement_of
 from kfine.errors import ExportError
-from kfine.exporting.gate import judge
-from kfine.exporting.ladder import HEADINGS, Rung, choose, climb, failure
-from kfine.exporting.limits import Limits
+from kfine.exporting.measuring.gate import weigh
+from kfine.exporting.measuring.ladder import HEADINGS, Rung, choose, climb, failure
+from kfine.exporting.measuring.limits import Limits
 
 
 def rung(kind: str, size: int, wrong: int = 0, broken: dict[str, str] | None = None) -> Rung:
     """A rung whose file is wrong on some of 100 images that Keras has right."""
-    labels = np.arange(100) % 2
-    right = np.eye(2)[labels]
-    answers = right.copy()
-    answers[:wrong] = 1 - answers[:wrong]
+    classes, labels = Classes(("a", "b")), ["ab"[number % 2] for number in range(100)]
+    right = np.eye(2)[np.arange(100) % 2]
+    other = right.copy()
+    other[:wrong] = 1 - other[:wrong]
+    verdict = weigh(
+        classes.score(right, labels),
+        classes.score(other, labels),
+        primary="accuracy",
+        direction="max",
+        agreement=agreement_of(classes, right, other),
+    )
     return Rung(
         kind,
         Path(f"{kind}.tflite"),
         size,
         5.0,
-        judge(right, answers, labels),
+        verdict,
         (0.9, 1.0),
         {"a": -0.1, "b": 0.0},
         layer_errors=(("stem", 2.61), ("head", 0.63)) if kind == "int8" else (),
@@ -75,19 +84,14 @@ class Files:
 
     def convert(self, kind: str) -> Path:
         from kfine.exporting.export import convert_model
-        from kfine.exporting.inference import inference_model
 
         if kind == "broken":
             raise ExportError("The model could not be converted.")
         trained = self.trained
         return convert_model(
-            inference_model(trained.model, trained.preprocessing, input_kind="fixed"),
-            trained.preprocessing,
-            trained.labels,
+            trained.inference("fixed"),
+            trained.plan(quantize=kind, form="fixed", representative=trained.train_images[:60]),
             self.folder,
-            quantize=kind,
-            representative=trained.train_images[:60],
-            info={"input": "fixed", "preprocessing": trained.preprocessing.to_dict()},
         )
 
 
@@ -95,7 +99,7 @@ class Files:
 def rungs(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Rung]:
     files = Files(trained, tmp_path_factory.mktemp("ladder"))
     kinds = ("float16", "int8-full", "int16", "int4", "broken")
-    return climb(files.convert, trained.held_out, trained.labels, Limits(0.02), kinds=kinds)
+    return climb(files.convert, trained.held_out, Limits(0.02), kinds=kinds)
 
 
 def test_each_kind_is_a_real_file_that_was_run(trained: Any, rungs: list[Rung]) -> None:
@@ -105,7 +109,7 @@ def test_each_kind_is_a_real_file_that_was_run(trained: Any, rungs: list[Rung]) 
         assert one.verdict.agreement > 0.9, one
         assert one.path is not None and one.size_bytes == one.path.stat().st_size
         assert one.milliseconds is not None and one.milliseconds > 0
-        assert set(one.recall_change or {}) == set(trained.labels)
+        assert set(one.recall_change or {}) == set(trained.names)
     assert int4.verdict is not None and int4.size_bytes is not None
     sizes = [one.size_bytes or 0 for one in (float16, full, int4)]
     assert all(small < large for large, small in itertools.pairwise(sizes))
@@ -113,11 +117,12 @@ def test_each_kind_is_a_real_file_that_was_run(trained: Any, rungs: list[Rung]) 
     assert choose(rungs) in (full, int16, int4)
 
 
-def test_the_full_integer_file_has_no_float_in_it(trained: Any, rungs: list[Rung]) -> None:
+def test_the_full_integer_file_has_no_float_in_it(
+    trained: Any, rungs: list[Rung], predict_file: Any
+) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    from kfine.exporting.lint import lint_file
-    from kfine.exporting.runner import load_exported
+    from kfine.exporting.measuring.lint import lint_file
 
     path = rungs[1].path
     assert path is not None
@@ -128,7 +133,7 @@ def test_the_full_integer_file_has_no_float_in_it(trained: Any, rungs: list[Rung
     kinds = {one["dtype"] for one in interpreter.get_tensor_details()}
     assert np.float32 not in kinds
     assert lint_file(path) == []
-    got = load_exported(path).predict(trained.images[:20])
+    got = predict_file(path, trained.images[:20])
     assert np.abs(got.sum(axis=1) - 1).max() < 0.05
 
 
@@ -146,20 +151,19 @@ def test_nothing_is_kept_when_no_file_keeps_the_promise(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import kfine.exporting.export as exporting
-    from kfine.exporting.inference import inference_model
 
     monkeypatch.setattr(exporting, "KINDS", ("float16",))
     report = exporting.export_model(
-        inference_model(trained.model, trained.preprocessing, input_kind="fixed"),
-        trained.preprocessing,
-        trained.labels,
+        trained.inference("fixed"),
+        trained.plan(
+            quantize="auto",
+            form="fixed",
+            limits=Limits(max_size=1_000),
+            representative=trained.train_images[:20],
+        ),
         tmp_path,
         trained.held_out(),
-        quantize="auto",
-        input_kind="fixed",
-        limits=Limits(max_size=1_000),
         validation=trained.held_out,
-        representative=trained.train_images[:20],
     )
     assert not report.verdict.passed
     assert "more than the 0.00 MB allowed" in report.refusal_sentence()
@@ -170,7 +174,7 @@ def test_nothing_is_kept_when_no_file_keeps_the_promise(
 def test_a_mixed_precision_model_is_quantized_without_flex(trained: Any, tmp_path: Path) -> None:
     import keras
 
-    from kfine.exporting.lint import lint_file
+    from kfine.exporting.measuring.lint import lint_file
 
     def half(layer: Any) -> Any:
         return type(layer).from_config({**layer.get_config(), "dtype": "mixed_float16"})
@@ -179,6 +183,6 @@ def test_a_mixed_precision_model_is_quantized_without_flex(trained: Any, tmp_pat
     mixed.set_weights(trained.model.get_weights())
     assert "float16" in {layer.compute_dtype for layer in mixed.layers}
     files = Files(replace(trained, model=mixed), tmp_path)
-    rungs = climb(files.convert, trained.held_out, trained.labels, Limits(), kinds=["none"])
+    rungs = climb(files.convert, trained.held_out, Limits(), kinds=["none"])
     assert rungs[0].verdict is not None and rungs[0].verdict.agreement == 1.0
     assert rungs[0].path is not None and lint_file(rungs[0].path) == []

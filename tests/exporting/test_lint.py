@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kfine.errors import ExportError
-from kfine.exporting.lint import lint_file, summarize
+from kfine.exporting.measuring.lint import lint_file, summarize
 
 
 @pytest.fixture(scope="module")

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from kfine.answers import Described
 from kfine.errors import ExportError
-from kfine.exporting.embedding import embed_buffer, read_buffer
-from kfine.exporting.layers import keras_layer
-from kfine.exporting.model_metadata import BUFFER_NAME, classifier_metadata, image_tensor
-from kfine.exporting.names import shorten_names
+from kfine.exporting.formats.layers import keras_layer
+from kfine.exporting.formats.names import shorten_names
+from kfine.exporting.metadata.embedding import embed_buffer, read_buffer
+from kfine.exporting.metadata.model_metadata import BUFFER_NAME, model_metadata
+from kfine.inputs.image.metadata import image_tensor
 
-METADATA = classifier_metadata(
-    name="birds",
-    description="Classifies birds.",
-    version="3",
-    license="Apache-2.0",
-    describe_input=partial(image_tensor, image_size=(16, 24)),
-    labels_file="labels.txt",
+METADATA = model_metadata(
+    {
+        "name": "birds",
+        "description": "Classifies birds.",
+        "version": "3",
+        "license": "Apache-2.0",
+    },
+    describe_inputs=lambda builder: [image_tensor(builder, (16, 24))],
+    outputs=[Described("birds", ("probability", "Of each bird."), "birds", (0.0, 1.0), ("a", "b"))],
+    labels_files={"birds": "labels.txt"},
 )
 
 
@@ -135,7 +139,7 @@ def test_short_names_are_layers_and_change_no_answer(model: bytes) -> None:
 
 
 def test_weights_behind_the_tables_are_found_again(model: bytes) -> None:
-    from kfine.exporting.four_bit import four_bit_weights
+    from kfine.exporting.formats.four_bit import four_bit_weights
 
     quantized = four_bit_weights(model)
     for made in (shorten_names(quantized), embed_buffer(quantized, BUFFER_NAME, METADATA)):
@@ -166,15 +170,15 @@ def test_an_exported_file_carries_metadata_and_labels(
 ) -> None:
     import zipfile
 
-    from kfine.exporting.metadata import attach_metadata, read_metadata
+    from kfine.exporting.metadata.attached import attach_metadata
+    from kfine.runtimes.carried import read_metadata
 
     path = tmp_path / "model.tflite"
     path.write_bytes(model)
-    info = {"name": "digits", "preprocessing": trained.preprocessing.to_dict()}
-    attach_metadata(path, trained.labels, info)
+    attach_metadata(path, trained.names, {"name": "digits"}, described=METADATA)
     described = read_buffer(path.read_bytes(), BUFFER_NAME)
-    assert described is not None and b"digits" in described and b"labels.txt" in described
+    assert described == METADATA and b"birds" in described and b"labels.txt" in described
     with zipfile.ZipFile(path) as archive:
         member = archive.getinfo("labels.txt")
         assert member.compress_type == zipfile.ZIP_STORED, "MediaPipe reads no other"
-    assert read_metadata(path)[0] == trained.labels
+    assert read_metadata(path)[0] == trained.names

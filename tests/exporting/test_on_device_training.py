@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,17 @@ import pytest
 
 from kfine.errors import ExportError
 
-INFO = {"preprocessing": {"image_size": [16, 16]}}
+
+def facts(trained: Any, form: str) -> dict[str, Any]:
+    return dict(trained.plan(form=form).facts())
 
 
 @pytest.fixture(scope="module")
 def trainable(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from kfine.exporting.inference import inference_model
-    from kfine.exporting.on_device_training import write_trainable
+    from kfine.exporting.formats.on_device_training import write_trainable
 
-    inference = inference_model(trained.model, trained.preprocessing, input_kind="fixed")
-    path = tmp_path_factory.mktemp("trainable") / "model.tflite"
-    return write_trainable(inference, path, trained.labels, INFO, quantize="none")
+    path, about = tmp_path_factory.mktemp("trainable") / "model.tflite", facts(trained, "fixed")
+    return write_trainable(trained.inference("fixed"), path, trained.names, about, quantize="none")
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def features(trained: Any, trainable: Path) -> np.ndarray:
     """Of the held-out images, one at a time as on a phone."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from kfine.data.images import resize_image
+    from kfine.inputs.image.pixels import resize_image
 
     run = Interpreter(model_path=str(trainable)).get_signature_runner("features")
     images = [resize_image(image, (16, 16))[None] for image in trained.images]
@@ -53,17 +54,17 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def test_the_file_needs_builtin_operations_only(trainable: Path) -> None:
-    from kfine.exporting.scan import custom_ops
+    from kfine.exporting.measuring.scan import custom_ops
 
     assert custom_ops(trainable) == []
 
 
 def test_before_any_training_it_answers_like_the_model(trained: Any, trainable: Path) -> None:
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
-    predictor = load_exported(trainable)
-    assert (predictor.labels, predictor.medium.image_size) == (trained.labels, (16, 16))
-    got = predictor.predict(trained.images)
+    exported = load_exported(trainable)
+    assert (exported.labels, exported.form) == (trained.names, "fixed")
+    got = np.stack(list(exported.predict(trained.images)))
     assert np.abs(got - trained.probabilities).max() < 1e-4
 
 
@@ -139,16 +140,14 @@ def test_what_was_learned_goes_into_a_fresh_interpreter(
 def test_frozen_weights_in_float16_halve_the_file(
     trained: Any, trainable: Path, tmp_path: Path
 ) -> None:
-    from kfine.exporting.inference import inference_model
-    from kfine.exporting.on_device_training import write_trainable
-    from kfine.exporting.runner import load_exported
+    from kfine.exporting.formats.on_device_training import write_trainable
+    from kfine.runtimes.loading import load_exported
 
-    inference = inference_model(trained.model, trained.preprocessing)
-    half = write_trainable(inference, tmp_path / "half.tflite", trained.labels, INFO)
+    half = write_trainable(
+        trained.inference(), tmp_path / "half.tflite", trained.names, facts(trained, "any")
+    )
     assert half.stat().st_size < 0.7 * trainable.stat().st_size
-    predictor = load_exported(half)
-    assert predictor.medium.image_size is None
-    got = predictor.predict(trained.images)
+    got = np.stack(list(load_exported(half).predict(trained.images)))
     assert np.mean(got.argmax(1) == trained.probabilities.argmax(1)) > 0.99
     assert sorted(path.name for path in tmp_path.iterdir()) == ["half.tflite"]
 
@@ -158,12 +157,11 @@ def test_a_model_that_does_not_end_in_a_dense_layer_is_refused(
 ) -> None:
     import keras
 
-    from kfine.exporting.inference import inference_model
-    from kfine.exporting.on_device_training import write_trainable
+    from kfine.exporting.formats.on_device_training import write_trainable
 
     image = keras.Input((16, 16, 3))
     logits = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(10, 3)(image))
-    inference = inference_model(keras.Model(image, logits), trained.preprocessing)
+    inference = replace(trained, model=keras.Model(image, logits)).inference()
     with pytest.raises(ExportError, match="ends in GlobalAveragePooling2D"):
-        write_trainable(inference, tmp_path / "x.tflite", trained.labels, INFO)
+        write_trainable(inference, tmp_path / "x.tflite", trained.names, {})
     assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ Needs kotlinc and java, or swiftc: who changes a program for phones runs these t
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import zipfile
@@ -18,11 +19,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kfine.data.tokenizers import TokenizerFiles, from_preset
-from kfine.data.tokenizers.standalone import _byte_chars, load
-from kfine.exporting.snippets import snippets
-from kfine.exporting.texts import Texts
-from kfine.models.text_kinds import TokenPreprocessing, WindowPreprocessing
+from kfine.answers.spans import Spans
+from kfine.answers.tags import Tags
+from kfine.exporting.bundle.snippets import snippets
+from kfine.inputs.text import Text
+from kfine.inputs.text.tokenizers import TokenizerFiles, from_preset
+from kfine.inputs.text.tokenizers.standalone import _byte_chars, load
 
 PHONE = Path(__file__).parent / "phone"
 LENGTH = 32
@@ -74,14 +76,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vocabulary = "\n".join([*SPECIALS, *PIECES.split()])
     files = TokenizerFiles(description, {"vocabulary.txt": vocabulary.encode()})
     (folder / "snippets").mkdir()
-    windows = WindowPreprocessing(files, longest_answer=4)
-    for preprocessing, names in (
-        (TokenPreprocessing(files), TAGS),
-        (windows, ("answer", "no answer")),
+    for input, answer in (
+        (Text(files), Tags(TAGS)),
+        (Text(files, stride=128), Spans(("answer", "no answer"), longest=4)),
     ):
-        medium = Texts(preprocessing)
-        medium.write_programs(folder)
-        for name, text in snippets(medium, names).items():
+        input.device().write_programs(folder)
+        for name, text in snippets(input, answer).items():
             (folder / "snippets" / name).write_text(text, encoding="utf-8")
     with zipfile.ZipFile(folder / "model.tflite", "w") as archive:
         archive.writestr("labels.txt", "\n".join(TAGS))
@@ -131,10 +131,30 @@ def build(command: list[Any]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+# Older ones lack what the programs are written in, such as `fun interface`.
+OLDEST = {"kotlinc": (1, 9), "swiftc": (5, 7)}
+
+
+def lacking(compiler: str) -> str:
+    """Why a compiler cannot be used; empty if it can."""
+    if shutil.which(compiler) is None:
+        return f"{compiler} is not on the PATH"
+    option = "-version" if compiler == "kotlinc" else "--version"
+    done = subprocess.run([compiler, option], capture_output=True, text=True, timeout=120)
+    found = re.search(r"(\d+)\.(\d+)", done.stdout + done.stderr)
+    version = tuple(map(int, found.groups())) if found else (0, 0)
+    oldest = OLDEST[compiler]
+    if version < oldest:
+        found, wanted = (".".join(map(str, one)) for one in (version, oldest))
+        return f"{compiler} is version {found}: the oldest is {wanted}"
+    return ""
+
+
 @pytest.fixture(scope="module", params=["kotlinc", "swiftc"])
 def phone(request: pytest.FixtureRequest, bundle: Path) -> Program:
-    if shutil.which(request.param) is None:
-        pytest.skip(f"{request.param} is not on the PATH")
+    reason = lacking(request.param)
+    if reason:
+        pytest.skip(reason)
     kotlin = request.param == "kotlinc"
     return Program((compile_kotlin if kotlin else compile_swift)(bundle), bundle, kotlin)
 

@@ -103,47 +103,47 @@ def answering_bundle(answering_run: Path) -> Path:
     return Path(report.bundle)
 
 
-def scores_of(run: Path) -> tuple[Any, Any]:
-    """What Keras gives for the rows of the test split, and the loaded data."""
-    from kfine.verbs.data import load_data_of_run
-    from kfine.verbs.predictions import split_outputs
-    from kfine.verbs.recipes import recipe_of_run
+def data_of(run: Path) -> Any:
+    """The data of a run."""
+    from kfine.recipe import recipe_of_run
+    from kfine.training.data import load_data_of_run
 
     opened = kfine.Run(run)
-    data = load_data_of_run(opened._folder, recipe_of_run(opened._folder)[0], opened.config, QUIET)
-    return split_outputs(opened, opened.model, data.test), data
+    return load_data_of_run(opened.folder, recipe_of_run(opened.folder)[0], opened.config, QUIET)
 
 
 @pytest.mark.parametrize("task", ["tagging", "answering"])
 def test_a_file_gives_what_keras_gives_for_every_row(
     task: str, request: pytest.FixtureRequest
 ) -> None:
-    from kfine.evaluation import softmax
-    from kfine.exporting.runner import load_exported
+    from kfine.models.forward import predict_rows
+    from kfine.runtimes.keras_model import finish
+    from kfine.runtimes.loading import load_exported
 
-    run = request.getfixturevalue(f"{task}_run")
+    run = kfine.Run(request.getfixturevalue(f"{task}_run"))
     report = kfine.export(run, format="saved_model", console=QUIET)
     assert report.verdict.agreement == 1.0 and report.verdict.drop == pytest.approx(0)
-    outputs, data = scores_of(run)
-    rows = kfine.Run(run).preprocessing.rows(data.test.inputs)
+    data, name = data_of(run.path), "probabilities" if task == "tagging" else "scores"
+    encoded = run.input.encode(data.test.inputs)
+    rows = encoded.rows
     assert (len(rows["token_ids"]) > len(data.test)) == (task == "answering")
-    expected = softmax(outputs) if task == "tagging" else outputs
+    outputs = predict_rows(run.model, rows, None, 32, encoded.lengths)
+    expected = finish(run.answer, outputs)[name]
     exported = load_exported(report.path)
-    got = exported.predict(data.test.inputs[range(len(data.test))])
+    got = exported.outputs({"token_ids": rows["token_ids"]})[name]
     used = rows["padding_mask"] == 1
     assert got.shape == expected.shape
     assert np.abs(got - expected)[used].max() < 1e-3
-    assert exported.output.name == ("probabilities" if task == "tagging" else "scores")
     labels = ("O", "B-person", "I-person") if task == "tagging" else ("start", "end")
     assert exported.labels == labels
-    assert exported.class_names == kfine.Run(run).class_names
+    assert exported.answer == run.answer and exported.answer.names == run.class_names
 
 
 def served(run: Path, **strings: Any) -> dict[str, np.ndarray]:
     """What the SavedModel of a run answers to strings."""
     import tensorflow as tf
 
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
     path = run / "exports" / "saved_model"
     if not path.is_dir():
@@ -154,25 +154,15 @@ def served(run: Path, **strings: Any) -> dict[str, np.ndarray]:
     return {name: values.numpy() for name, values in found.items()}
 
 
-def read_by_keras(run: Any, examples: list[Any]) -> Any:
-    """What the recipe reads out of the Keras model's outputs."""
-    from types import SimpleNamespace
-
-    from kfine.verbs.predictions import interpreted, split_outputs
-
-    outputs = split_outputs(run, run.model, SimpleNamespace(inputs=examples))
-    return interpreted(run, outputs, examples)
-
-
 def test_a_saved_model_tags_the_words_of_strings(tagging_run: Path) -> None:
-    from kfine.data.text.alignment import split_words
+    from kfine.inputs.text.words import split_words
 
     opened = kfine.Run(tagging_run)
     chance = random.Random(3)
     texts = ["The film is witty, and moving!", "a #witty\u200b \x01 film", "", "witty " * 60]
     texts += ["".join(chance.choices(PARTS, k=chance.randint(1, 9))) for _ in range(60)]
     found = served(tagging_run, text=texts)
-    taggings = read_by_keras(opened, texts)
+    taggings = list(opened.predictor.predict(texts))
     unseen = 0
     for row, (text, tagging) in enumerate(zip(texts, taggings, strict=True)):
         spans = split_words(text).spans
@@ -192,10 +182,10 @@ def test_a_saved_model_tags_the_words_of_strings(tagging_run: Path) -> None:
 
 
 def test_a_saved_model_answers_questions_in_strings(answering_run: Path) -> None:
-    from kfine.data.text.squad import Question
+    from kfine.inputs.text.examples import Question
 
     opened = kfine.Run(answering_run)
-    _, data = scores_of(answering_run)
+    data = data_of(answering_run)
     asked = list(data.test.inputs[range(len(data.test))])
     for question, context in (
         ("the film is", "Is it Moving, or witty?"),
@@ -209,9 +199,9 @@ def test_a_saved_model_answers_questions_in_strings(answering_run: Path) -> None
         question=[one.question for one in asked],
         context=[one.context for one in asked],
     )
-    windows = opened.preprocessing.windows(asked)
+    windows = opened.input.windows(asked)
     assert max(windows.examples.tolist().count(number) for number in range(len(asked))) > 2
-    for row, (one, answer) in enumerate(zip(asked, read_by_keras(opened, asked), strict=True)):
+    for row, (one, answer) in enumerate(zip(asked, opened.predictor.predict(asked), strict=True)):
         got = {name: values[row] for name, values in found.items()}
         assert got["null_score"] == pytest.approx(answer.null_score, abs=1e-3)
         assert got["score"] == pytest.approx(answer.score, abs=1e-3)
@@ -234,13 +224,12 @@ def test_other_runtimes_find_it_too(
 
 
 def test_segments_of_windows_are_worked_out_in_the_graph(answering_run: Path) -> None:
-    from kfine.exporting.inference import RawTokens, special_ids
+    from kfine.inputs.text.raw_tokens import RawTokens
 
-    _, data = scores_of(answering_run)
-    preprocessing = kfine.Run(answering_run).preprocessing
-    rows = preprocessing.rows(data.test.inputs)
+    text = kfine.Run(answering_run).input
+    rows = text.encode(data_of(answering_run).test.inputs).rows
     inputs = ("padding_mask", "segment_ids", "token_ids")
-    found = RawTokens(inputs, *special_ids(preprocessing))(rows["token_ids"])
+    found = RawTokens(inputs, *text.device().special_ids())(rows["token_ids"])
     for name in inputs:
         assert np.array_equal(np.asarray(found[name]), rows[name]), name
     assert rows["segment_ids"].any()
@@ -279,7 +268,7 @@ def test_the_program_finds_what_kfine_finds_in_any_text(
     texts = ["The film is witty, and moving!", "witty warm lovely", "a #witty\u200b \x01 film", "?"]
     said = kfine_command("predict", tagging_bundle, *texts, "--json", "--quiet")
     assert said.status == 0, said.err
-    found = [row["found"] for row in json.loads(said.out)]
+    found = [row["predictions"] for row in json.loads(said.out)]
     assert [one["text"] for one in found[0]] == ["witty", "moving"]
     code = "import json, sys; sys.path.insert(0, 'snippets'); import find_entities\n"
     code += f"print(json.dumps([find_entities.find(one) for one in {texts!r}]))"
@@ -333,16 +322,15 @@ PARTS = (
 def test_the_program_reads_entities_as_kfine_does(
     tagging_bundle: Path, tagging_run: Path, program: Callable[[Path], Any]
 ) -> None:
-    from kfine.evaluation import read_taggings
-
     module = program(tagging_bundle / "snippets" / "find_entities.py")
     run, chance = kfine.Run(tagging_run), np.random.default_rng(0)
     for _ in range(200):
         text = "".join(chance.choice([*PARTS, *" " * 6], chance.integers(0, 30)))
-        logits = chance.normal(size=(run.preprocessing.sequence_length, 3)) * 2
+        logits = chance.normal(size=(run.input.sequence_length, 3)) * 2
         values = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
         module.run = lambda _, values=values: values
-        (right,) = read_taggings(np.log(values)[None], [text], run.preprocessing, run.class_names)
+        places = run.input.encode([text]).places
+        (right,) = run.answer.decode({"probabilities": values[None]}, places)
         for one, other in zip(module.find(text), right.entities(), strict=True):
             assert one == {**other, "probability": pytest.approx(other["probability"], abs=1e-5)}
 
@@ -350,18 +338,20 @@ def test_the_program_reads_entities_as_kfine_does(
 def test_the_program_reads_answers_as_kfine_does(
     answering_bundle: Path, answering_run: Path, program: Callable[[Path], Any]
 ) -> None:
-    from kfine.data.text.squad import Question
+    from kfine.inputs.text.examples import Question
 
     module = program(answering_bundle / "snippets" / "find_answer.py")
-    raw, chance = kfine.Run(answering_run).preprocessing, np.random.default_rng(0)
+    run, chance = kfine.Run(answering_run), np.random.default_rng(0)
+    row = run.input.sequence_length
     for number in range(200):
         context = "".join(chance.choice([*PARTS, *" " * 6], chance.integers(1, 40)))
         asked = Question("q", None, "the film is", context, (), False)
         # Whole numbers, so that spans are often equal.
-        values = chance.integers(-3, 4, (raw.sequence_length, 2)).astype(np.float32)
+        values = chance.integers(-3, 4, (row, 2)).astype(np.float32)
         values[0] = -3 if number % 2 else 1
         module.run = lambda _, values=values: values
-        (right,) = raw.answers(values[None], [asked], may_be_none=True)
+        places = run.input.encode([asked]).places
+        (right,) = run.answer.decode({"scores": values[None]}, places)
         found = module.find("the film is", context) or {"text": "", "start": 0, "end": 0}
         assert (found["text"], found["start"]) == (right.text, right.start), context
     with pytest.raises(ValueError, match="too long for one row"):
@@ -379,7 +369,7 @@ def test_a_file_alone_answers_and_is_scored(
     asked = ("the film is", "--context", context, "--json")
     said = kfine_command("predict", alone, *asked)
     assert said.status == 0, said.err
-    (answer,) = json.loads(said.out)[0]["found"]
+    (answer,) = json.loads(said.out)[0]["predictions"]
     assert context[answer["start"] : answer["end"]] == answer["text"] == "moving"
     report = json.loads((answering_bundle / "report.json").read_text())
     said = kfine_command("evaluate", answering_bundle, "--json", "--quiet")
@@ -416,11 +406,11 @@ def test_card_and_report_say_what_comes_out(tagging_bundle: Path, answering_bund
     assert report["preprocessing"]["output"]["axes"] == "pieces, tags"
     card = (answering_bundle / "model_card.md").read_text()
     assert "Answers questions with a passage of a text, or says that there is none." in card
-    assert "two scores" in card and "| same answer |" in card
+    assert "two scores" in card and "| same answer (F1 of words) |" in card
     assert (answering_bundle / "labels.txt").read_text() == "start\nend\n"
     with zipfile.ZipFile(answering_bundle / "model.tflite") as archive:
         stated = json.loads(archive.read("kfine.json"))["info"]
-    assert stated["outcomes"] == ["answer", "no answer"]
+    assert stated["answer"]["names"] == ["answer", "no answer"]
 
 
 def test_bundles_have_programs_for_phones(tagging_bundle: Path, answering_bundle: Path) -> None:
@@ -437,67 +427,60 @@ def test_bundles_have_programs_for_phones(tagging_bundle: Path, answering_bundle
 
 
 def test_what_is_no_example_is_refused(tagging_bundle: Path, answering_bundle: Path) -> None:
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
     with pytest.raises(ExportError, match="must be a Question with its context; received str"):
-        load_exported(answering_bundle).predict(["the film is"])
+        list(load_exported(answering_bundle).predict(["the film is"]))
     with pytest.raises(ExportError, match="must be a str or a TaggedText; received tuple"):
-        load_exported(tagging_bundle).predict([("the film", "is")])
+        list(load_exported(tagging_bundle).predict([("the film", "is")]))
 
 
 @pytest.mark.parametrize("task", ["tagging", "answering"])
 def test_a_file_that_forgot_is_refused(
     task: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kfine.exporting.measured import measure_file
-    from kfine.exporting.medium import medium_of
-    from kfine.exporting.predictor import Predictor
+    from kfine.exporting.measuring.measured import measure_file
+    from kfine.runtimes.exported import Exported
     from kfine.verbs.export_job import ExportJob
 
     run = kfine.Run(request.getfixturevalue(f"{task}_run"))
     path = request.getfixturevalue(f"{task}_bundle") / "model.tflite"
-    _, data = scores_of(run.path)
-    job = ExportJob(run, data, data.test, medium_of(run.preprocessing), "fixed")
-    answer = Predictor.answer
+    data = data_of(run.path)
+    job = ExportJob(run, data, data.test, "fixed")
+    real = Exported.run
     for spoil, words in (
-        (lambda row: row[::-1], r"f1 falls by .* and not by chance"),
+        (lambda row: row[:, ::-1], r"f1 falls by .* and not by chance"),
         (lambda row: row * np.nan, f"the file gives NaN or infinity for {len(data.test)} of"),
     ):
         monkeypatch.setattr(
-            Predictor, "answer", lambda *of, spoil=spoil: np.ascontiguousarray(spoil(answer(*of)))
+            Exported,
+            "run",
+            lambda *of, spoil=spoil: {
+                name: np.ascontiguousarray(spoil(one)) for name, one in real(*of).items()
+            },
         )
-        verdict = measure_file(path, job.measured_on(data.test), run.class_names).verdict
+        verdict = measure_file(path, job.measured_on(data.test)).verdict
         assert not verdict.passed and re.search(words, "; ".join(verdict.reasons))
-
-
-def test_agreement_counts_what_is_found() -> None:
-    from kfine.exporting.outputs import Inside, output_of
-
-    tags, spans = output_of("tokens"), output_of("windows")
-    assert isinstance(tags, Inside) and isinstance(spans, Inside)
-    one, other = ({"type": "a", "start": n, "end": n + 1, "probability": n} for n in (1, 2))
-    assert tags.agreement([[one, other], []], [[{**one, "probability": 0}], []]) == 2 / 3
-    assert tags.agreement([[]], [[]]) == 1.0
-    assert spans.agreement([[one], [], [one]], [[one], [], [other]]) == 2 / 3
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kind": "texts"}, r"it has 3 labels and gives \(1, \d+, 3\)"),
-        ({"kind": "windows", "stride": 8, "longest_answer": 5}, r"it has 2 labels and gives"),
-        ({"kind": "windows", "stride": 8, "longest_answer": None}, "is damaged"),
-        ({"kind": "poems"}, "is damaged"),
+        ({"kind": "classes"}, r"it has 3 labels and gives \(1, \d+, 3\)"),
+        ({"kind": "spans", "longest": 5}, r"it has 2 labels and gives"),
+        ({"kind": "spans", "longest": None}, "is damaged"),
+        ({"kind": "poems"}, "There is no kind 'poems' among kfine's answers"),
+        ({"kind": None}, "There is no kind None among kfine's answers"),
     ],
 )
 def test_a_file_that_says_to_be_what_it_is_not_is_refused(
     tagging_bundle: Path, tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
-    bad = restated(tagging_bundle / "model.tflite", tmp_path / "bad.tflite", preprocessing=change)
+    bad = restated(tagging_bundle / "model.tflite", tmp_path / "bad.tflite", answer=change)
     with pytest.raises(ExportError, match=words):
-        load_exported(bad)
+        list(load_exported(bad).predict(["the film is witty"]))
 
 
 def test_a_file_names_no_recipe_that_cannot_read_it(tagging_bundle: Path, tmp_path: Path) -> None:
@@ -505,7 +488,7 @@ def test_a_file_names_no_recipe_that_cannot_read_it(tagging_bundle: Path, tmp_pa
         file = tmp_path / f"{Path(name).stem}.tflite"
         restated(tagging_bundle / "model.tflite", file, recipe=name)
         (row,) = kfine.predict(file, "the film is witty", console=QUIET)
-        assert [one["text"] for one in row.found] == ["witty"]
+        assert [one["text"] for one in row.rows] == ["witty"]
 
 
 def restated(path: Path, target: Path, **changes: Any) -> Path:

@@ -44,21 +44,20 @@ class Known:
 
 @pytest.fixture(scope="module")
 def known(text_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Known:
-    from kfine.verbs.data import load_data_of_run
-    from kfine.verbs.predictions import predict_split
-    from kfine.verbs.recipes import recipe_of_run
+    from kfine.recipe import recipe_of_run
+    from kfine.training.data import load_data_of_run
 
     path = Path(shutil.copytree(text_run, tmp_path_factory.mktemp("export") / "moods"))
     run = kfine.Run(path)
-    data = load_data_of_run(run._folder, recipe_of_run(run._folder)[0], run.config, QUIET)
+    data = load_data_of_run(run.folder, recipe_of_run(run.folder)[0], run.config, QUIET)
     texts = [str(one) for one in data.test.inputs[range(len(data.test))]]
-    return Known(path, texts, predict_split(run, run.model, data.test))
+    return Known(path, texts, np.stack(run.predictor.predict_split(data.test)))
 
 
 @pytest.fixture(scope="module")
 def bundle(known: Known) -> Path:
     report = kfine.export(known.path, max_drop=1, console=QUIET)
-    assert (report.quantize, report.input_kind, report.medium) == ("dynamic", "fixed", "text")
+    assert (report.quantize, report.form, report.input) == ("dynamic", "fixed", "text")
     return Path(report.bundle)
 
 
@@ -75,17 +74,20 @@ def test_the_model_under_test_has_learned(known: Known) -> None:
 
 
 def test_the_file_of_a_bundle_answers_texts_as_keras_does(known: Known, bundle: Path) -> None:
-    from kfine.exporting.lint import lint_file
-    from kfine.exporting.runner import load_exported
+    from kfine.exporting.measuring.lint import lint_file
+    from kfine.runtimes.loading import load_exported
 
     exported = load_exported(bundle / "model.tflite")
-    assert (exported.labels, exported.medium.name) == (("bad", "good"), "text")
-    assert np.abs(exported.predict(known.texts) - known.probabilities).max() < 0.05
+    assert (exported.labels, exported.input.kind) == (("bad", "good"), "text")
+    got = np.stack(list(exported.predict(known.texts)))
+    assert np.abs(got - known.probabilities).max() < 0.05
     assert lint_file(bundle / "model.tflite") == []
-    assert exported.predict(["", "fine " * 100]).shape == (2, 2)
+    assert len(list(exported.predict(["", "fine " * 100]))) == 2
     for wrong in (3, ("a", "b", "c"), ("a", None), np.zeros((8, 8, 3), np.uint8)):
-        with pytest.raises(ExportError, match="must be a str or a tuple of two; received"):
-            exported.predict([wrong])
+        with pytest.raises(
+            ExportError, match="must be a str, a tuple of two, or a TaggedText; received"
+        ):
+            list(exported.predict([wrong]))
 
 
 def test_folder_and_zip_of_a_bundle_hold_tokenizer_and_programs(bundle: Path) -> None:
@@ -144,9 +146,9 @@ def test_programs_for_phones_use_the_tokenizer_of_the_bundle(bundle: Path) -> No
 
 
 def test_card_report_and_metadata_speak_of_texts(bundle: Path) -> None:
-    from kfine.exporting.embedding import read_buffer
-    from kfine.exporting.litert import read_info
-    from kfine.exporting.model_metadata import BUFFER_NAME
+    from kfine.exporting.metadata.embedding import read_buffer
+    from kfine.exporting.metadata.model_metadata import BUFFER_NAME
+    from kfine.runtimes.carried import read_metadata
 
     card = (bundle / "model_card.md").read_text()
     report = json.loads((bundle / "report.json").read_text())
@@ -156,9 +158,9 @@ def test_card_report_and_metadata_speak_of_texts(bundle: Path) -> None:
     assert "| training texts | 112 |" in card
     assert not {"image", "photo", "pixel"} & set(card.replace(",", " ").lower().split())
     assert report["preprocessing"]["masks"]["names"] == ["padding_mask", "segment_ids"]
-    assert report["medium"] == "text"
-    info = read_info(bundle / "model.tflite")
-    assert info["preprocessing"]["sequence_length"] == 32
+    assert report["input"] == "text"
+    info = read_metadata(bundle / "model.tflite")[1]
+    assert info["input"]["sequence_length"] == 32
     assert info["description"] == "Classifies texts into: bad, good."
     described = read_buffer((bundle / "model.tflite").read_bytes(), BUFFER_NAME) or b""
     for words in (b"token_ids", b"Ids of 32 tokens", b"labels.txt", b"M001"):
@@ -170,17 +172,18 @@ def test_a_saved_model_takes_ids_and_strings_and_gives_the_same(
 ) -> None:
     import tensorflow as tf
 
-    from kfine.exporting.litert import read_info
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.carried import read_metadata
+    from kfine.runtimes.loading import load_exported
 
     exported = load_exported(saved_model)
-    assert np.abs(exported.predict(known.texts) - known.probabilities).max() < 1e-5
-    assert read_info(saved_model)["signatures"] == {
+    got = np.stack(list(exported.predict(known.texts)))
+    assert np.abs(got - known.probabilities).max() < 1e-5
+    assert read_metadata(saved_model)[1]["signatures"] == {
         "serving_default": {},
         "serve_text": {"requires": "tensorflow_text"},
     }
     loaded = tf.saved_model.load(str(saved_model))
-    ids = np.concatenate([exported.medium.tensor(one) for one in known.texts])
+    ids = exported.input.encode(known.texts).rows["token_ids"]
     by_ids = loaded.signatures["serving_default"](token_ids=tf.constant(ids))["probabilities"]
     by_text = loaded.signatures["serve_text"](text=tf.constant(known.texts))["probabilities"]
     assert by_ids.shape == (len(known.texts), 2)
@@ -193,25 +196,25 @@ def test_without_tensorflow_text_there_is_one_signature(
 ) -> None:
     import importlib.util
 
-    from kfine.exporting.texts import Texts
-
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
         lambda name, *rest: None if name == "tensorflow_text" else find(name, *rest),
     )
-    assert Texts.of(kfine.Run(known.path).preprocessing).more_signatures(None) == {}
+    run = kfine.Run(known.path)
+    assert run.input.device().signatures(None, run.answer) == {}
 
 
 @pytest.mark.parametrize(("format", "package"), [("onnx", "tf2onnx"), ("openvino", "openvino")])
 def test_other_runtimes_answer_texts_too(known: Known, format: str, package: str) -> None:
     pytest.importorskip(package)
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
     report = kfine.export(known.path, format=format, quantize="none", console=QUIET)
     exported = load_exported(report.path)
-    assert np.abs(exported.predict(known.texts) - known.probabilities).max() < 1e-4
+    got = np.stack(list(exported.predict(known.texts)))
+    assert np.abs(got - known.probabilities).max() < 1e-4
 
 
 @pytest.mark.parametrize("quantize", ["float16", "int8"])
@@ -323,7 +326,7 @@ def described(**changes: Any) -> Callable[[dict[str, bytes]], None]:
 def test_a_damaged_or_hostile_tokenizer_is_one_sentence(
     bundle: Path, tmp_path: Path, change: Any
 ) -> None:
-    from kfine.exporting.runner import load_exported
+    from kfine.runtimes.loading import load_exported
 
     bad = rewritten(bundle / "model.tflite", tmp_path / "bad.tflite", change)
     with pytest.raises(ExportError, match="is damaged") as caught:
@@ -335,9 +338,10 @@ def test_a_damaged_or_hostile_tokenizer_is_one_sentence(
 def test_a_tokenizer_that_never_ends_is_tried_in_a_process_of_its_own(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kfine.data.tokenizers import TokenizerFiles
-    from kfine.exporting import probe, runner
-    from kfine.models.text_preprocessing import TextPreprocessing
+    from kfine.inputs.text import Text
+    from kfine.inputs.text.tokenizers import TokenizerFiles
+    from kfine.runtimes import probe
+    from kfine.runtimes.loading import load_exported
 
     def change(members: dict[str, bytes]) -> None:
         """Somebody who makes up a tokenizer can also work out its hash."""
@@ -345,9 +349,9 @@ def test_a_tokenizer_that_never_ends_is_tried_in_a_process_of_its_own(
         values = {**json.loads(members["tokenizer/tokenizer.json"]), "unicode": table}
         document = json.loads(members["kfine.json"])
         words = {"vocabulary.txt": members["tokenizer/vocabulary.txt"]}
-        inputs = tuple(document["info"]["preprocessing"]["inputs"])
-        made = TextPreprocessing(TokenizerFiles(values, words), inputs)
-        document["info"]["preprocessing"] = made.to_dict()
+        inputs = tuple(document["info"]["input"]["inputs"])
+        made = Text(TokenizerFiles(values, words), inputs)
+        document["info"]["input"] = made.to_dict()
         members["tokenizer/tokenizer.json"] = json.dumps(values).encode()
         members["kfine.json"] = json.dumps(document).encode()
 
@@ -355,5 +359,5 @@ def test_a_tokenizer_that_never_ends_is_tried_in_a_process_of_its_own(
     monkeypatch.setattr(probe, "SECONDS", 3)
     bad = rewritten(bundle / "model.tflite", tmp_path / "bad.tflite", change)
     with pytest.raises(ExportError, match="did not answer within 3 s"):
-        runner.load_exported(bad)
+        load_exported(bad)
     assert not (tmp_path / "cache").exists()

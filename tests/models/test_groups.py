@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from kfine.inputs.image.image import Image
 from kfine.models.groups import layer_groups
-from kfine.models.preprocessing import Preprocessing
 
 
 def test_a_task_divides_along_the_blocks_of_its_backbone(tiny_preset: str) -> None:
@@ -36,17 +36,21 @@ def test_leaves_open_composite_blocks() -> None:
     assert {"Dense", "ReLU"} <= {type(leaf).__name__ for leaf in groups[0].leaves()}
 
 
+def no_files(name: str) -> bytes:
+    raise AssertionError(f"images have no files, and {name} was asked for")
+
+
 def test_preprocessing_survives_json() -> None:
     import json
 
-    one = Preprocessing((32, 48), (0.1, 0.2, 0.3), (-1.0, -2.0, -3.0))
-    assert Preprocessing.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+    one = Image((32, 48), (0.1, 0.2, 0.3), (-1.0, -2.0, -3.0))
+    assert Image.load(json.loads(json.dumps(one.to_dict())), no_files) == one
 
 
 def test_preprocessing_is_plain_bilinear_then_scale_and_offset() -> None:
     import numpy as np
 
-    one = Preprocessing((1, 2), (0.5,), (-1.0,))
+    one = Image((1, 2), (0.5,), (-1.0,))
     image = np.array([[[[0] * 3, [100] * 3, [200] * 3, [40] * 3]]], np.uint8)
     # Each output pixel lies between two input pixels: their mean, whatever lies farther off.
     np.testing.assert_allclose(one.resize(image)[0, 0, :, 0], [50, 120])

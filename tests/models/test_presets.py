@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from kfine import presets
 from kfine.errors import PresetError
-from kfine.models import presets
+from kfine.inputs.image.image import check_image_preset, fixed_image_size, image_of_preset
 
 
 def write_preset(folder: Path, **config: Any) -> str:
@@ -34,7 +35,7 @@ def test_the_shipped_preset_is_found_by_name_and_says_its_size() -> None:
     preset = presets.find_preset("efficientnet_lite0")
     assert preset.origin == "ships"
     assert presets.local_image_size(preset) == 224
-    assert presets.fixed_image_size(preset) is None
+    assert fixed_image_size(preset) is None
     assert presets.shipped_names() == ["efficientnet_lite0"]
 
 
@@ -42,11 +43,11 @@ def test_a_local_folder_is_a_preset(tiny_preset: str) -> None:
     preset = presets.find_preset(tiny_preset)
     assert (preset.origin, str(preset.folder)) == ("folder", os.path.realpath(tiny_preset))
     presets.check_network(preset)
-    presets.check_image_preset(preset, 48)
-    preprocessing = presets.image_preprocessing(preset, 48)
-    assert preprocessing.image_size == (48, 48)
-    assert preprocessing.scale == pytest.approx((1 / 127.5,))
-    assert preprocessing.offset == (-1.0,)
+    check_image_preset(preset, 48)
+    image = image_of_preset(preset, 48)
+    assert image.image_size == (48, 48)
+    assert image.scale == pytest.approx((1 / 127.5,))
+    assert image.offset == (-1.0,)
 
 
 @pytest.mark.parametrize("name", ["{}/nothing", "./nothing", "~/nothing-here", "some/where"])
@@ -63,7 +64,7 @@ def test_a_folder_that_is_no_preset_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_preset_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(PresetError, match=r"config\.json is damaged"):
-        presets.check_image_preset(presets.find_preset(str(tmp_path)), None)
+        check_image_preset(presets.find_preset(str(tmp_path)), None)
 
 
 def test_a_preset_for_another_task_is_refused(tmp_path: Path) -> None:
@@ -71,15 +72,15 @@ def test_a_preset_for_another_task_is_refused(tmp_path: Path) -> None:
         tmp_path / "bert", class_name="BertBackbone", config={"vocabulary_size": 30522}
     )
     with pytest.raises(PresetError, match="BertBackbone, which does not take images"):
-        presets.check_image_preset(presets.find_preset(name), None)
+        check_image_preset(presets.find_preset(name), None)
 
 
 def test_a_text_preset_of_hugging_face_is_refused_and_an_image_one_is_not(tmp_path: Path) -> None:
     text = write_preset(tmp_path / "text", model_type="bert", vocab_size=30522)
     with pytest.raises(PresetError, match="bert, which does not take images"):
-        presets.check_image_preset(presets.find_preset(text), None)
+        check_image_preset(presets.find_preset(text), None)
     image = write_preset(tmp_path / "image", model_type="vit", image_size=224, num_channels=3)
-    presets.check_image_preset(presets.find_preset(image), None)
+    check_image_preset(presets.find_preset(image), None)
 
 
 def test_a_backbone_of_one_size_refuses_another(tmp_path: Path) -> None:
@@ -87,11 +88,11 @@ def test_a_backbone_of_one_size_refuses_another(tmp_path: Path) -> None:
         tmp_path / "vit", class_name="ViTBackbone", config={"image_shape": [64, 64, 3]}
     )
     preset = presets.find_preset(name)
-    presets.check_image_preset(preset, 64)
-    presets.check_image_preset(preset, None)
-    assert presets.fixed_image_size(preset) == 64
+    check_image_preset(preset, 64)
+    check_image_preset(preset, None)
+    assert fixed_image_size(preset) == 64
     with pytest.raises(PresetError, match=r"64 pixels only\. Received: image_size 96"):
-        presets.check_image_preset(preset, 96)
+        check_image_preset(preset, 96)
 
 
 @pytest.mark.parametrize(
@@ -132,11 +133,13 @@ def test_a_downloaded_preset_needs_no_network(
     assert (preset.origin, preset.folder) == ("cached", folder)
     assert preset.handle == name
     presets.check_network(preset)
-    presets.check_image_preset(preset, 96)
+    check_image_preset(preset, 96)
 
 
 def test_a_preset_that_does_not_load_is_one_sentence(tmp_path: Path) -> None:
     import keras_hub
+
+    from kfine.models.pretrained import load_task
 
     name = write_preset(
         tmp_path / "odd",
@@ -146,7 +149,5 @@ def test_a_preset_that_does_not_load_is_one_sentence(tmp_path: Path) -> None:
         config={"input_shape": [None, None, 3]},
     )
     with pytest.raises(PresetError, match="does not load as ImageClassifier") as caught:
-        presets.load_task(
-            keras_hub.models.ImageClassifier, presets.find_preset(name), num_classes=2
-        )
+        load_task(keras_hub.models.ImageClassifier, presets.find_preset(name), num_classes=2)
     assert "\n" not in str(caught.value)

@@ -15,12 +15,13 @@ import pytest
 import tensorflow as tf
 
 from kfine.console import Console
-from kfine.data.tokenizers import load_tokenizer, read_tokenizer
-from kfine.data.tokenizers.standalone import _byte_chars
+from kfine.inputs.text.tokenizers import load_tokenizer, read_tokenizer
+from kfine.inputs.text.tokenizers.standalone import _byte_chars
 from kfine.models.cutting import cut_model
-from kfine.models.presets import find_preset
-from kfine.verbs.data import load_data
-from kfine.verbs.fit import build_job, prepare
+from kfine.presets import find_preset
+from kfine.training.data import load_data
+from kfine.training.job import build_job
+from kfine.verbs.fit import prepare
 
 QUIET = Console(quiet=True)
 models = keras_hub.models
@@ -144,10 +145,10 @@ def test_ids_are_kerashubs(family: Any) -> None:
 
 
 def test_the_pieces_of_a_graph_stand_where_those_outside_do(family: Any) -> None:
-    from kfine.exporting.graph_tokenizer import GraphTokenizer
-    from kfine.models.text_preprocessing import TextPreprocessing
+    from kfine.inputs.text.graph_tokenizer import GraphTokenizer
+    from kfine.inputs.text.text import Text
 
-    outside = TextPreprocessing(read_tokenizer(find_preset(family[0]), 24))
+    outside = Text(read_tokenizer(find_preset(family[0]), 24))
     texts = ["the fine film", " a  dull\tplot ä€ film", "", "zzz qx", "the 😀 film\n"]
     placed = tf.function(GraphTokenizer(outside).pieces)(tf.constant(texts))
     for row, text in enumerate(texts):
@@ -180,25 +181,25 @@ def test_a_classifier_is_built_divided_and_cut(family: Any, texts: str) -> None:
 
 @pytest.mark.slow
 def test_its_file_and_its_strings_are_answered_as_by_keras(family: Any, tmp_path: Path) -> None:
-    from kfine.exporting.export import convert_model
-    from kfine.exporting.inference import text_inference_model
-    from kfine.exporting.medium import medium_of
-    from kfine.exporting.runner import load_exported
-    from kfine.exporting.scan import custom_ops
+    from kfine.answers.classes import Classes
+    from kfine.exporting.export import Plan, convert_model
+    from kfine.exporting.inference import inference_model
+    from kfine.exporting.measuring.scan import custom_ops
+    from kfine.inputs.text.text import Text
     from kfine.models.text_heads import text_classifier
-    from kfine.models.text_preprocessing import TextPreprocessing
+    from kfine.runtimes.loading import load_exported
 
     preset = find_preset(family[0])
     model = text_classifier(preset, 3)
-    raw = TextPreprocessing(read_tokenizer(preset, 16)).for_model(model)
+    raw = Text(read_tokenizer(preset, 16)).for_model(model)
+    answer = Classes(("a", "b", "c"))
     texts = ["the fine film", "a dull plot is a film " * 6, "", "zzz qx"]
-    expected = keras.ops.softmax(model.predict(raw.rows(texts), verbose=0))
-    inference = text_inference_model(model, raw)
-    facts = {"input": "fixed", "preprocessing": raw.to_dict()}
-    settings: dict[str, Any] = {"quantize": "none", "info": facts}
-    file = convert_model(inference, raw, ["a", "b", "c"], tmp_path, **settings)
+    expected = keras.ops.softmax(model.predict(raw.encode(texts).rows, verbose=0))
+    inference = inference_model(model, raw, answer)
+    file = convert_model(inference, Plan(raw, answer, quantize="none").completed(), tmp_path)
     assert custom_ops(file) == []
-    np.testing.assert_allclose(load_exported(file).predict(texts), expected, atol=1e-5)
-    (signature,) = medium_of(raw).more_signatures(inference).values()
+    found = list(load_exported(file).predict(texts))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    (signature,) = raw.device().signatures(inference, answer).values()
     found = tf.function(signature.function)(tf.constant(texts))["probabilities"]
     np.testing.assert_allclose(found, expected, atol=1e-5)

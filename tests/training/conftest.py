@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from kfine.console import Console
-from kfine.verbs.data import load_data
-from kfine.verbs.fit import build_job, prepare
+from kfine.training.data import load_data
+from kfine.training.job import build_job
+from kfine.verbs.fit import prepare
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from kfine.console import Console
 from kfine.models.groups import is_batch_norm, layer_groups
 from kfine.training.engine import run_stages
-from kfine.training.freezing import apply_stage, freeze, release, unfreeze
+from kfine.training.freezing import apply_stage, changes, freeze, release, trains, unfreeze
 from kfine.training.proof import FreezeBroken, check_movement, group_digests
 
 quiet = Console(quiet=True)
@@ -152,3 +152,77 @@ def test_a_stage_of_a_single_step_moves_its_groups(make_job: Callable[..., Any])
     assert job.batches.steps == 1
     history, _ = run_stages(job, checkpoints=None, console=quiet)
     assert len(history) == 3
+
+
+@pytest.fixture
+def adapted(tiny_text_preset: str) -> Any:
+    """A classifier of texts whose encoder has adapters of rank 2, and its groups."""
+    from kfine.models.text_heads import text_classifier
+    from kfine.presets import find_preset
+
+    model = text_classifier(find_preset(tiny_text_preset), 2)
+    for layer in model._flatten_layers():
+        if type(layer).__name__ in ("EinsumDense", "Dense") and layer.name in ("query", "value"):
+            layer.enable_lora(2)
+    return model, layer_groups(model)
+
+
+def test_after_enable_lora_of_the_backbone_only_adapters_train(adapted: Any) -> None:
+    import keras
+
+    model, groups = adapted
+    apply_stage(model, groups, len(groups) - 1)
+    trained = {one.path for one in model.trainable_variables}
+    assert trained == {one.path for one in trains(groups, len(groups) - 1)}
+    head = {one.path for one in groups[-1].weights}
+    assert head <= trained
+    assert {path.split("/")[-1][:5] for path in trained - head} == {"lora_"}
+
+    model.compile(keras.optimizers.AdamW(0.01), "mse")
+    before = [copies(group) for group in groups]
+    digests = group_digests(groups)
+    rows = {
+        "token_ids": np.ones((8, 6), "int32"),
+        "segment_ids": np.zeros((8, 6), "int32"),
+        "padding_mask": np.ones((8, 6), "int32"),
+    }
+    # The second matrix of an adapter begins at zero, so the first moves from the second step on.
+    model.fit(rows, np.eye(2)[np.arange(8) % 2], epochs=3, verbose=0)
+    for group, old in zip(groups[:-1], before[:-1], strict=True):
+        variables = [one for one in group.weights if "seed_generator" not in one.path]
+        for variable, value in zip(variables, old, strict=True):
+            is_adapter = "lora_" in variable.path
+            assert np.array_equal(variable.numpy(), value) != is_adapter, variable.path
+    moved_groups = check_movement(groups, len(groups) - 1, digests).moved
+    assert "head" in moved_groups and "transformer_layer_0" in moved_groups
+
+
+def test_the_proof_stops_a_run_that_moved_what_adapters_were_put_on(adapted: Any) -> None:
+    model, groups = adapted
+    apply_stage(model, groups, len(groups) - 1)
+    before = group_digests(groups)
+    for one in model.trainable_variables:
+        one.assign(one + 1e-3)
+    (kernel,) = [
+        one
+        for one in groups[1].weights
+        if one.path.endswith("query/kernel") and "lora" not in one.path
+    ]
+    check_movement(groups, len(groups) - 1, before)
+    kernel.assign(kernel + 1e-3)
+    with pytest.raises(FreezeBroken, match="Frozen weights of groups that train"):
+        check_movement(groups, len(groups) - 1, before)
+
+
+def test_a_checkpoint_holds_what_trained_and_nothing_else(
+    adapted: Any, make_job: Callable[..., Any]
+) -> None:
+    _, groups = adapted
+    held = {one.path for one in changes(groups, len(groups) - 1)}
+    assert held == {one.path for one in trains(groups, len(groups) - 1)}
+    job = make_job(unfreeze="all", batch_norm="train")
+    kinds = {one.path.split("/")[-1] for one in changes(job.groups, 6, batch_norm="train")}
+    assert {"moving_mean", "moving_variance", "gamma"} <= kinds
+    assert not {"moving_mean", "gamma"} & {
+        one.path.split("/")[-1] for one in changes(job.groups, 6)
+    }

@@ -289,10 +289,10 @@ def test_a_later_run_does_not_take_what_was_forced_into_float16(
     assert trunk.floats == "float32"
 
 
-def jitter(batch: Any, seed: Any) -> Any:
+def jitter(rows: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
     import tensorflow as tf
 
-    return batch + tf.random.stateless_uniform(tf.shape(batch), seed)
+    return rows + tf.random.stateless_uniform(tf.shape(rows), seed), targets
 
 
 def views_of(rows: np.ndarray, count: int) -> Request:
@@ -352,7 +352,7 @@ def test_features_of_several_tensors_come_back_in_the_structure_of_the_suffix(
         layer_groups(masked),
         1,
         [request_for(tokens, None)],
-        preprocessing={},
+        input={},
         precision="auto",
         memory_budget=0,
         console=QUIET,
@@ -384,7 +384,7 @@ def test_padded_rows_go_through_the_trunk_trimmed_and_come_back_whole(
         layer_groups(masked),
         1,
         [request],
-        preprocessing={},
+        input={},
         precision="float32",
         memory_budget=0,
         console=QUIET,
@@ -415,7 +415,7 @@ def test_without_a_trunk_or_room_there_are_no_frozen_features(
             layer_groups(model),
             depth,
             [request_for(ROWS, None)],
-            preprocessing={},
+            input={},
             precision=precision,
             memory_budget=0,
             console=QUIET,

@@ -23,7 +23,7 @@ from kfine.tuning.records import (
     saved_by_pruning,
 )
 from kfine.tuning.report import write_report
-from kfine.verbs.answer import _place
+from kfine.tuning.retraining import _place
 
 
 def trials(count: int = 24) -> list[TrialRecord]:

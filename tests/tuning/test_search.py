@@ -17,8 +17,8 @@ import kfine
 from kfine.config import make_config
 from kfine.console import Console
 from kfine.errors import ConfigError, DataError, RunError
+from kfine.recipe import copy_recipe, load_recipe
 from kfine.tuning.records import TrialRecord, failures_in_a_row
-from kfine.verbs.recipes import copy_recipe, load_recipe
 
 QUIET = Console(quiet=True)
 
@@ -146,7 +146,7 @@ def edited_recipe(path: Path, body: str) -> Path:
     """The recipe with a build_model that begins with `body`."""
     copy_recipe("image_classification", path)
     text = path.read_text()
-    head, middle, tail = text.partition("    import keras\n    import keras_hub\n")
+    head, middle, tail = text.partition("    from kfine.answers.classes import Classes")
     path.write_text(head + body + middle + tail)
     return path
 

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from kfine.data.pipeline import gather
-from kfine.tuning.sharing import Remembered, memory_given_back
-from kfine.verbs.recipes import load_recipe
+from kfine.recipe import load_recipe
+from kfine.training.memory import memory_given_back
+from kfine.tuning.sharing import Remembered
 
 CONFIG = load_recipe("image_classification").Config(image_size=32)
 

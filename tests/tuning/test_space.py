@@ -11,9 +11,9 @@ import pytest
 
 from kfine.config import make_config
 from kfine.errors import ConfigError
+from kfine.recipe import load_recipe
 from kfine.tuning.ranges import Range, read_fixed, read_searches
 from kfine.tuning.space import Space, varying
-from kfine.verbs.recipes import load_recipe
 
 RECIPE = load_recipe("image_classification")
 

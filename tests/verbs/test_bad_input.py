@@ -189,7 +189,7 @@ def test_labels_that_differ_only_in_case_are_warned_of(
     import io
 
     from kfine.console import Console
-    from kfine.verbs.data import load_data, say_data
+    from kfine.training.data import load_data, say_data
     from kfine.verbs.fit import prepare
 
     rows = ["path,label"]

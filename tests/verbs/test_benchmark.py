@@ -15,7 +15,7 @@ import pytest
 import kfine
 from kfine.console import Console
 from kfine.errors import ConfigError, ExportError
-from kfine.exporting.phone import TOOL, read_report
+from kfine.exporting.measuring.phone import TOOL, read_report
 
 QUIET = Console(quiet=True)
 Command = Callable[..., Any]
@@ -88,9 +88,9 @@ def test_a_damaged_file_is_one_sentence(
 def test_a_model_that_ends_its_process_is_named(
     exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import kfine.exporting.benchmark
+    import kfine.exporting.measuring.benchmark
 
-    monkeypatch.setattr(kfine.exporting.benchmark, "PATIENCE", 0.01)
+    monkeypatch.setattr(kfine.exporting.measuring.benchmark, "PATIENCE", 0.01)
     with pytest.raises(ExportError, match=r"ended the process that ran it: SIGKILL\.$"):
         kfine.benchmark(exported, keras=False, console=QUIET)
 

@@ -29,7 +29,7 @@ def test_metrics_stand_beside_their_baselines(finished_run: Path) -> None:
     assert np.trace(metrics["confusion_matrix"]) / 21 == pytest.approx(metrics["accuracy"])
     assert metrics["baselines"]["majority"]["accuracy"] == pytest.approx(1 / 3)
     gain = metrics["accuracy"] - metrics["baselines"]["linear_probe"]["accuracy"]
-    assert metrics["gain"]["accuracy"] == pytest.approx(gain)
+    assert metrics["gain"]["difference"] == pytest.approx(gain)
 
 
 def test_every_test_example_is_in_the_predictions(finished_run: Path) -> None:

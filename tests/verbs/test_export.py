@@ -28,7 +28,7 @@ def run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (("--quantize", "int8-full", "--input", "any"), "cannot resize: use input fixed"),
         (("--format", "saved_model", "--quantize", "auto"), "saved_model takes quantize none"),
-        (("--max-size", "4 apples"), "max_size must be a size such as 4MB"),
+        (("--max-size", "4 apples"), "max_size must be a size with its unit"),
         (("--max-latency", "0ms"), "max_latency must be a duration such as 20ms"),
         (("--calibration", "1"), "--calibration"),
         (("--quantize", "auto", "--max-size", "100B"), "max_size 0.00 MB contradicts the model"),
@@ -78,7 +78,7 @@ def test_a_limit_that_the_file_breaks_refuses_it(kfine_command: Command, run: Pa
 
 
 def test_what_calibrated_an_integer_file_is_in_its_report(run: Path) -> None:
-    from kfine.exporting.litert import read_info
+    from kfine.runtimes.carried import read_metadata
 
     report = kfine.export(
         run,
@@ -90,7 +90,7 @@ def test_what_calibrated_an_integer_file_is_in_its_report(run: Path) -> None:
         allow_refused=True,
         console=Console(quiet=True),
     )
-    assert report.calibration == read_info(report.path)["calibration"]
+    assert report.calibration == read_metadata(report.path)[1]["calibration"]
     assert report.calibration["per_class"] == {"one": 10, "two": 10, "zero": 10}
     assert (report.calibration["split"], report.calibration["seed"]) == ("train", 0)
     assert report.findings == ()

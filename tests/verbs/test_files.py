@@ -152,7 +152,7 @@ def test_a_file_of_another_model_in_the_run_is_not_scored_on_its_data(
 def test_a_recipe_that_a_file_names_is_not_executed(
     kfine_command: Command, run: Path, digit_photos: Path, tmp_path: Path
 ) -> None:
-    from kfine.exporting.metadata import INFO
+    from kfine.runtimes.carried import INFO
 
     evil = tmp_path / "evil.py"
     evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
@@ -162,8 +162,20 @@ def test_a_recipe_that_a_file_names_is_not_executed(
     document["info"]["recipe"] = str(evil)
     path.write_text(json.dumps(document))
     said = kfine_command("evaluate", model, "--data", digit_photos, "--quiet", "--json")
+    (sentence,) = said.err.splitlines()
+    assert (said.status, said.out) == (2, "")
+    assert f"names the recipe {str(evil)!r}, which does not come with kfine" in sentence
+    assert "evaluate it inside its run" in sentence
+    # What a model is given and answers is in the file itself.
+    photo = digit_photos / "one" / "0001.png"
+    said = kfine_command("predict", model, photo, "--quiet", "--json")
     assert said.status == 0, said.err
+    assert len(json.loads(said.out)) == 1
     assert not (tmp_path / "ran").exists()
+
+
+def probabilities(prediction: Any) -> dict[str, float]:
+    return {row["label"]: row["probability"] for row in prediction.rows}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -175,7 +187,7 @@ def test_every_kind_of_file_predicts_what_the_run_does(
     theirs = kfine.predict(exported(run, name), photos, console=QUIET)
     for one, other in zip(ours, theirs, strict=True):
         assert (one.name, one.label) == (other.name, other.label)
-        assert dict(one.classes) == pytest.approx(dict(other.classes), abs=0.01)
+        assert probabilities(one) == pytest.approx(probabilities(other), abs=0.01)
 
 
 @pytest.mark.parametrize(("format", "package"), [("onnx", "tf2onnx"), ("openvino", "openvino")])

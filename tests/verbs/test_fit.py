@@ -18,8 +18,8 @@ import pytest
 import kfine
 from kfine.console import Console
 from kfine.errors import RunError
+from kfine.recipe import copy_recipe
 from kfine.runs.folder import open_run
-from kfine.verbs.recipes import copy_recipe
 
 QUIET = Console(quiet=True)
 FILES = {
@@ -29,7 +29,8 @@ FILES = {
     "environment.json",
     "data.json",
     "splits.json",
-    "preprocessing.json",
+    "input.json",
+    "answer.json",
     "history.json",
     "model.keras",
     "metrics.json",
@@ -63,6 +64,22 @@ except kfine.KfineError as error:
 """
 
 
+# A recipe of one's own whose answer has a loss that is no number.
+BROKEN = """def broken(answer):
+    class Broken(answer):
+        kind = "broken"
+
+        def losses(self):
+            import keras
+
+            return {"class": lambda _, logits: keras.ops.sum(logits) * float("nan")}
+
+    return Broken
+
+
+"""
+
+
 def equal_weights(ours: Any, theirs: Any) -> bool:
     pairs = zip(ours.model.weights, theirs.model.weights, strict=True)
     return all(np.array_equal(one.numpy(), other.numpy()) for one, other in pairs)
@@ -87,7 +104,7 @@ def test_the_facade_gives_what_the_folder_holds(finished_run: Path, digit_photos
     photo = digit_photos / "one" / "0001.png"
     (prediction,) = run.predict(photo)
     assert prediction.name == str(photo)
-    assert prediction.label == prediction.classes[0][0]
+    assert prediction.label == prediction.rows[0]["label"]
     info = open_run(finished_run).info()
     assert info["status"] == "finished"
     assert info["recipe"] == "image_classification"
@@ -97,19 +114,19 @@ def test_the_facade_gives_what_the_folder_holds(finished_run: Path, digit_photos
 
 
 def test_the_saved_model_is_the_one_that_was_scored(finished_run: Path) -> None:
-    from kfine.verbs.data import load_data
-    from kfine.verbs.predictions import predict_split
-    from kfine.verbs.recipes import recipe_of_run
+    from kfine.recipe import recipe_of_run
+    from kfine.training.data import load_data
 
     run = kfine.Run(finished_run)
-    module, note = recipe_of_run(run._folder)
+    module, note = recipe_of_run(run.folder)
     assert note is None
-    lists = run._folder.read("splits.json")
+    lists = run.folder.read("splits.json")
     data = load_data(module, run.config, QUIET, split_lists=lists)
-    assert data.summary()["fingerprint"] == run._folder.read("data.json")["fingerprint"]
-    predicted = predict_split(run, run.model, data.validation).argmax(-1)
-    kept = run._folder.info()["validation"]["val_accuracy"]
-    assert np.mean(predicted == data.validation.labels) == pytest.approx(kept, abs=1e-6)
+    assert data.summary()["fingerprint"] == run.folder.read("data.json")["fingerprint"]
+    predicted = map(run.answer.settle, run.predictor.predict_split(data.validation))
+    right = [said == label for said, label in zip(predicted, data.validation.labels, strict=True)]
+    kept = run.folder.info()["validation"]["val_accuracy"]
+    assert np.mean(right) == pytest.approx(kept, abs=1e-6)
 
 
 def test_nothing_of_training_is_in_the_saved_model(finished_run: Path) -> None:
@@ -163,12 +180,9 @@ def test_a_run_that_diverges_ends_at_once_and_says_so(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:
     recipe = copy_recipe("image_classification", tmp_path / "mine.py")
-    loss = """keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=config.label_smoothing
-        ),"""
-    text = recipe.read_text()
-    assert loss in text
-    recipe.write_text(text.replace(loss, "lambda _, logits: keras.ops.sum(logits) * float('nan'),"))
+    text = recipe.read_text().replace("answer=Classes(", "answer=broken(Classes)(")
+    assert "broken" in text
+    recipe.write_text(text.replace("def build_model", BROKEN + "def build_model"))
     with pytest.raises(RunError, match=r"loss is nan after epoch 1; .* lower learning_rate"):
         kfine.fit(recipe, run_dir=tmp_path / "run", console=Console(quiet=True), **tiny_settings)
     assert not (tmp_path / "run" / "model.keras").exists()

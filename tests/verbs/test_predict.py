@@ -30,18 +30,18 @@ def test_predictions_are_those_that_were_scored(finished_run: Path, digit_photos
     images = [digit_photos / row["name"] for row in scored]
     found = kfine.predict(finished_run, images, console=Console(quiet=True))
     for row, one in zip(scored, found, strict=True):
-        assert one.classes[0][1] == pytest.approx(row["probability"], abs=1e-3)
+        assert one.rows[0]["probability"] == pytest.approx(row["probability"], abs=1e-3)
         assert one.label == row["prediction"]
 
 
 def test_all_classes_come_the_most_probable_first(finished_run: Path, digit_photos: Path) -> None:
     (one,) = kfine.predict(finished_run, digit_photos / "one" / "0001.png")
-    probabilities = [value for _, value in one.classes]
+    probabilities = [row["probability"] for row in one.rows]
     assert probabilities == sorted(probabilities, reverse=True)
     assert np.sum(probabilities) == pytest.approx(1, abs=1e-5)
-    assert {name for name, _ in one.classes} == {"one", "two", "zero"}
+    assert {row["label"] for row in one.rows} == {"one", "two", "zero"}
     (row,) = as_rows([one], top=2)
-    assert list(row["classes"]) == [name for name, _ in one.classes[:2]]
+    assert row["predictions"] == list(one.rows[:2])
 
 
 def test_what_is_unsure_says_so(finished_run: Path, digit_photos: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_is_unsure_says_so(finished_run: Path, digit_photos: Path) -> None:
     (one,) = kfine.predict(finished_run, photo, unsure_below=0.999)
     assert (one.unsure, one.label) == (True, "unsure")
     (one,) = kfine.predict(finished_run, photo, unsure_below=0.1)
-    assert (one.unsure, one.label) == (False, one.classes[0][0])
+    assert (one.unsure, one.label) == (False, one.rows[0]["label"])
 
 
 def test_a_folder_stands_for_all_images_below_it(

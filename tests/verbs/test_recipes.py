@@ -10,8 +10,8 @@ import pytest
 import kfine
 from kfine.console import Console
 from kfine.errors import ConfigError
+from kfine.recipe import copy_recipe, load_recipe, recipe_names, recipe_of_run, source_of
 from kfine.runs.folder import RunFolder
-from kfine.verbs.recipes import copy_recipe, load_recipe, recipe_names, recipe_of_run, source_of
 
 
 @pytest.fixture
@@ -21,7 +21,10 @@ def mine(tmp_path: Path) -> Path:
 
 def test_the_folder_is_the_list() -> None:
     assert recipe_names() == [
+        "image_class_and_number",
         "image_classification",
+        "image_labels",
+        "image_regression",
         "question_answering",
         "text_classification",
         "token_classification",
@@ -44,10 +47,10 @@ def test_a_copy_is_the_same_text_and_never_overwrites(mine: Path, tmp_path: Path
 
 
 def test_an_edited_recipe_is_loaded_anew(mine: Path) -> None:
-    assert load_recipe(mine).Config().dropout == 0.2
-    mine.write_text(mine.read_text().replace("        0.2,", "        0.35,"))
+    assert load_recipe(mine).Config().class_weights == "auto"
+    mine.write_text(mine.read_text().replace('        "auto",', '        "none",'))
     module = load_recipe(mine)
-    assert module.Config().dropout == 0.35
+    assert module.Config().class_weights == "none"
     assert source_of(module) == mine.read_text()
 
 
@@ -70,15 +73,15 @@ def test_a_run_whose_recipe_changed_or_went_uses_its_own_copy(
     folder = RunFolder(shutil.copytree(finished_run, tmp_path / "run"))
     folder.update(recipe=str(mine))
     assert recipe_of_run(folder)[1] is None
-    mine.write_text(mine.read_text().replace("light", "faint"))
+    mine.write_text(mine.read_text().replace('        "auto",', '        "none",'))
     module, note = recipe_of_run(folder)
     assert "changed since this run" in str(note)
     assert "trust" in str(note)
-    assert module.Config().augmentation == "light"
+    assert module.Config().class_weights == "auto"
     mine.unlink()
     assert "no longer there" in str(recipe_of_run(folder)[1])
     run = kfine.Run(folder)
-    assert run.config.augmentation == "light"
+    assert run.config.class_weights == "auto"
     said: list[str] = []
 
     class Listening(Console):

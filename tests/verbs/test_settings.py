@@ -12,9 +12,10 @@ import pytest
 
 from kfine.config import settings_of
 from kfine.console import Console
-from kfine.verbs.data import load_data
-from kfine.verbs.fit import build_job, prepare
-from kfine.verbs.recipes import load_recipe
+from kfine.recipe import load_recipe
+from kfine.training.data import load_data
+from kfine.training.job import build_job
+from kfine.verbs.fit import prepare
 
 # Each differs from the default.
 CHANGED: dict[str, Any] = {
@@ -106,8 +107,8 @@ def stopped_epochs(built: Built) -> int:
     """Epochs that a run takes whose validation loss can only rise."""
     from kfine.training.engine import run_stages
 
-    labels = np.roll(np.eye(3, dtype=np.float32), 1, axis=1)
-    built.job.validation.targets = built.job.validation.targets @ labels
+    others = np.roll(np.eye(3, dtype=np.float32), 1, axis=1)
+    built.job.validation.targets = built.job.validation.targets @ others
     built.job.model.optimizer._factors.assign([1.0] * len(built.job.groups))
     history, _ = run_stages(built.job, checkpoints=None, console=Console(quiet=True))
     return len(history)
@@ -206,23 +207,23 @@ def test_class_weights_follow_from_the_counts(tiny_preset: str, digit_photos: Pa
     settings = {"data": str(digit_photos), "preset": tiny_preset}
     balanced = build(**settings, class_weights="balanced")
     assert balanced.built.decisions["class_weights"] == "balanced"
-    labels = balanced.data.train.labels
-    sums = np.bincount(labels, balanced.job.batches.sample_weights)
-    np.testing.assert_allclose(sums, len(labels) / 3, rtol=1e-5)
+    numbers = balanced.data.train.strata
+    sums = np.bincount(numbers, balanced.job.batches.sample_weights)
+    np.testing.assert_allclose(sums, len(numbers) / 3, rtol=1e-5)
     assert build(**settings).job.batches.sample_weights is None, "auto: the classes are alike"
 
 
 def test_augmentation_is_in_training_only(changed: Built) -> None:
     inside = {type(layer).__name__ for layer in changed.job.model._flatten_layers()}
     assert not inside & set(layer_names(changed))
-    plain = changed.built.preprocessing.normalize(
+    plain = changed.built.input.normalize(
         np.asarray(changed.data.validation.inputs[np.arange(8)], np.float32)
     )
     first = next(iter(changed.job.validation.in_order()))[0].numpy()
     np.testing.assert_array_equal(first, np.asarray(plain))
     train = changed.data.train
     rows = changed.job.batches.order(0)[:8]
-    normal = changed.built.preprocessing.normalize(np.asarray(train.inputs[rows], np.float32))
+    normal = changed.built.input.normalize(np.asarray(train.inputs[rows], np.float32))
     assert not np.allclose(next(iter(changed.job.batches.dataset()))[0], normal)
 
 

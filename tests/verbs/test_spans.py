@@ -16,8 +16,9 @@ import pytest
 import kfine
 from kfine.console import Console
 from kfine.errors import ConfigError, DataError
-from kfine.verbs.data import load_data
-from kfine.verbs.fit import build_job, prepare
+from kfine.training.data import load_data
+from kfine.training.job import build_job
+from kfine.verbs.fit import prepare
 
 QUIET = Console(quiet=True)
 # All words are in the vocabulary of `tiny_text_preset`.
@@ -81,28 +82,14 @@ def tagging_run(
 
 @pytest.fixture(scope="module")
 def answering_run(
-    tiny_text_preset: str, questions: Path, tmp_path_factory: pytest.TempPathFactory
+    wide_text_preset: str, questions: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     path = tmp_path_factory.mktemp("runs") / "answers"
-    settings: dict[str, Any] = {"data": str(questions), "preset": wide(tiny_text_preset, path)}
+    settings: dict[str, Any] = {"data": str(questions), "preset": wide_text_preset}
     settings |= {**TINY, "stride": 16, "sequence_length": 80}
     run = kfine.fit("question_answering", run_dir=path, console=QUIET, **settings)
     kfine.evaluate(run, console=QUIET)
     return path
-
-
-def wide(preset: str, near: Path) -> str:
-    """The tiny preset with room for 96 positions."""
-    import keras
-    import keras_hub
-
-    folder = near.parent / "wide"
-    keras.utils.set_random_seed(2)
-    config = keras_hub.models.Backbone.from_preset(preset).get_config()
-    keras_hub.models.BertBackbone(**{**config, "max_sequence_length": 96}).save_to_preset(folder)
-    preprocessor = keras_hub.models.TextClassifierPreprocessor.from_preset(preset)
-    preprocessor.save_to_preset(folder)
-    return str(folder)
 
 
 def built(recipe: str, **settings: Any) -> Any:
@@ -121,8 +108,8 @@ def test_entities_are_learned_and_beat_the_baselines_that_are_beside_them(
     data = json.loads((tagging_run / "data.json").read_text())
     assert set(data["splits"]["train"]["per_class"]) == {"person"}
     rows = json.loads((tagging_run / "predictions.json").read_text())
-    assert sum(len(row["answers"]) for row in rows) > 0
-    assert {"type", "text", "start", "end", "probability"} == set(rows[0]["answers"][0])
+    assert sum(len(row["prediction"]) for row in rows) > 0
+    assert {"type", "text", "start", "end", "probability"} == set(rows[0]["prediction"][0])
 
 
 def test_entities_of_a_plain_text_come_with_their_places(
@@ -131,9 +118,9 @@ def test_entities_of_a_plain_text_come_with_their_places(
     text = "The film is witty, and moving!"
     said = kfine_command("predict", tagging_run, text, "--json")
     (row,) = json.loads(said.out)
-    for one in row["found"]:
+    for one in row["predictions"]:
         assert text[one["start"] : one["end"]] == one["text"]
-    assert [one["text"] for one in row["found"]] == ["witty", "moving"]
+    assert [one["text"] for one in row["predictions"]] == ["witty", "moving"]
     table = list(
         csv.DictReader(io.StringIO(kfine_command("predict", tagging_run, text, "a film").out))
     )
@@ -147,7 +134,7 @@ def test_entities_of_a_plain_text_come_with_their_places(
 def test_pieces_without_a_tag_do_not_count(tiny_text_preset: str, tagged_texts: Path) -> None:
     import keras
 
-    from kfine.training.losses import TagAccuracy, TagLoss
+    from kfine.answers.losses import TagAccuracy, TagLoss
 
     prepared, _ = built("token_classification", data=str(tagged_texts), preset=tiny_text_preset)
     inputs, targets = next(iter(prepared.job.batches.dataset()))
@@ -172,7 +159,7 @@ def test_pieces_without_a_tag_do_not_count(tiny_text_preset: str, tagged_texts: 
 def test_another_text_with_unknown_entities_is_refused(tagging_run: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text('{"tokens": ["the", "end"], "tags": ["O", "B-place"]}\n')
-    with pytest.raises(DataError, match="does not know the entity types place"):
+    with pytest.raises(DataError, match="does not know the entity types 'place'"):
         kfine.evaluate(tagging_run, data=str(other), console=QUIET)
 
 
@@ -193,26 +180,23 @@ def test_answers_are_learned_and_so_is_that_there_is_none(answering_run: Path) -
     assert metrics["exact_match"] > metrics["baselines"]["first_sentence"]["exact_match"]
     assert metrics["exact_match"] > 0.6
     assert metrics["has_answer"]["count"] and metrics["no_answer"]["count"]
-    described = json.loads((answering_run / "preprocessing.json").read_text())
-    assert (described["kind"], described["stride"], described["sequence_length"]) == (
-        "windows",
-        16,
-        80,
-    )
+    described = json.loads((answering_run / "input.json").read_text())
+    kinds = (described["kind"], json.loads((answering_run / "answer.json").read_text())["kind"])
+    assert (*kinds, described["stride"], described["sequence_length"]) == ("text", "spans", 16, 80)
 
 
 def test_a_question_is_answered_from_its_context(
     answering_run: Path, questions: Path, tmp_path: Path, kfine_command: Callable[..., Any]
 ) -> None:
     rows = json.loads((answering_run / "predictions.json").read_text())
-    known = next(row for row in rows if row["answers"])
+    known = next(row for row in rows if row["prediction"])
     paragraphs = json.loads(questions.read_text())["data"][0]["paragraphs"]
     context = paragraphs[int(known["name"].removeprefix("q"))]["context"]
     said = kfine_command("predict", answering_run, "the film is", "--context", context, "--json")
     (row,) = json.loads(said.out)
-    (answer,) = row["found"]
+    (answer,) = row["predictions"]
     assert context[answer["start"] : answer["end"]] == answer["text"]
-    assert answer["text"] == known["answers"][0]["text"]
+    assert answer["text"] == known["prediction"][0]["text"]
     (tmp_path / "page.txt").write_text(context)
     again = kfine_command(
         "predict", answering_run, "the film is", "--context", tmp_path / "page.txt", "--json"

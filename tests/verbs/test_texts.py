@@ -16,8 +16,9 @@ import pytest
 import kfine
 from kfine.console import Console
 from kfine.errors import DataError, KfineError, PresetError
-from kfine.verbs.data import load_data
-from kfine.verbs.fit import build_job, prepare
+from kfine.training.data import load_data
+from kfine.training.job import build_job
+from kfine.verbs.fit import prepare
 
 QUIET = Console(quiet=True)
 
@@ -52,7 +53,7 @@ def test_it_learns_and_the_embedding_stays_as_it_was(text_run: Path) -> None:
 
 
 def test_the_length_is_chosen_from_the_texts_and_said(text_run: Path) -> None:
-    described = json.loads((text_run / "preprocessing.json").read_text())
+    described = json.loads((text_run / "input.json").read_text())
     assert described["sequence_length"] == 32, "26 words, two special tokens, a multiple of 8"
     decisions = json.loads((text_run / "run.json").read_text())["decisions"]
     assert decisions["sequence_length"] == "32 tokens: 0 of 112 training texts are cut (0.0%)"
@@ -119,8 +120,8 @@ def test_cached_features_train_the_head_to_the_same_weights(
 
 def test_scores_by_length_and_sure_mistakes_are_reported(text_run: Path) -> None:
     metrics = json.loads((text_run / "metrics.json").read_text())
-    assert sum(part["count"] for part in metrics["by_length"]) == metrics["count"]
-    bounds = [part["words"] for part in metrics["by_length"]]
+    assert sum(part["count"] for part in metrics["by_size"]) == metrics["count"]
+    bounds = [part["words"] for part in metrics["by_size"]]
     assert all(high < low for (_, high), (low, _) in pairwise(bounds))
     with (text_run / "mistakes.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -164,8 +165,9 @@ def test_a_prediction_is_that_of_the_model_whatever_stands_beside_it(text_run: P
     long = " ".join(["the film is warm and the plot very loud ,"] * 3)
     alone = run.predict(["fine"])[0]
     among = run.predict([long, "fine", "dull end"])[1]
-    for (name, value), (other, same) in zip(alone.classes, among.classes, strict=True):
-        assert name == other and value == pytest.approx(same, abs=1e-5)
+    for one, other in zip(alone.rows, among.rows, strict=True):
+        assert one["label"] == other["label"]
+        assert one["probability"] == pytest.approx(other["probability"], abs=1e-5)
 
 
 def test_other_texts_are_scored_with_the_same_columns(text_run: Path, tmp_path: Path) -> None:
@@ -202,7 +204,7 @@ def test_the_chosen_length_is_one_that_the_preset_takes(
     rows = [f"{'fine film ' * n},good\n{'dull plot ' * n},bad" for n in range(30, 60)]
     (tmp_path / "long.csv").write_text("\n".join(["text,label", *rows]))
     prepared, _ = built(**{**text_settings, "data": str(tmp_path / "long.csv")})
-    assert prepared.built.preprocessing.sequence_length == 48, "all its positions"
+    assert prepared.built.input.sequence_length == 48, "all its positions"
 
 
 def test_presets_that_take_no_texts_are_refused(

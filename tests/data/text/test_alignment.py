@@ -8,21 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kfine.data.text.alignment import (
-    IGNORED,
-    SpannedText,
-    TextEntity,
-    align_labels,
-    encode_tokens,
-    join_tokens,
-    read_tags,
-    text_entities,
-)
-from kfine.data.text.bio import tag_names
-from kfine.data.tokenizers import Tokenizer, load_tokenizer
-from kfine.data.tokenizers.standalone import _byte_chars
+from kfine.answers.tags.bio import tag_names
+from kfine.answers.tags.rows import IGNORED, TextEntity, align_labels, read_tags, text_entities
 from kfine.errors import DataError
-from kfine.models.presets import find_preset
+from kfine.inputs.text.tokenizers import Tokenizer, load_tokenizer
+from kfine.inputs.text.tokenizers.standalone import _byte_chars
+from kfine.inputs.text.words import SpannedText, encode_tokens, join_tokens
+from kfine.presets import find_preset
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "new", "york", "##shire", "is", "##n", "'"]
 PIECES += ["t", "big", "a", "##b", "-"]

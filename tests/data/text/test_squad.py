@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kfine.data.text.squad import Question, read_squad
+from kfine.answers.spans.squad import Question, read_squad
 from kfine.errors import DataError
 
 CONTEXT = "Ada met Babbage in London. London was wet."

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kfine.data.text.bio import Entity, find_entities, tag_names, to_bio
-from kfine.data.text.tagged import read_tagged
+from kfine.answers.tags.bio import Entity, find_entities, tag_names, to_bio
+from kfine.answers.tags.tagged import read_tagged
 from kfine.errors import DataError
 
 CONLL = "-DOCSTART- -X- O O\n\nAda NNP I-NP B-person\nLovelace NNP I-NP I-person\nwrote VBD O O\n"

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from kfine.answers.classes import Classes
 from kfine.data.folds import fold_data, read_groups
 from kfine.data.labelled import Data
-from kfine.data.text.dataset import load_texts, load_texts_for_evaluation
-from kfine.data.text.rows import Texts
+from kfine.data.objects import Objects
 from kfine.errors import ConfigError, DataError
+from kfine.inputs.text.loading import load_texts
 
 WriteTable = Callable[..., Path]
 Rows = list[tuple[str, str]]
@@ -49,11 +50,11 @@ def test_each_split_holds_its_own_texts(write_table: WriteTable, many: Rows) -> 
     assert data.class_names == ("bad", "good") and data.kind == "table"
     assert calls == [(40, 40)]
     for split in data.splits.values():
-        assert isinstance(split.inputs, Texts)
+        assert isinstance(split.inputs, Objects)
         for number, name in enumerate(split.names):
             text, label = many[int(name.removeprefix("t.csv:")) - 2]
             assert split.inputs[[number]].tolist() == [text] == [split.read_raw(number)]
-            assert data.class_names[split.labels[number]] == label
+            assert split.labels[number] == label
             assert split.digests[number] == hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -118,19 +119,18 @@ def test_a_class_too_small_is_one_sentence(write_table: WriteTable, reviews: Row
 def test_evaluation_uses_everything_or_the_test_split(
     write_table: WriteTable, reviews: Rows, tmp_path: Path
 ) -> None:
-    data = load_texts_for_evaluation(str(write_table("t.csv")), class_names=("good", "bad"))
+    data = load_texts(str(write_table("t.csv")), like=Classes(("good", "bad")))
     assert list(data.splits) == ["test"] and len(data.splits["test"]) == 8
     assert data.near_duplicates is None and "near_duplicates" not in data.summary()
-    assert data.splits["test"].labels.tolist() == [0] * 4 + [1] * 4
+    assert data.splits["test"].labels == ("good",) * 4 + ("bad",) * 4
     for name in ("both/train.csv", "both/test.csv"):
         write_table(name, reviews[:5], header="body,mood")
-    data = load_texts_for_evaluation(
-        str(tmp_path / "both"), class_names=("bad", "good"), label_column="mood"
-    )
+    like = Classes(("bad", "good"))
+    data = load_texts(str(tmp_path / "both"), like=like, label_column="mood")
     assert set(data.splits["test"].names) == {f"test.csv:{line}" for line in range(2, 7)}
     assert "guessed" in data.notes[0] and "5 of 10 examples" in data.notes[1]
     with pytest.raises(DataError, match="does not know the labels 'good'"):
-        load_texts_for_evaluation(str(write_table("t.csv")), class_names=("bad", "ugly"))
+        load_texts(str(write_table("t.csv")), like=Classes(("bad", "ugly")))
 
 
 def test_folds_keep_the_texts_of_a_group_together(tmp_path: Path, many: Rows) -> None:
@@ -138,7 +138,7 @@ def test_folds_keep_the_texts_of_a_group_together(tmp_path: Path, many: Rows) ->
     (tmp_path / "train.csv").write_text("\n".join(["text,label,Writer", *rows]))
     expected = {f"train.csv:{line + 2}": f"w{line // 4}" for line in range(40)}
     for source in (tmp_path, tmp_path / "train.csv"):
-        assert read_groups(str(source), "writer", texts=True) == expected
+        assert read_groups(str(source), "writer") == expected
     data = load(tmp_path, test_split=0)
     folds = fold_data(data, 4, seed=0, groups=expected)
     validated = [name for fold in folds for name in fold.splits["validation"].names]
@@ -150,7 +150,7 @@ def test_folds_keep_the_texts_of_a_group_together(tmp_path: Path, many: Rows) ->
             text = many[int(name.removeprefix("train.csv:")) - 2][0]
             assert fold.train.inputs[[number]].tolist() == [text]
     with pytest.raises(DataError, match="no column 'author'; there are: text, label, writer"):
-        read_groups(str(tmp_path), "author", texts=True)
+        read_groups(str(tmp_path), "author")
 
 
 def test_texts_that_are_all_alike_leave_none_to_validate_on(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from kfine.data.objects import Objects
 from kfine.data.records import Record
 from kfine.data.split import Split
-from kfine.data.text import duplicates
-from kfine.data.text.duplicates import find_near_duplicates, normalized, similar_texts
-from kfine.data.text.rows import Texts
+from kfine.inputs.text import duplicates
+from kfine.inputs.text.duplicates import find_near_duplicates, normalized, similar_texts
 
 LONG = "The committee met on Tuesday to discuss the budget of the coming year and the new school."
 
@@ -21,7 +21,8 @@ def splits(**texts: Sequence[str]) -> dict[str, Split]:
     return {
         name: Split(
             name,
-            Texts(some),
+            Objects(some),
+            ("a",) * len(some),
             np.zeros(len(some), np.int32),
             tuple(f"{name}:{i}" for i in range(len(some))),
             tuple(map(str, some)),

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from kfine.data.text.rows import Texts
+from kfine.data.objects import Objects
 
 
 def test_texts_come_back_by_number_in_the_order_asked_for() -> None:
-    texts = Texts(["a", "b", "c"])
+    texts = Objects(["a", "b", "c"])
     assert texts[[2, 0]].tolist() == ["c", "a"]
     assert texts[np.array([1])].dtype == object
     assert texts.shape == (3,) and texts.dtype == object and len(texts) == 3 and texts.in_memory
@@ -14,23 +14,23 @@ def test_texts_come_back_by_number_in_the_order_asked_for() -> None:
 
 
 def test_taking_and_joining_is_done_by_number() -> None:
-    texts = Texts(["a", "b", "c", "d"])
+    texts = Objects(["a", "b", "c", "d"])
     joined = texts.take([3, 1]).joined(texts.take([0]))
     assert joined[range(3)].tolist() == ["d", "b", "a"]
-    assert Texts([]).joined(texts).shape == (4,)
+    assert Objects([]).joined(texts).shape == (4,)
 
 
 def test_a_row_may_be_a_pair_or_any_other_structure() -> None:
     pairs = [("who?", "Ada wrote it."), ("when?", "In 1843.")]
-    texts = Texts(pairs)
+    texts = Objects(pairs)
     assert texts.shape == (2,)
     assert texts[[1]][0] == ("when?", "In 1843.")
     assert texts.take([1, 0])[range(2)].tolist() == pairs[::-1]
-    assert Texts([{"tokens": ["a", "b"]}])[[0]][0] == {"tokens": ["a", "b"]}
+    assert Objects([{"tokens": ["a", "b"]}])[[0]][0] == {"tokens": ["a", "b"]}
 
 
 def test_bytes_are_those_of_the_strings_inside() -> None:
     long = "x" * 10_000
-    assert Texts([long]).nbytes > 10_000
-    assert Texts([(long, {"context": long})]).nbytes > 20_000
-    assert Texts([long, ""]).take([1]).nbytes < 200
+    assert Objects([long]).nbytes > 10_000
+    assert Objects([(long, {"context": long})]).nbytes > 20_000
+    assert Objects([long, ""]).take([1]).nbytes < 200

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from kfine.data.records import Record
-from kfine.data.text.sources import read_texts
 from kfine.errors import DataError
+from kfine.inputs.text.sources import read_texts
 
 WriteTable = Callable[..., Path]
 
@@ -372,8 +372,8 @@ def test_a_column_split_beside_split_files_is_said_to_be_ignored(tmp_path: Path)
 def test_reading_texts_imports_nothing_heavy(write_table: WriteTable) -> None:
     path = write_table("t.csv")
     code = (
-        "import sys; from kfine.data.text.dataset import load_texts;"
-        "from kfine.data.text.sources import read_texts;"
+        "import sys; from kfine.inputs.text.loading import load_texts;"
+        "from kfine.inputs.text.sources import read_texts;"
         f"read_texts({str(path)!r});"
         "print([m for m in ('keras', 'tensorflow', 'sklearn', 'scipy', 'PIL') if m in sys.modules])"
     )

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from kfine.data.text.dataset import load_texts
-from kfine.data.text.sources import read_texts
 from kfine.errors import DataError
+from kfine.inputs.text.loading import load_texts
+from kfine.inputs.text.sources import read_texts
 
 TEXTS = ["gut", "schlecht für alle", "", "fein", "öde", "geheim"]
 

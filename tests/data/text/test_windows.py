@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kfine.data.text.spans import Answer, answer_texts, best_answers
-from kfine.data.text.squad import Question
-from kfine.data.text.windows import Windows, make_windows
-from kfine.data.tokenizers import Tokenizer, load_tokenizer
-from kfine.data.tokenizers.standalone import _byte_chars
+from kfine.answers.spans.best import Passage, answer_texts, best_answers
+from kfine.answers.spans.squad import Question
 from kfine.errors import ConfigError, RunError
-from kfine.models.presets import find_preset
+from kfine.inputs.text.tokenizers import Tokenizer, load_tokenizer
+from kfine.inputs.text.tokenizers.standalone import _byte_chars
+from kfine.inputs.text.windows import Windows, make_windows
+from kfine.presets import find_preset
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "where", "is", "ada", "?"]
 PIECES += [*"abcdefghij", "lon", "##don", "."]
@@ -146,12 +146,12 @@ def test_only_spans_of_the_context_are_answers(tokenizer: Tokenizer) -> None:
     ends[0, [0, 3, 7, 12, 17]] = 1, 9, 8, 2, 9
     (answer,) = best_answers(windows, questions, starts, ends)
     # d to g scores 3 + 2; a to b, with b the best end, 0 + 8.
-    assert answer == Answer("b", 2, 3, 8.0, 10.0)
+    assert answer == Passage("b", 2, 3, 8.0, 10.0)
     ends[0, 7] = 0
     (answer,) = best_answers(windows, questions, starts, ends)
-    assert answer == Answer("d e f g", 6, 13, 5.0, 10.0)
+    assert answer == Passage("d e f g", 6, 13, 5.0, 10.0)
     (answer,) = best_answers(windows, questions, starts, ends, longest_answer=3)
-    assert answer == Answer("d", 6, 7, 3.0, 10.0)
+    assert answer == Passage("d", 6, 7, 3.0, 10.0)
 
 
 def test_the_best_window_answers_and_the_least_null_score_counts(tokenizer: Tokenizer) -> None:
@@ -162,7 +162,7 @@ def test_the_best_window_answers_and_the_least_null_score_counts(tokenizer: Toke
     starts[:, 0] = 5, 2, 4, 1
     starts[1, 7] = ends[1, 8] = 2
     found = best_answers(windows, questions, starts, ends)
-    assert found == [Answer("f g", 10, 13, 4.0, 2.0), Answer("a", 0, 1, 0.0, 1.0)]
+    assert found == [Passage("f g", 10, 13, 4.0, 2.0), Passage("a", 0, 1, 0.0, 1.0)]
     assert [answer.gap for answer in found] == [-2, 1]
     # Nothing is answered where no answer is better by more than the threshold.
     assert answer_texts(found) == ["f g", "a"]
@@ -176,7 +176,7 @@ def test_a_context_without_pieces_has_no_answer(tokenizer: Tokenizer) -> None:
     windows = make_windows(tokenizer, questions, 11, longest_question=4)
     assert windows.counts.tolist() == [0, 1]
     empty, _ = best_answers(windows, questions, *scored(windows))
-    assert empty == Answer("", 0, 0, -np.inf, 2.0)
+    assert empty == Passage("", 0, 0, -np.inf, 2.0)
     assert answer_texts([empty], 1e9) == [""]
 
 

@@ -1,0 +1,212 @@
+"""One class for each example, of several."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from kfine.answers import Answer, Targets, Trivial
+from kfine.answers.classes.metrics import classification_metrics
+from kfine.answers.score import Score
+from kfine.errors import DataError
+from kfine.inputs import Mistake
+from kfine.inputs.places import Places
+
+if TYPE_CHECKING:
+    from kfine.answers.classes.device import ClassesOnDevice
+
+OUTPUT = "class"
+PROBABILITIES = "probabilities"
+
+
+@dataclass(frozen=True)
+class Classes:
+    """One class for each example: labels are class names, predictions `(classes,)` probabilities.
+
+    Attributes:
+        names: The classes, in the order of the model's outputs.
+        label_smoothing: Share of the target that is spread evenly over all classes.
+    """
+
+    names: tuple[str, ...]
+    label_smoothing: float = field(default=0.0, compare=False)
+
+    kind: ClassVar[str] = "classes"
+    needs: ClassVar[type[Places] | None] = None
+    moves: ClassVar[Mapping[str, str]] = {}
+    primary = "accuracy"
+    direction = "max"
+    watched = "accuracy"
+    called = "labels"
+    probes = True
+
+    def unknown(self, label: Any) -> Iterable[str]:
+        """The class, if it is none of these."""
+        return () if label in self.names else (str(label),)
+
+    @classmethod
+    def of(cls, labels: Sequence[str], *, label_smoothing: float = 0.0) -> Classes:
+        """The classes that some labels name, in alphabetical order."""
+        return cls(tuple(sorted(set(labels))), label_smoothing)
+
+    def numbers(self, labels: Sequence[Any]) -> np.ndarray:
+        """Labels as int64 numbers of their classes.
+
+        Raises:
+            DataError: A label is none of the classes.
+        """
+        known = {name: number for number, name in enumerate(self.names)}
+        unknown = sorted({str(one) for one in labels if one not in known})
+        if unknown:
+            raise DataError(
+                f"the model does not know the labels {', '.join(map(repr, unknown[:5]))}: it was "
+                f"trained on {', '.join(map(repr, self.names[:20]))}"
+            )
+        return np.array([known[one] for one in labels], np.int64)
+
+    def encode(self, labels: Sequence[Any], places: Places) -> Targets:
+        """One-hot float32 `(rows, classes)`."""
+        rows = self.numbers(labels)[places.owner]
+        return Targets({OUTPUT: np.eye(len(self.names), dtype=np.float32)[rows]})
+
+    def losses(self) -> dict[str, Any]:
+        """Cross-entropy of logits."""
+        import keras
+
+        loss = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=self.label_smoothing
+        )
+        return {OUTPUT: loss}
+
+    def metrics(self) -> dict[str, list[Any]]:
+        """Accuracy."""
+        import keras
+
+        return {OUTPUT: [keras.metrics.CategoricalAccuracy(name="accuracy")]}
+
+    def finish(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Softmax over the last axis, float32."""
+        import keras
+
+        logits = keras.ops.cast(outputs[OUTPUT], "float32")
+        return {PROBABILITIES: keras.ops.softmax(logits, axis=-1)}
+
+    def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[np.ndarray]:
+        """float32 `(classes,)` for each example."""
+        return list(np.asarray(finished[PROBABILITIES], np.float32))
+
+    def settle(self, prediction: Any) -> str:
+        """The most probable class."""
+        return self.names[int(np.argmax(prediction))]
+
+    def probabilities(self, predictions: Sequence[Any]) -> np.ndarray:
+        """Predictions, or class names that are certain, as `(examples, classes)`."""
+        known = {name: number for number, name in enumerate(self.names)}
+        certain = np.eye(len(self.names))
+        rows = [certain[known[one]] if isinstance(one, str) else one for one in predictions]
+        return np.array(rows, np.float64).reshape(len(rows), len(self.names))
+
+    def score(self, predictions: Sequence[Any], labels: Sequence[Any]) -> Score:
+        """Accuracy, macro F1, loss, and by class; see `classification_metrics`."""
+        numbers = self.numbers(labels)
+        probabilities = self.probabilities(predictions)
+        found = classification_metrics(probabilities, numbers, self.names)
+        found.pop("count")
+        tables = ("accuracy_interval", "per_class", "confusion_matrix")
+        each = (probabilities.argmax(axis=1) == numbers).astype(np.float64)
+        return Score(
+            metrics={name: value for name, value in found.items() if name not in tables},
+            each=each,
+            tables={name: found[name] for name in tables},
+        )
+
+    def trivial(self, labels: Sequence[Any], examples: Sequence[Any]) -> Trivial:
+        """The most frequent training class.
+
+        Its probabilities are the frequencies of the training labels, with one example added to
+        each class (Laplace's rule).
+        """
+        counted = Counter(labels)
+        counts = np.array([counted[name] + 1 for name in self.names], np.float64)
+        frequencies = counts / counts.sum()
+        top = self.names[int(counts.argmax())]
+        return Trivial(
+            "majority", lambda examples: [frequencies] * len(examples), {"majority_class": top}
+        )
+
+    def probe(
+        self,
+        train: tuple[np.ndarray, Sequence[Any]],
+        validation: tuple[np.ndarray, Sequence[Any]],
+        test: np.ndarray,
+        seed: int,
+    ) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Logistic regression; see `linear_probe`."""
+        from kfine.answers.classes.probe import linear_probe
+
+        found, facts = linear_probe(
+            train[0],
+            self.numbers(train[1]),
+            validation[0],
+            self.numbers(validation[1]),
+            test,
+            classes=len(self.names),
+            seed=seed,
+        )
+        return list(found), facts
+
+    def describe(self, prediction: Any) -> list[dict[str, Any]]:
+        """`label` and `probability` of each class, the most probable first."""
+        order = np.argsort(-np.asarray(prediction), kind="stable")
+        return [
+            {"label": self.names[one], "probability": round(float(prediction[one]), 6)}
+            for one in order
+        ]
+
+    def row(self, prediction: Any, label: Any) -> dict[str, Any]:
+        """Label, prediction and its probability, and those of all classes."""
+        return {
+            "label": label,
+            "prediction": self.settle(prediction),
+            "probability": round(float(np.max(prediction)), 6),
+            "probabilities": [round(float(one), 6) for one in prediction],
+        }
+
+    def mistakes(self, predictions: Sequence[Any], labels: Sequence[Any]) -> list[Mistake]:
+        """Wrong classes, the most confident first."""
+        found = [
+            Mistake(index, label, self.settle(one), round(float(np.max(one)), 6))
+            for index, (one, label) in enumerate(zip(predictions, labels, strict=True))
+            if self.settle(one) != label
+        ]
+        return sorted(found, key=lambda one: -one.probability)
+
+    def draw(self, folder: Path, score: Score) -> None:
+        """`confusion_matrix.png`."""
+        from kfine.answers.classes.plots import confusion_matrix_png
+
+        matrix = score.tables["confusion_matrix"]
+        confusion_matrix_png(folder / "confusion_matrix.png", matrix, self.names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The classes."""
+        return {"kind": self.kind, "names": list(self.names)}
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any]) -> Classes:
+        """Read what `to_dict` gave."""
+        return cls(tuple(map(str, values["names"])))
+
+    def device(self) -> ClassesOnDevice:
+        """Probabilities in the order of the classes."""
+        from kfine.answers.classes.device import ClassesOnDevice
+
+        return ClassesOnDevice(self)
+
+
+_: type[Answer] = Classes

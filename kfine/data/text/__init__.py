@@ -1,1 +1,0 @@
-"""Texts: sources, splits and what is learned from them besides a class."""

@@ -1,0 +1,1 @@
+"""All that an app's developer needs, in one folder."""

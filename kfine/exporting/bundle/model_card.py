@@ -1,0 +1,98 @@
+"""The page that tells a person what the file is, how good it is and what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kfine.answers import Answer
+from kfine.console import format_bytes
+from kfine.exporting.measuring.lint import summarize
+from kfine.exporting.report import ExportReport
+from kfine.inputs import Input
+
+_GPU = "https://ai.google.dev/edge/litert/performance/gpu"
+_CORE_ML = "https://ai.google.dev/edge/litert/ios/coreml"
+_NNAPI = "https://developer.android.com/ndk/guides/neuralnetworks/migration-guide"
+
+
+def model_card(report: ExportReport, input: Input, answer: Answer, facts: Mapping[str, Any]) -> str:
+    """Markdown: what it is, how to use it, measured quality, what to know before shipping.
+
+    Args:
+        report: Of the file.
+        input: What goes in.
+        answer: What comes out.
+        facts: What the run knows: "name", "recipe", "preset", "training_images" or
+            "training_texts", "data", "version" and so on; those missing are left out.
+    """
+    verdict, given = report.verdict, answer.device()
+    words = given.words(given.describe(report.quantize).get("dtype", "float32"))
+    parts = [
+        f"# {facts.get('name', f'{input.kind.capitalize()} model')}",
+        given.purpose(input.many, counted=True),
+        _table(("", ""), [(name, str(value)) for name, value in _rows(report, input, facts)]),
+        "## Use",
+        input.device().card_use(report.form, words),
+        "## Quality",
+        f"Measured by running this file on {verdict.count} held-out {input.many}, beside the "
+        "Keras model that it was made from.",
+        _table(("", "this file", "Keras model"), _quality(report, answer)),
+    ]
+    if report.recall_change:
+        rows = [(name, f"{value:+.3f}") for name, value in report.recall_change.items()]
+        parts.append(_table(("class", "change of recall against Keras"), rows))
+    if verdict.note:
+        parts.append(f"{verdict.note}.")
+    parts += ["## Devices", *_devices(report)]
+    parts += [
+        "## Limits",
+        f"{given.limits()} Its figures hold for {input.many} like those that it was measured "
+        "on. Whether it treats groups of people or places alike was not measured.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(report: ExportReport, input: Input, facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    keys = ("recipe", "preset", "data", f"training_{input.many}", "run", "version", "license")
+    rows = [(key.replace("_", " "), facts[key]) for key in keys if facts.get(key)]
+    rows += [("quantization", report.quantize), ("size", format_bytes(report.size_bytes))]
+    if report.calibration:
+        balanced = ", balanced over classes" if report.calibration["per_class"] else ""
+        words = f"{{examples}} {input.many} of the {{split}} split{balanced}, seed {{seed}}"
+        rows.append(("calibrated on", words.format(**report.calibration)))
+    if report.float_layers:
+        rows.append(("layers kept in float", ", ".join(report.float_layers)))
+    return rows
+
+
+def _quality(report: ExportReport, answer: Answer) -> list[tuple[str, ...]]:
+    verdict, given = report.verdict, answer.device()
+    low, high = report.right_interval or (0.0, 1.0)
+    return [
+        (verdict.metric, f"{verdict.exported:.3f}", f"{verdict.reference:.3f}"),
+        (f"{given.right}, 95 % interval", f"{low:.3f} to {high:.3f}", ""),
+        (given.same, f"{verdict.agreement:.3f}", ""),
+        (
+            f"milliseconds {report.each}, on the machine that exported",
+            f"{report.milliseconds:.1f}",
+            "",
+        ),
+    ]
+
+
+def _devices(report: ExportReport) -> list[str]:
+    lines = [f"- {line}" for line in summarize(report.findings)]
+    found = "\n".join(lines) or "No Flex or custom operation, no open shape, no float island."
+    return [
+        found,
+        f"GPU, Core ML and NNAPI were not tried: see LiteRT's pages on [GPU]({_GPU}) and "
+        f"[Core ML]({_CORE_ML}), and Android's on [leaving NNAPI]({_NNAPI}), and measure on "
+        "the device.",
+    ]
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

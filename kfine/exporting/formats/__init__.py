@@ -1,0 +1,1 @@
+"""Conversion: one module for each format."""

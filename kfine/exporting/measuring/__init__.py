@@ -1,0 +1,1 @@
+"""Exported files, measured and judged."""

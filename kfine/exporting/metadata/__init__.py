@@ -1,0 +1,1 @@
+"""Labels and facts that travel inside exported files."""

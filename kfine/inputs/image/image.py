@@ -1,0 +1,204 @@
+"""Images as a model's input: the one preprocessing that training, evaluation and export share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from kfine.data.split import Rows
+from kfine.data.store import RowStore
+from kfine.errors import ConfigError, PresetError
+from kfine.inputs import Encoded, Examples, Input, Mistake, ReadFile, Request
+from kfine.inputs.places import Whole
+from kfine.presets import Preset, converter_config, shipped_names
+
+if TYPE_CHECKING:
+    from kfine.inputs.image.device import ImageOnDevice
+
+# In pixels; what a damaged file wants may be absurd.
+_LARGEST_SIDE = 8192
+
+
+@dataclass(frozen=True)
+class Image:
+    """From raw RGB to what a backbone expects, in operations that LiteRT has built in.
+
+    The whole image is resized with plain bilinear interpolation (half-pixel centres, no
+    antialiasing: the antialiased and bicubic kinds need Flex ops on a phone), then
+    `image * scale + offset`.
+
+    Attributes:
+        image_size: Height and width in pixels.
+        scale: One factor, or one per RGB channel.
+        offset: One summand, or one per RGB channel.
+    """
+
+    kind: ClassVar[str] = "image"
+    each: ClassVar[str] = "an image"
+    many: ClassVar[str] = "images"
+    places = Whole
+
+    image_size: tuple[int, int]
+    scale: tuple[float, ...] = (1 / 255,)
+    offset: tuple[float, ...] = (0.0,)
+
+    @property
+    def prepare(self) -> Callable[[Any], Any]:
+        """From a batch of stored images to the model's input."""
+        return self.normalize
+
+    def encode(self, examples: Any) -> Encoded:
+        """Images of any size, uint8 RGB, as `(images, height, width, 3)`; stored rows as they are.
+
+        Raises:
+            DataError: One is no image.
+        """
+        if isinstance(examples, (Rows, RowStore)):
+            return Encoded(examples, Whole.of(len(examples)))
+        import numpy as np
+
+        from kfine.inputs.image.pixels import as_image, resize_image
+
+        images = [resize_image(as_image(one), self.image_size) for one in examples]
+        shape = (len(images), *self.image_size, 3)
+        return Encoded(np.array(images, np.uint8).reshape(shape), Whole.of(len(images)))
+
+    def requested(self, request: Request) -> Examples:
+        """Image files; a folder stands for all files below it."""
+        from kfine.inputs.image.requested import Images
+
+        if request.context is not None:
+            raise ConfigError("A context is for a model that answers questions; this one does not.")
+        return Images(request.given)
+
+    def settings(self) -> dict[str, Any]:
+        """The size that images are resized to."""
+        return {"image_size": self.image_size[0]}
+
+    def sizes(self, examples: Sequence[Any]) -> None:
+        """Images are all of one size in the end."""
+
+    def caption(self, example: Any) -> str:
+        """Pixels say nothing in a line."""
+        return ""
+
+    def write_mistakes(
+        self, folder: Path, examples: Any, mistakes: Sequence[Mistake], names: Sequence[str]
+    ) -> str:
+        """Draw the worst mistakes in `plots/mistakes.png`."""
+        from kfine.inputs.image.plots import MOST_MISTAKES, mistakes_png
+
+        worst = list(mistakes)[:MOST_MISTAKES]
+        mistakes_png(
+            folder / "plots" / "mistakes.png",
+            examples[[one.index for one in worst]],
+            [one.label for one in worst],
+            [one.prediction for one in worst],
+            [one.probability for one in worst],
+            names,
+        )
+        return "plots/mistakes.png"
+
+    def resize(self, images: Any) -> Any:
+        """Resize `(batch, height, width, 3)` images of any dtype to float32 of `image_size`."""
+        import tensorflow as tf
+
+        return tf.image.resize(images, self.image_size, method="bilinear", antialias=False)
+
+    def normalize(self, images: Any) -> Any:
+        """Map float32 images in 0..255 to the backbone's range; any leading shape."""
+        import tensorflow as tf
+
+        scale = tf.constant(self.scale, tf.float32)
+        return tf.cast(images, tf.float32) * scale + tf.constant(self.offset, tf.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able description, read back by `load`."""
+        return {"kind": self.kind, **asdict(self)}
+
+    def files(self) -> dict[str, bytes]:
+        """There are none beside the description."""
+        return {}
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any], read: ReadFile) -> Image:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ValueError: A size is absurd.
+        """
+        height, width = (int(one) for one in values["image_size"])
+        if not all(0 < side <= _LARGEST_SIDE for side in (height, width)):
+            raise ValueError(f"it wants images of {height} x {width} pixels")
+        return cls((height, width), *(_channels(values[name]) for name in ("scale", "offset")))
+
+    def device(self) -> ImageOnDevice:
+        """uint8 RGB, of any size or of the model's."""
+        from kfine.inputs.image.device import ImageOnDevice
+
+        return ImageOnDevice(self)
+
+
+def _channels(values: Any) -> tuple[float, ...]:
+    found = tuple(float(one) for one in values)
+    if len(found) not in (1, 3):
+        raise ValueError(f"it has {len(found)} factors for three channels")
+    return found
+
+
+def image_of_preset(preset: Preset, image_size: int) -> Image:
+    """The preprocessing of an image preset: its scale and offset, at the given size in pixels."""
+    config = converter_config(preset)
+    if not config and preset.origin in ("network", "cached"):
+        import keras_hub
+
+        converter = keras_hub.layers.ImageConverter.from_preset(preset.handle)
+        config = {"scale": converter.scale, "offset": converter.offset}
+    size = (image_size, image_size)
+    return Image(size, _factors(config.get("scale"), 1.0), _factors(config.get("offset"), 0.0))
+
+
+def _factors(value: Any, default: float) -> tuple[float, ...]:
+    if value is None:
+        return (default,)
+    return tuple(float(one) for one in (value if isinstance(value, (list, tuple)) else [value]))
+
+
+def check_image_preset(preset: Preset, image_size: int | None) -> None:
+    """Check what a local preset says of itself against an image task.
+
+    Raises:
+        PresetError: It is made for another kind of input, or cannot take the image size.
+    """
+    config = preset.read_json("config.json")
+    if not config:
+        return
+    kind = str(config.get("class_name") or config.get("model_type") or "unknown")
+    # Folders in the layout of Hugging Face have no shape; theirs is checked when they load.
+    if not _input_shape(config) and "image_size" not in config and "num_channels" not in config:
+        raise PresetError(
+            f"The preset {preset.name!r} holds a {kind}, which does not take images; "
+            f"use an image preset such as {shipped_names()[0]}."
+        )
+    fixed = fixed_image_size(preset)
+    if image_size is not None and fixed not in (None, image_size):
+        raise PresetError(
+            f"The preset {preset.name!r} takes images of {fixed} pixels only. "
+            f"Received: image_size {image_size}"
+        )
+
+
+def fixed_image_size(preset: Preset) -> int | None:
+    """The only size in pixels that a local preset takes, if its backbone is built for one."""
+    shape = _input_shape(preset.read_json("config.json"))
+    return int(shape[0]) if shape and shape[0] else None
+
+
+def _input_shape(config: dict[str, Any]) -> list[int | None] | None:
+    settings = config.get("config", {})
+    return settings.get("input_shape") or settings.get("image_shape")
+
+
+_: type[Input] = Image

@@ -1,0 +1,110 @@
+"""Where rows lie in their examples: inputs make places, answers use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kfine.inputs.text.windows import Windows
+    from kfine.inputs.text.words import PieceRows, SpannedText
+
+
+class Places(Protocol):
+    """Where rows lie in their examples.
+
+    Attributes:
+        owner: `(rows,)` int64, the number of the example that each row is of, ascending.
+    """
+
+    @property
+    def owner(self) -> np.ndarray: ...
+
+    def part(self, first: int, last: int) -> Places:
+        """The places of the examples `first` to `last`, that one not included, from 0."""
+        ...
+
+
+def rows_of(places: Places, first: int, last: int) -> tuple[int, int]:
+    """First row of the examples `first` to `last`, that one not included, and the row behind."""
+    start, end = places.owner.searchsorted([first, last])
+    return int(start), int(end)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Rows that stand for whole examples, one each."""
+
+    owner: np.ndarray
+
+    @classmethod
+    def of(cls, count: int) -> Whole:
+        """One row for each of so many examples."""
+        import numpy as np
+
+        return cls(np.arange(count))
+
+    def part(self, first: int, last: int) -> Whole:
+        """Some of them."""
+        return Whole.of(last - first)
+
+
+@dataclass(frozen=True)
+class PiecePlaces:
+    """Texts in word pieces, one row each.
+
+    Attributes:
+        owner: `(texts,)` int64.
+        examples: The texts.
+        tokenizer: What made the rows.
+        sequence_length: Pieces of a row.
+    """
+
+    owner: np.ndarray
+    examples: Sequence[Any]
+    tokenizer: Any
+    sequence_length: int
+
+    def part(self, first: int, last: int) -> PiecePlaces:
+        """The same of some of the texts."""
+        owner = self.owner[: last - first]
+        return replace(self, owner=owner, examples=self.examples[first:last])
+
+    @cached_property
+    def texts(self) -> list[SpannedText]:
+        """Each text with the words that it is divided into."""
+        from kfine.inputs.text.words import spanned
+
+        return [spanned(one) for one in self.examples]
+
+    @cached_property
+    def pieces(self) -> PieceRows:
+        """The word pieces of the rows, and the word that each is of."""
+        from kfine.inputs.text.words import encode_tokens
+
+        return encode_tokens(self.tokenizer, self.texts, self.sequence_length)
+
+
+@dataclass(frozen=True)
+class WindowPlaces:
+    """Questions with their contexts in overlapping windows, one or more rows each.
+
+    Attributes:
+        owner: `(windows,)` int64.
+        windows: Where each window lies in its context.
+        questions: The examples.
+    """
+
+    owner: np.ndarray
+    windows: Windows
+    questions: Sequence[Any]
+
+    def part(self, first: int, last: int) -> WindowPlaces:
+        """The windows of some of the questions."""
+        rows = slice(*rows_of(self, first, last))
+        windows = self.windows.part(rows, first, last)
+        return WindowPlaces(self.owner[rows] - first, windows, self.questions[first:last])

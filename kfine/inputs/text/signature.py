@@ -1,0 +1,59 @@
+"""Strings into a SavedModel: KerasHub's tokenizer in front of the model, in one graph."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kfine.inputs import Signature
+
+if TYPE_CHECKING:
+    import keras
+
+    from kfine.inputs.text.graph_tokenizer import GraphTokenizer
+    from kfine.inputs.text.text import Text
+
+SIGNATURE = "serve_text"
+PACKAGE = "tensorflow_text"
+# From strings, one tensor for each name, to a dictionary of outputs.
+Serve = Callable[..., dict[str, Any]]
+
+
+def text_signature(inference: keras.Model, text: Text, answer: Any) -> dict[str, Signature]:
+    """The signature `serve_text`, which takes strings.
+
+    `text` `(batch,)`, each string one text, to the model's outputs; or what the answer makes of
+    strings itself (`AnswerOnDevice.strings`).
+
+    Args:
+        inference: Token ids in, see `kfine.exporting.inference_model`.
+        text: Tokenizer, length and stride.
+        answer: What the model answers.
+
+    Returns:
+        Name -> signature; empty where `tensorflow-text` is not installed.
+    """
+    if importlib.util.find_spec(PACKAGE) is None:
+        return {}
+    import tensorflow as tf
+
+    from kfine.inputs.text.graph_tokenizer import GraphTokenizer
+
+    tokenizer = GraphTokenizer(text)
+    names, serve = answer.device().strings(inference, tokenizer, text) or (
+        ("text",),
+        _outputs_of(inference, tokenizer),
+    )
+    inputs = [tf.TensorSpec((None,), tf.string, name=name) for name in names]
+    return {SIGNATURE: Signature(serve, inputs, requires=PACKAGE)}
+
+
+def _outputs_of(inference: keras.Model, tokenizer: GraphTokenizer) -> Serve:
+    names = inference.output_names
+
+    def serve(text: Any) -> dict[str, Any]:
+        found = inference(tokenizer.encode(text), training=False)
+        return found if isinstance(found, dict) else {names[0]: found}
+
+    return serve

@@ -1,0 +1,336 @@
+"""Texts as a model's input: token ids, the same in training, in evaluation and on a phone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from kfine.data.lengths import Lengths
+from kfine.errors import DataError, PresetError
+from kfine.inputs import Encoded, Examples, Input, Mistake, ReadFile, Request
+from kfine.inputs.places import PiecePlaces, Places, WindowPlaces
+from kfine.inputs.text.examples import Question, TaggedText
+from kfine.inputs.text.tokenizers.from_preset import (
+    DESCRIPTION,
+    TokenizerFiles,
+    files_of,
+    read_tokenizer,
+    tokenizer_of,
+    usable,
+)
+from kfine.inputs.text.windows import LONGEST_QUESTION, Windows, make_windows
+from kfine.inputs.text.words import SpannedText, spanned
+from kfine.presets import Preset
+
+if TYPE_CHECKING:
+    from kfine.inputs.text.device import TextOnDevice
+
+# Where a run and an exported file keep the tokenizer.
+FOLDER = "tokenizer"
+# Lengths that are chosen are multiples of this.
+LENGTH_STEP = 8
+# Longer texts are rare in what is classified, and attention costs the square.
+MOST_TOKENS = 256
+
+
+@dataclass(frozen=True)
+class Text:
+    """Tokenization to a fixed number of tokens, in plain Python.
+
+    An example is a str, a tuple of two, or a text in words (`SpannedText`, `TaggedText`); with a
+    `stride`, a `Question` with its context, which has a row for each window of the context.
+
+    Attributes:
+        tokenizer_files: The tokenizer, its sequence length set.
+        inputs: What the model takes of `token_ids`, `padding_mask` and `segment_ids`.
+        stride: Pieces of the context between the beginnings of two windows; `None` for texts that
+            are one row each.
+    """
+
+    tokenizer_files: TokenizerFiles
+    inputs: tuple[str, ...] = ("padding_mask", "token_ids")
+    stride: int | None = None
+
+    kind: ClassVar[str] = "text"
+    each: ClassVar[str] = "a text"
+    many: ClassVar[str] = "texts"
+    # Batches need nothing more: ids are what the model takes.
+    prepare = None
+
+    @property
+    def places(self) -> type[Places]:
+        """Word pieces of texts, or windows of contexts."""
+        return PiecePlaces if self.stride is None else WindowPlaces
+
+    @property
+    def sequence_length(self) -> int:
+        """Tokens of an input, special tokens and padding included."""
+        return int(self.tokenizer_files.description["sequence_length"])
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer in plain Python."""
+        return tokenizer_of(self.tokenizer_files)
+
+    def encode(self, examples: Any) -> Encoded:
+        """Tokenize.
+
+        Args:
+            examples: Each of the kind that the class says.
+
+        Returns:
+            Rows: name of a model's input -> int32 `(rows, sequence length)`.
+
+        Raises:
+            DataError: An example is something else.
+        """
+        found = _listed(examples)
+        for one in found:
+            self.check(one)
+        if self.stride is not None:
+            windows = self.windows(found)
+            rows = {name: np.asarray(getattr(windows, name), np.int32) for name in self.inputs}
+            owner = windows.examples.astype(np.int64)
+            return Encoded(rows, WindowPlaces(owner, windows, found), _lengths(rows))
+        encodings = [self._encode(one) for one in found]
+        shape = len(encodings), self.sequence_length
+        rows = {
+            name: np.array([getattr(one, name) for one in encodings], np.int32).reshape(shape)
+            for name in self.inputs
+        }
+        places = PiecePlaces(np.arange(len(found)), found, self.tokenizer, self.sequence_length)
+        return Encoded(rows, places, _lengths(rows))
+
+    def check(self, example: Any) -> None:
+        """Check that something is an example.
+
+        Raises:
+            DataError: It is not.
+        """
+        if self.stride is not None:
+            fits, wanted = isinstance(example, Question), "a Question with its context"
+        else:
+            parts = example if isinstance(example, tuple) else (example,)
+            fits = isinstance(example, (SpannedText, TaggedText)) or (
+                len(parts) <= 2 and all(isinstance(one, str) for one in parts)
+            )
+            wanted = "a str, a tuple of two, or a TaggedText"
+        if not fits:
+            raise DataError(
+                f"A text to predict must be {wanted}; received {type(example).__name__}."
+            )
+
+    def windows(self, questions: Sequence[Any]) -> Windows:
+        """The windows of `Question`s."""
+        if self.stride is None:
+            raise ValueError("only a text input with a stride makes windows")
+        return make_windows(self.tokenizer, list(questions), self.sequence_length, self.stride)
+
+    def count(self, example: Any) -> int:
+        """Tokens of an example, special tokens included, before it is cut or divided."""
+        if isinstance(example, Question):
+            example = (example.question, example.context)
+        encoding = self._encode(example)
+        return sum(encoding.padding_mask) + encoding.tokens_cut
+
+    def _encode(self, text: Any) -> Any:
+        if isinstance(text, tuple):
+            return self.tokenizer.encode_pair(*text)
+        return self.tokenizer.encode(text if isinstance(text, str) else spanned(text).text)
+
+    def requested(self, request: Request) -> Examples:
+        """Texts as they are, in files, or from standard input; questions about one context."""
+        from kfine.inputs.text.requested import requested
+
+        return requested(request, questions=self.stride is not None)
+
+    def settings(self) -> dict[str, Any]:
+        """The length that texts are cut to, and the stride."""
+        found = {"sequence_length": self.sequence_length}
+        return found if self.stride is None else {**found, "stride": self.stride}
+
+    def sizes(self, examples: Sequence[Any]) -> tuple[str, list[int]] | None:
+        """How many words each text has."""
+        if self.stride is not None:
+            return None
+        return "words", [len(shown(one).split()) for one in examples]
+
+    def caption(self, example: Any) -> str:
+        """The text."""
+        return shown(example)
+
+    def write_mistakes(
+        self, folder: Path, examples: Any, mistakes: Sequence[Mistake], names: Sequence[str]
+    ) -> str:
+        """Write all mistakes with their texts to `mistakes.csv`."""
+        from kfine.inputs.text.mistakes import write_mistakes
+
+        return write_mistakes(folder, examples, mistakes)
+
+    def with_sequence_length(self, sequence_length: int) -> Self:
+        """The same for inputs of another length in tokens."""
+        files = self.tokenizer_files.with_sequence_length(sequence_length)
+        return replace(self, tokenizer_files=files)
+
+    def for_model(self, model: Any) -> Self:
+        """The same with the inputs that a model has."""
+        return replace(self, inputs=tuple(sorted(model.input)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able description; the vocabulary is in it as a hash."""
+        files = self.tokenizer_files
+        hasher = hashlib.sha256(json.dumps(files.description, sort_keys=True).encode())
+        for name in sorted(files.files):
+            hasher.update(files.files[name])
+        return {
+            "kind": self.kind,
+            "sequence_length": self.sequence_length,
+            "inputs": list(self.inputs),
+            "stride": self.stride,
+            "tokenizer": files.description["class"],
+            "tokenizer_sha256": hasher.hexdigest(),
+        }
+
+    def files(self) -> dict[str, bytes]:
+        """The tokenizer, below the folder of that name."""
+        text = json.dumps(self.tokenizer_files.description, indent=2, ensure_ascii=False) + "\n"
+        found = {DESCRIPTION: text.encode(), **self.tokenizer_files.files}
+        return {f"{FOLDER}/{name}": content for name, content in found.items()}
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any], read: ReadFile) -> Self:
+        """Read what `to_dict` described and `files` gave.
+
+        Raises:
+            ValueError: The tokenizer is not the one that the model was trained with.
+        """
+        description = json.loads(read(f"{FOLDER}/{DESCRIPTION}"))
+        files = files_of(description, lambda name: read(f"{FOLDER}/{name}"))
+        stride = values["stride"]
+        if stride is not None and (type(stride) is not int or stride < 1):
+            raise ValueError(f"its stride is {stride!r}")
+        found = cls(files, tuple(map(str, values["inputs"])), stride)
+        if found.to_dict() != dict(values):
+            raise ValueError("the tokenizer is not the one that the model was trained with")
+        # A vocabulary without its special tokens ends here.
+        found.tokenizer  # noqa: B018
+        return found
+
+    def device(self) -> TextOnDevice:
+        """Token ids of one length, made by a tokenizer that travels along."""
+        from kfine.inputs.text.device import TextOnDevice
+
+        return TextOnDevice(self)
+
+
+def _listed(examples: Any) -> list[Any]:
+    """Examples in a list; the rows of a split are indexed for it."""
+    if hasattr(examples, "take"):
+        return list(examples[range(len(examples))])
+    return list(examples)
+
+
+def _lengths(rows: Mapping[str, np.ndarray]) -> Lengths | None:
+    """How many tokens each row uses; `None` for a model that is told no padding."""
+    if "padding_mask" not in rows:
+        return None
+    used = rows["padding_mask"].sum(-1)
+    return Lengths(used.astype(np.int64), (True,) * len(rows))
+
+
+def shown(example: Any) -> str:
+    """A text, or a tuple of texts, as one string."""
+    if isinstance(example, tuple):
+        return " | ".join(example)
+    if isinstance(example, Question):
+        return example.question
+    return example if isinstance(example, str) else spanned(example).text
+
+
+def choose_sequence_length(counts: Sequence[int], most: int) -> int:
+    """The length that 99 of 100 texts fit into.
+
+    Args:
+        counts: Tokens of each text, special tokens included.
+        most: What the model can take, or what the user can wait for.
+    """
+    wanted = int(np.percentile(np.asarray(counts), 99, method="higher"))
+    return min(most, -(-wanted // LENGTH_STEP) * LENGTH_STEP)
+
+
+def text_of_preset(
+    preset: Preset,
+    texts: Any,
+    *,
+    sequence_length: int | None = None,
+    stride: int | None = None,
+) -> tuple[Text, str]:
+    """The text input of a preset, of a length that suits the training texts.
+
+    Args:
+        preset: The preset.
+        texts: The training texts, as a split has them.
+        sequence_length: Tokens of an input, if it is not to be chosen.
+        stride: As in `Text`.
+
+    Returns:
+        The input, and its length in words, with the share of texts that it cuts.
+
+    Raises:
+        PresetError: The preset has no tokenizer.
+    """
+    found = Text(read_tokenizer(preset, MOST_TOKENS), stride=stride)
+    usable(preset, found.tokenizer_files)
+    counts = [found.count(one) for one in _listed(texts)]
+    most = min(MOST_TOKENS, longest_text(preset) or MOST_TOKENS)
+    chosen = sequence_length or choose_sequence_length(counts, most)
+    cut = sum(count > chosen for count in counts)
+    words = f"{chosen} tokens: {cut} of {len(counts)} training texts are cut"
+    return found.with_sequence_length(chosen), f"{words} ({cut / len(counts):.1%})"
+
+
+def check_text_preset(preset: Preset, sequence_length: int | None) -> None:
+    """Check what a local preset says of itself against a text task.
+
+    Raises:
+        PresetError: It is made for another kind of input, or for shorter texts.
+    """
+    config = preset.read_json("config.json")
+    if not config:
+        return
+    kind = str(config.get("class_name") or config.get("model_type") or "unknown")
+    settings = _backbone_settings(preset)
+    if "vocabulary_size" not in settings and "vocab_size" not in settings:
+        raise PresetError(
+            f"The preset {preset.name!r} holds a {kind}, which does not take texts; use a text "
+            "encoder, such as hf://sentence-transformers/all-MiniLM-L6-v2."
+        )
+    most = longest_text(preset)
+    if sequence_length is not None and most and sequence_length > most:
+        raise PresetError(
+            f"The preset {preset.name!r} takes {most} tokens at most. "
+            f"Received: sequence_length {sequence_length}"
+        )
+
+
+def longest_text(preset: Preset) -> int | None:
+    """The number of tokens that a local preset has positions for, if it is limited."""
+    settings = _backbone_settings(preset)
+    return settings.get("max_sequence_length") or settings.get("max_position_embeddings")
+
+
+def _backbone_settings(preset: Preset) -> dict[str, Any]:
+    """KerasHub nests them below the class's name; Hugging Face does not."""
+    config = preset.read_json("config.json")
+    return {**config, **config.get("config", {})}
+
+
+__all__ = ["LONGEST_QUESTION", "Text", "check_text_preset", "longest_text", "text_of_preset"]
+_: type[Input] = Text

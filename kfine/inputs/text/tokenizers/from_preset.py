@@ -1,0 +1,282 @@
+"""A preset's tokenizer as the files that the standalone tokenizer reads."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kfine.errors import PresetError, RunError
+from kfine.inputs.text.tokenizers import standalone
+from kfine.presets import Preset, check_network
+from kfine.runs.files import read_json
+
+FORMAT, DESCRIPTION = "kfine-tokenizer-1", "tokenizer.json"
+_HERE = Path(__file__).parent
+_WORD_PIECE = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
+_BYTE_PAIR = ("RobertaTokenizer", "BartTokenizer")
+_SENTENCE_PIECE = (
+    "AlbertTokenizer",
+    "DebertaV3Tokenizer",
+    "FNetTokenizer",
+    "XLMRobertaTokenizer",
+)
+# Hugging Face's model_type -> the class that KerasHub reads such a folder with.
+_MODEL_TYPES = {
+    "albert": "AlbertTokenizer",
+    "bart": "BartTokenizer",
+    "bert": "BertTokenizer",
+    "distilbert": "DistilBertTokenizer",
+    "roberta": "RobertaTokenizer",
+    "xlm-roberta": "XLMRobertaTokenizer",
+}
+# Entries of the description that name files.
+_FILE_KEYS = ("vocabulary", "merges", "model")
+_SEGMENTS = ("BertTokenizer", "ElectraTokenizer", "AlbertTokenizer")
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """A tokenizer as files.
+
+    Attributes:
+        description: What goes into `tokenizer.json`.
+        files: Name -> content of the vocabulary, merges or SentencePiece model.
+    """
+
+    description: dict[str, Any]
+    files: dict[str, bytes]
+
+    def with_sequence_length(self, sequence_length: int) -> TokenizerFiles:
+        """The same for inputs of another length in tokens."""
+        return replace(self, description={**self.description, "sequence_length": sequence_length})
+
+
+def read_tokenizer(preset: Preset, sequence_length: int | None = None) -> TokenizerFiles:
+    """Describe the tokenizer of a preset.
+
+    A local preset, of KerasHub or in Hugging Face's layout, is read without importing Keras or
+    TensorFlow; one on the network is loaded through KerasHub.
+
+    Args:
+        preset: The preset; see `kfine.presets.find_preset`.
+        sequence_length: Tokens of an input, instead of the preset's own setting.
+
+    Raises:
+        PresetError: It has no tokenizer, a damaged one, or one of an unknown kind.
+    """
+    if preset.folder is None:
+        files = _from_network(preset)
+    elif (preset.folder / DESCRIPTION).is_file() and "class_name" in preset.read_json(DESCRIPTION):
+        tokenizer = preset.read_json(DESCRIPTION)
+        packing = preset.read_json("preprocessor.json").get("config", {})
+        files = _describe(
+            preset,
+            str(tokenizer["class_name"]),
+            tokenizer.get("config", {}),
+            preset.folder / "assets" / "tokenizer",
+            packing,
+        )
+    else:
+        files = _from_hugging_face(preset, preset.folder)
+    return files if sequence_length is None else files.with_sequence_length(sequence_length)
+
+
+def write_tokenizer(files: TokenizerFiles, folder: Path) -> None:
+    """Write `tokenizer.json` and the files that it names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(files.description, indent=2, ensure_ascii=False) + "\n"
+    (folder / DESCRIPTION).write_text(text, encoding="utf-8")
+    for name, content in files.files.items():
+        (folder / name).write_bytes(content)
+
+
+def load_tokenizer(preset: Preset, sequence_length: int | None = None) -> standalone.Tokenizer:
+    """The tokenizer of a preset: in plain Python, or KerasHub's for a SentencePiece model.
+
+    Raises:
+        PresetError: As `read_tokenizer`.
+    """
+    return usable(preset, read_tokenizer(preset, sequence_length))
+
+
+def usable(preset: Preset, files: TokenizerFiles) -> standalone.Tokenizer:
+    """As `tokenizer_of`, for the files of a preset.
+
+    Raises:
+        PresetError: They do not belong together.
+    """
+    try:
+        return tokenizer_of(files)
+    # A SentencePiece model that is none raises errors of TensorFlow's own.
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0]
+        raise PresetError(
+            f"The tokenizer of the preset {preset.name!r} cannot be used: {reason}"
+        ) from None
+
+
+def read_files(folder: Path) -> TokenizerFiles:
+    """Read what `write_tokenizer` wrote.
+
+    Raises:
+        RunError: A file is missing or damaged.
+    """
+    description = read_json(folder / DESCRIPTION)
+    try:
+        return files_of(description, lambda name: (folder / name).read_bytes())
+    except (OSError, TypeError, ValueError) as error:
+        raise RunError(f"The tokenizer in {folder} is damaged: {error}.") from None
+
+
+def files_of(description: dict[str, Any], read: Callable[[str], bytes]) -> TokenizerFiles:
+    """A description with the files that it names.
+
+    Args:
+        description: The content of `tokenizer.json`.
+        read: Content of a file, by name.
+
+    Raises:
+        ValueError: It names a file in another folder.
+    """
+    names = [description[key] for key in _FILE_KEYS if key in description]
+    for name in names:
+        # The files of somebody else's model are written again under these names.
+        if name in ("", ".", "..", DESCRIPTION) or set(name) & set("/\\:\0"):
+            raise ValueError(f"{name!r} is no name of a tokenizer file")
+    return TokenizerFiles(description, {name: read(name) for name in names})
+
+
+def tokenizer_of(files: TokenizerFiles) -> standalone.Tokenizer:
+    """The tokenizer of some files: in plain Python, or KerasHub's for a SentencePiece model.
+
+    Raises:
+        ValueError: The files do not belong together.
+    """
+    if files.description["kind"] == "sentencepiece":
+        from kfine.inputs.text.tokenizers.sentencepiece import SentencePiece
+
+        return SentencePiece(files.description, files.files[files.description["model"]])
+    with tempfile.TemporaryDirectory() as folder:
+        write_tokenizer(files, Path(folder))
+        try:
+            return standalone.load(folder)
+        except ValueError as error:
+            raise ValueError(str(error).replace(f"{folder}/", "")) from None
+
+
+def _from_network(preset: Preset) -> TokenizerFiles:
+    check_network(preset)
+    import keras_hub
+
+    try:
+        tokenizer = keras_hub.models.Tokenizer.from_preset(preset.handle)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise PresetError(
+            f"The preset {preset.name!r} has no tokenizer that loads: {reason}"
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_assets(folder)
+        kind = type(tokenizer).__name__
+        return _describe(preset, kind, tokenizer.get_config(), Path(folder), {})
+
+
+def _from_hugging_face(preset: Preset, folder: Path) -> TokenizerFiles:
+    settings = preset.read_json("tokenizer_config.json")
+    model_type = str(preset.read_json("config.json").get("model_type", ""))
+    kind = _MODEL_TYPES.get(model_type)
+    if kind is None:
+        raise PresetError(
+            f"The preset {preset.name!r} has no tokenizer that kfine knows: it has no KerasHub "
+            f"tokenizer.json, and its model_type {model_type!r} is none of "
+            f"{', '.join(_MODEL_TYPES)}."
+        )
+    if kind == "BertTokenizer" and "XLMRoberta" in str(settings.get("tokenizer_class", "")):
+        kind = "XLMRobertaTokenizer"
+    # KerasHub reads this setting and no other, so that accents stay whatever the folder says.
+    lowercase = bool(settings.get("do_lower_case", False))
+    return _describe(preset, kind, {"lowercase": lowercase}, folder, {})
+
+
+def _describe(
+    preset: Preset, kind: str, config: Mapping[str, Any], assets: Path, packing: Mapping[str, Any]
+) -> TokenizerFiles:
+    common = {
+        "format": FORMAT,
+        "kind": "wordpiece",
+        "class": kind,
+        "sequence_length": packing.get("sequence_length"),
+        "truncate": packing.get("truncate", "round_robin"),
+        "segment_ids": kind in _SEGMENTS,
+    }
+    if kind in _SENTENCE_PIECE:
+        name, content = _asset(preset, assets, "vocabulary.spm", "spiece.model", "*.bpe.model")
+        description = {**common, "kind": "sentencepiece", "model": name}
+        return TokenizerFiles(description, {name: content})
+    unicode = json.loads((_HERE / "unicode.json").read_text(encoding="utf-8"))
+    if kind in _WORD_PIECE:
+        name, content = _asset(preset, assets, "vocabulary.txt", "vocab.txt")
+        rules = {"vocabulary": name, **_word_piece_rules(config), "unicode": unicode}
+        return TokenizerFiles({**common, **rules}, {name: content})
+    if kind in _BYTE_PAIR:
+        name, content = _asset(preset, assets, "vocabulary.json", "vocab.json")
+        merges, merges_content = _asset(preset, assets, "merges.txt")
+        rules = {
+            "kind": "bpe",
+            "vocabulary": name,
+            "merges": merges,
+            **_byte_pair_rules(kind, config),
+            "unicode": unicode,
+        }
+        return TokenizerFiles({**common, **rules}, {name: content, merges: merges_content})
+    known = ", ".join(_WORD_PIECE + _BYTE_PAIR + _SENTENCE_PIECE)
+    raise PresetError(
+        f"The preset {preset.name!r} has a {kind}, which kfine cannot write for a device; it "
+        f"knows {known}."
+    )
+
+
+def _word_piece_rules(config: Mapping[str, Any]) -> dict[str, Any]:
+    if not config.get("split", True):
+        raise PresetError("A WordPiece tokenizer with split=False takes words, not texts.")
+    specials = ["[CLS]", "[SEP]", "[PAD]", "[MASK]", *(config.get("special_tokens") or [])]
+    return {
+        "lowercase": bool(config.get("lowercase", False)),
+        "strip_accents": bool(config.get("strip_accents", False)),
+        # KerasHub does not save this setting, so a preset that it loads always splits.
+        "split_cjk": True,
+        "suffix_indicator": config.get("suffix_indicator", "##"),
+        "unknown_token": config.get("oov_token", "[UNK]"),
+        "max_word_bytes": 100,
+        "special_tokens_in_text": specials if config.get("special_tokens_in_strings") else [],
+        "start": ["[CLS]"],
+        "separator": ["[SEP]"],
+        "end": ["[SEP]"],
+        "padding": "[PAD]",
+    }
+
+
+def _byte_pair_rules(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    found = ["<s>", "</s>", "<pad>", *(["<mask>"] if kind == "RobertaTokenizer" else [])]
+    return {
+        "split": "gpt2",
+        "add_prefix_space": bool(config.get("add_prefix_space", False)),
+        "special_tokens_in_text": sorted(config.get("unsplittable_tokens") or found),
+        "start": ["<s>"],
+        "separator": ["</s>", "</s>"],
+        "end": ["</s>"],
+        "padding": "<pad>",
+    }
+
+
+def _asset(preset: Preset, folder: Path, *patterns: str) -> tuple[str, bytes]:
+    for pattern in patterns:
+        for path in sorted(folder.glob(pattern)):
+            return path.name, path.read_bytes()
+    raise PresetError(
+        f"The preset {preset.name!r} has no tokenizer file {' or '.join(patterns)} in {folder}."
+    )

@@ -1,0 +1,77 @@
+"""What kfine takes of Keras that Keras does not promise, in one place, with a test for each.
+
+Written against Keras 3.15. A release that moves one of these fails
+`tests/test_keras_private.py`, which says what it is needed for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def flattened(layer: Any) -> list[Any]:
+    """A layer or model, and every layer inside it, at any depth."""
+    return list(layer._flatten_layers())
+
+
+def takes_training(layer: Any) -> bool:
+    """Whether a layer's call is told if it trains."""
+    return bool(layer._call_has_training_arg)
+
+
+def made_to_train(layer: Any) -> list[Any]:
+    """Variables of a layer itself that were added as trainable, whatever is frozen of them now."""
+    return list(layer._trainable_variables)
+
+
+def graph_of(model: Any) -> Any:
+    """The functional model that a subclass is built around, such as a KerasHub task, or itself."""
+    return getattr(model, "_functional", None) or model
+
+
+def is_graph(model: Any) -> bool:
+    """Whether a model is made of calls that can be walked through."""
+    return hasattr(model, "_nodes_by_depth")
+
+
+def calls_of(graph: Any) -> list[Any]:
+    """All calls of a functional model in the order in which they are made."""
+    depths = sorted(graph._nodes_by_depth, reverse=True)
+    return [node for depth in depths for node in graph._nodes_by_depth[depth] if not node.is_input]
+
+
+def inputs_of(graph: Any) -> Any:
+    """The inputs of a functional model in the structure that it is called with."""
+    return graph._inputs_struct
+
+
+def outputs_of(graph: Any) -> Any:
+    """The outputs of a functional model in the structure that it returns."""
+    return graph._outputs_struct
+
+
+def call_counts(layer: Any) -> tuple[int, int]:
+    """How often a layer was called, and how often what it gave was passed on."""
+    return len(layer._inbound_nodes), len(layer._outbound_nodes)
+
+
+def forget_calls(layer: Any, counts: tuple[int, int]) -> None:
+    """Forget the calls behind those of `call_counts`: models that are gone would stay in memory."""
+    inbound, outbound = counts
+    del layer._inbound_nodes[inbound:]
+    del layer._outbound_nodes[outbound:]
+
+
+def trained_by(optimizer: Any) -> list[Any]:
+    """The variables that a built optimizer knows."""
+    return list(optimizer._trainable_variables)
+
+
+def averages_of(optimizer: Any) -> list[Any]:
+    """The moving averages that an optimizer with `use_ema` keeps, one for each of `trained_by`."""
+    return list(optimizer._model_variables_moving_average)
+
+
+def seed_generators(layer: Any) -> list[Any]:
+    """The generators that a layer itself draws from."""
+    return list(getattr(layer, "_seed_generators", []))

@@ -1,0 +1,142 @@
+"""Presets: where pretrained weights come from, checked before anything heavy is loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kfine.errors import PresetError
+
+SHIPPED = Path(__file__).parent / "models" / "shipped"
+_HOSTS = {"hf://": "huggingface.co", "kaggle://": "www.kaggle.com"}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Pretrained weights and where they are.
+
+    Attributes:
+        name: As the user wrote it.
+        origin: `"ships"` with the package, a local `"folder"`, `"cached"`, or `"network"`.
+        folder: The local folder, if there is one.
+    """
+
+    name: str
+    origin: str
+    folder: Path | None
+
+    @property
+    def handle(self) -> str:
+        """What KerasHub's `from_preset` takes."""
+        return str(self.folder) if self.folder and self.origin != "cached" else self.name
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A JSON file of a local preset; empty where there is none."""
+        if self.folder is None or not (self.folder / name).is_file():
+            return {}
+        try:
+            values = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise PresetError(
+                f"The preset file {self.folder / name} is damaged: {error}."
+            ) from None
+        return values if isinstance(values, dict) else {}
+
+
+def find_preset(name: str) -> Preset:
+    """Find a preset by name, without the network and without importing Keras.
+
+    Args:
+        name: The name of a shipped preset, a local folder, `hf://...`, `kaggle://...`, or a
+            KerasHub name.
+
+    Raises:
+        PresetError: A folder is missing or is no preset.
+    """
+    shipped = SHIPPED / name
+    if name and (shipped / "config.json").is_file() and shipped.parent == SHIPPED:
+        return Preset(name, "ships", shipped)
+    if name.startswith(tuple(_HOSTS)):
+        return _downloaded(name)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise PresetError(
+                f"The folder {name} is no preset: it has no config.json. A preset is a folder "
+                f"made by save_to_preset(); presets that ship: {', '.join(shipped_names())}."
+            )
+        return Preset(name, "folder", path.resolve())
+    if path.is_absolute() or name.startswith((".", "~")) or "/" in name or "\\" in name:
+        raise PresetError(
+            f"There is no preset folder {name}. Give an existing folder, hf://USER/NAME, "
+            f"kaggle://..., a KerasHub name, or one that ships: {', '.join(shipped_names())}."
+        )
+    return _downloaded(name)
+
+
+def shipped_names(task: str = "ImageClassifier") -> list[str]:
+    """Names of the presets in the package that a KerasHub task can be made of."""
+    if not task.startswith("Image"):
+        return []  # the only ones that ship are for images
+    return sorted(folder.parent.name for folder in SHIPPED.glob("*/config.json"))
+
+
+def _downloaded(name: str) -> Preset:
+    """A preset of a hub: in the folder where its client keeps what was downloaded, or not yet."""
+    if name.startswith("hf://"):
+        home = os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")
+        root = Path(os.environ.get("HF_HUB_CACHE", Path(home) / "hub"))
+        repository = name.removeprefix("hf://").split("@")[0].strip("/").replace("/", "--")
+        found = root.glob(f"models--{repository}/snapshots/*/config.json")
+    else:
+        root = Path(os.environ.get("KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub"))
+        model = name.removeprefix("kaggle://").strip("/")
+        known = model if name.startswith("kaggle://") else f"keras/*/keras/{model}"
+        versions = "" if known.rpartition("/")[2].isdigit() else "*/"
+        found = root.glob(f"models/{known}/{versions}config.json")
+    folders = sorted(file.parent for file in found)
+    return Preset(name, "cached", folders[-1]) if folders else Preset(name, "network", None)
+
+
+def check_network(preset: Preset, task: str = "ImageClassifier") -> None:
+    """Fail at once where a preset must be downloaded and its host cannot be reached.
+
+    Args:
+        preset: The preset.
+        task: What it is wanted for, a KerasHub task class.
+
+    Raises:
+        PresetError: With the choices that need no network.
+    """
+    if preset.origin != "network" or any(os.environ.get(k) for k in ("https_proxy", "HTTPS_PROXY")):
+        return
+    scheme = next((one for one in _HOSTS if preset.name.startswith(one)), "kaggle://")
+    try:
+        with socket.create_connection((_HOSTS[scheme], 443), timeout=3):
+            return
+    except OSError:
+        raise PresetError(
+            f"The preset {preset.name!r} is not on this machine and {_HOSTS[scheme]} cannot be "
+            f"reached; without the network use {' or '.join([*shipped_names(task), ''])}a local "
+            "preset folder."
+        ) from None
+
+
+def local_image_size(preset: Preset) -> int | None:
+    """The size in pixels that a local preset was trained at, if it says so."""
+    size = converter_config(preset).get("image_size")
+    return int(size[0]) if size else None
+
+
+def converter_config(preset: Preset) -> dict[str, Any]:
+    """Settings of the image converter of a local preset; empty where it has none."""
+    converter = preset.read_json("image_converter.json")
+    if not converter:
+        preprocessor = preset.read_json("preprocessor.json").get("config", {})
+        converter = preprocessor.get("image_converter") or {}
+    config = converter.get("config", {})
+    return config if isinstance(config, dict) else {}

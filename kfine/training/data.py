@@ -1,0 +1,116 @@
+"""A recipe's data, read with progress, and what is said of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kfine.console import Console
+from kfine.data.labelled import Data
+from kfine.errors import RunError
+from kfine.recipe import Recipe
+from kfine.runs.folder import Folder, RunFolder
+
+MOST_NAMED = 20
+# Below this many held-out examples a user is told how uncertain a score is.
+FEW = 50
+
+
+def load_data(module: Recipe, config: Any, console: Console, **options: Any) -> Data:
+    """Read a recipe's data with progress."""
+    return module.load_data(config, progress=console.count("reading the data"), **options)
+
+
+def load_data_of_run(folder: RunFolder, module: Recipe, config: Any, console: Console) -> Data:
+    """Read the data of a run again, in its splits, and warn of what is no longer as it was."""
+    data = load_data(module, config, console, split_lists=folder.read("splits.json"))
+    for line in (*data.warnings, *data.notes):
+        console.warn(line)
+    return data
+
+
+def load_unchanged(
+    folder: Folder, module: Recipe, config: Any, console: Console, *, since: str, so: str
+) -> Data:
+    """Read the data of something that goes on, in its splits.
+
+    Args:
+        folder: With the `splits.json` and `data.json` of the beginning.
+        module: The recipe.
+        config: For the recipe.
+        console: Hears of the progress.
+        since: What began then, for the error.
+        so: What follows from a change, and what to do, for the error.
+
+    Raises:
+        RunError: The data is not what it was.
+    """
+    lists = folder.read("splits.json")
+    data = load_data(module, config, console, split_lists=lists)
+    if data.fingerprint != folder.read("data.json")["fingerprint"]:
+        changes = difference(lists, data)
+        raise RunError(f"The data of {folder.path} changed since {since} ({changes}), so {so}.")
+    return data
+
+
+def difference(before: dict[str, Any], data: Data) -> str:
+    """What is not as it was, in words.
+
+    Args:
+        before: What `split_lists` of the data gave then.
+        data: The data now.
+    """
+    old, new = (
+        {
+            (split, one["name"]): (one["digest"], one["label"])
+            for split in lists
+            for one in lists[split]
+        }
+        for lists in (before, data.split_lists())
+    )
+    found = {
+        "gone": sorted(set(old) - set(new)),
+        "new": sorted(set(new) - set(old)),
+        "not the same": sorted(key for key in set(old) & set(new) if old[key] != new[key]),
+    }
+    return "; ".join(
+        f"{len(keys)} {what}, such as {keys[0][1]}" for what, keys in found.items() if keys
+    )
+
+
+def say_data(data: Data, console: Console) -> None:
+    """Say what is in the data, and what was set aside."""
+    summary = data.summary()
+    for name, split in summary["splits"].items():
+        aside = f", {split['set_aside']} set aside" if split["set_aside"] else ""
+        kinds = len(split["per_class"])
+        of = f" of {kinds} classes" if kinds else ""
+        console.say(f"{name}: {split['used']} examples{of}{aside}")
+    for line in data.notes:
+        console.say(line)
+    _warn_if_small(summary["splits"], console)
+    warn_set_aside(data, console)
+    if len(data.set_aside) > MOST_NAMED:
+        more = len(data.set_aside) - MOST_NAMED
+        console.warn(f"set aside {more} more files, all named in data.json")
+    for line in data.warnings:
+        console.warn(line)
+
+
+def _warn_if_small(splits: dict[str, dict[str, Any]], console: Console) -> None:
+    """Say how little a score on a few held-out examples tells."""
+    from kfine.statistics import wilson_interval
+
+    held_out = {name: one["used"] for name, one in splits.items() if name != "train"}
+    for name, count in held_out.items():
+        if count < FEW:
+            low, high = wilson_interval(round(0.8 * count), count)
+            console.warn(
+                f"the {name} split has {count} examples, too few to tell much: 80 % right on it "
+                f"may be {low:.0%} to {high:.0%}"
+            )
+
+
+def warn_set_aside(data: Data, console: Console) -> None:
+    """Name the first examples that could not be used, each with its reason."""
+    for one in data.set_aside[:MOST_NAMED]:
+        console.warn(f"set aside {one.name}: {one.reason}")

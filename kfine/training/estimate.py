@@ -1,0 +1,120 @@
+"""How long the stages of a job would take, by their first steps."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+
+def measure_stages(job: Any) -> list[dict[str, Any]]:
+    """The stages of a compiled job in words, with the seconds that each would take.
+
+    Trains a few steps of each, so the job is of no other use afterwards.
+    """
+    from kfine.training.engine import stage_sentence
+    from kfine.training.freezing import apply_stage
+
+    stages: list[dict[str, Any]] = []
+    for stage in job.stages:
+        apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
+        passed = any("frozen_seconds" in earlier for earlier in stages)
+        stages.append({**vars(stage), "sentence": stage_sentence(job, stage)})
+        stages[-1] |= _measure_stage(job, stage, passed=passed)
+    return stages
+
+
+def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
+    """Seconds of a stage, and how its examples go through the frozen layers.
+
+    Args:
+        job: A compiled job, in the state of the stage.
+        stage: The stage.
+        passed: Whether an earlier stage's pass fills the cache of this one too.
+    """
+    import keras
+    import numpy as np
+
+    from kfine.data.pipeline import rows_in
+    from kfine.models.cutting import CannotCut
+    from kfine.models.forward import forward_of
+    from kfine.training.features import views_for, whole_model
+    from kfine.training.frozen import worthwhile_cut
+
+    epochs = stage.end_epoch - stage.first_epoch
+    augmented = job.batches.augment is not None
+    views = 1
+    if augmented:
+        views = 0 if job.moves else views_for(job.config, epochs)
+    inputs, targets = next(iter(job.batches.dataset()))[:2]
+    try:
+        if job.config.feature_cache == "none":
+            raise CannotCut
+        cut = worthwhile_cut(job.model, job.groups, stage.depth)
+    except CannotCut:
+        cut = None
+    if cut is None:
+        seconds = _measure_fit(job, job.model, inputs, targets, epochs)
+        return {"features": "computed", "seconds": round(seconds, 1)}
+    forward = forward_of(cut.trunk, exact=job.config.feature_cache == "float32")
+    forward(inputs)
+    start = time.perf_counter()
+    features = keras.tree.map_structure(np.asarray, forward(inputs))
+    pace = (time.perf_counter() - start) / rows_in(targets)
+    if not views:
+        seconds = pace * len(job.validation) + _measure_fit(
+            job, whole_model(job, cut), inputs, targets, epochs, validated=(cut.suffix, features)
+        )
+        return {"features": "computed", "seconds": round(seconds, 1)}
+    examples = len(job.validation) + views * len(job.batches)
+    once = 0.0 if passed and not augmented else pace * examples
+    seconds = once + _measure_fit(job, cut.suffix, features, targets, epochs)
+    row = sum(tensor[0].size * 2 for tensor in keras.tree.flatten(features))
+    return {
+        "features": "cached",
+        "cache_bytes": int(row * examples),
+        "frozen_seconds": round(once, 1),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _measure_fit(
+    job: Any,
+    model: Any,
+    inputs: Any,
+    targets: Any,
+    epochs: int,
+    validated: tuple[Any, Any] | None = None,
+) -> float:
+    """Seconds of tracing once, and of epochs of steps and a validation each.
+
+    Args:
+        job: A compiled job.
+        model: What trains.
+        inputs: A batch for it.
+        targets: Of the batch.
+        epochs: How many.
+        validated: What is validated in its place, and the batch for that.
+    """
+    import tensorflow as tf
+
+    from kfine.data.pipeline import untuned
+    from kfine.training.engine import compile_part
+
+    if model is not job.model:
+        compile_part(model, job, job.model.optimizer)
+    other, its_inputs = validated or (model, inputs)
+    if other is not model:
+        compile_part(other, job, job.model.optimizer)
+    batch = untuned(tf.data.Dataset.from_tensors((inputs, targets)))
+    held_out = untuned(tf.data.Dataset.from_tensors((its_inputs, targets)))
+    start = time.perf_counter()
+    model.fit(batch, verbose=0, shuffle=False)
+    other.evaluate(held_out, verbose=0)
+    traced = time.perf_counter()
+    model.fit(batch.repeat(4), verbose=0, shuffle=False)
+    per_step = (time.perf_counter() - traced) / 4
+    validating = time.perf_counter()
+    other.evaluate(held_out.repeat(2), verbose=0)
+    per_validation_step = (time.perf_counter() - validating) / 2
+    epoch = per_step * job.batches.steps + per_validation_step * job.validation.steps
+    return (traced - start) + epochs * epoch
