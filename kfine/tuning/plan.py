@@ -119,30 +119,6 @@ def read_duration(value: str | float | None) -> float | None:
     return seconds
 
 
-def read_measure(value: str | float | None, units: Mapping[str, float], what: str) -> float | None:
-    """A number with a unit, such as `4MB`.
-
-    Args:
-        value: The text; a number has the first unit.
-        units: Each unit with its factor, the first one 1.
-        what: Name of the option.
-
-    Raises:
-        ConfigError: It is none, or not above zero.
-    """
-    if value is None:
-        return None
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(value))
-    known = {unit.lower(): factor for unit, factor in units.items()}
-    unit = match[2].lower() if match else "?"
-    if match is None or (unit and unit not in known) or float(match[1]) <= 0:
-        raise ConfigError(
-            f"{what} is a number above zero in {', '.join(units)}, such as 4{next(iter(units))}. "
-            f"Received: {value!r}"
-        )
-    return float(match[1]) * known.get(unit, 1.0)
-
-
 def check_objective(text: str, reported: Mapping[str, str]) -> tuple[str, str]:
     """Name and direction of an objective.
 

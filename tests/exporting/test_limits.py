@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from kfine.errors import ConfigError
-from kfine.exporting.limits import Limits, parse_bytes, parse_milliseconds
+from kfine.exporting.measuring.limits import Limits
+from kfine.units import parse_bytes, parse_milliseconds
 
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("4MB", 4_000_000), ("4 MiB", 4 * 2**20), ("500kb", 500_000), ("12", 12), (1e6, 10**6)],
+    [
+        ("4MB", 4_000_000),
+        ("4 MiB", 4 * 2**20),
+        ("500kb", 500_000),
+        ("12B", 12),
+        ("0.5GB", 5e8),
+    ],
 )
 def test_sizes_are_read(text: str | float, count: int) -> None:
     assert parse_bytes(text) == count
@@ -23,10 +34,21 @@ def test_durations_are_read(text: str | float, count: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "big", "-4MB", "0", "4 apples", "4MB of it", "nan", "inf"])
 def test_what_is_no_amount_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="max_size must be a size such as 4MB"):
+    with pytest.raises(ConfigError, match="max_size must be a size with its unit, such as 4MB"):
         parse_bytes(text)
     with pytest.raises(ConfigError, match="max_latency must be a duration such as 20ms"):
         parse_milliseconds(text)
+
+
+@pytest.mark.parametrize("verb", ["export", "tune"])
+def test_a_size_without_a_unit_is_refused_by_every_verb(
+    kfine_command: Callable[..., Any], finished_run: Path, verb: str
+) -> None:
+    """4 was 4 bytes to one verb and 4 MB to the other."""
+    asked = finished_run if verb == "export" else "image_classification"
+    said = kfine_command(verb, asked, "--max-size", "4")
+    assert said.status == 2
+    assert said.err.startswith("error: max_size must be a size with its unit, such as 4MB")
 
 
 def test_what_is_too_large_or_too_slow_is_said_with_both_numbers() -> None:
