@@ -1,0 +1,90 @@
+"""Numbers in their units, as an exported file gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kfine.answers import AnswerOnDevice, Described
+
+if TYPE_CHECKING:
+    from kfine.answers.numbers.numbers import Numbers
+
+NAME = "values"
+
+
+@dataclass(frozen=True)
+class NumbersOnDevice:
+    """One float for each number.
+
+    Attributes:
+        answer: The numbers.
+    """
+
+    answer: Numbers
+
+    programs = None
+    right = ""
+    same = "agreement with Keras (1: the same numbers, 0: as far off as the training labels spread)"
+    timed = ""
+
+    @property
+    def tensors(self) -> tuple[Described, ...]:
+        """float32 `(batch, numbers)`."""
+        meaning = NAME, f"{', '.join(self._in_units())}."
+        return (Described(NAME, meaning, "numbers", None, self.answer.names),)
+
+    def describe(self, quantize: str) -> dict[str, Any]:
+        """float32 in every file."""
+        return {"name": NAME, "dtype": "float32"}
+
+    def misfit(self, format: str, quantize: str) -> str:
+        """256 levels are too few for a number, and what learns on the phone is a softmax."""
+        if quantize == "int8-full":
+            return (
+                "Numbers that leave a file as 8-bit integers have 256 levels; use quantize int8, "
+                "whose outputs are floats. Received: int8-full"
+            )
+        if format == "trainable":
+            return (
+                "A file that goes on learning on the phone tells classes apart; use the format "
+                "tflite. Received: trainable"
+            )
+        return ""
+
+    def purpose(self, many: str, *, counted: bool = False) -> str:
+        """What it reads off an example."""
+        return f"Reads off {many}: {', '.join(self._in_units())}."
+
+    def words(self, dtype: str) -> str:
+        """The numbers in order."""
+        return f"{len(self.answer.names)} {dtype}: {', '.join(self._in_units())}, in this order."
+
+    def limits(self) -> str:
+        """It has seen a range."""
+        return "It knows numbers in the range of its training examples only."
+
+    def strings(self, inference: Any, tokenizer: Any, text: Any) -> None:
+        """The outputs of the ids are all there is."""
+
+    def program_values(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def keep(
+        self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str
+    ) -> dict[str, Any]:
+        """The number of each name."""
+        values = zip(self.answer.names, prediction, strict=True)
+        return {NAME: {name: round(float(value), 6) for name, value in values}}
+
+    def _in_units(self) -> list[str]:
+        pairs = zip(self.answer.names, self.answer.units, strict=True)
+        return [f"{name} in {unit}" if unit else name for name, unit in pairs]
+
+
+_: type[AnswerOnDevice] = NumbersOnDevice
