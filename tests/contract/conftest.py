@@ -1,0 +1,113 @@
+"""Tiny data for every recipe that comes with kfine."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# All words are in the vocabulary of `tiny_text_preset`.
+PLAIN, NAMES = ("a", "the", "film", "plot", "is", "very"), ("witty", "moving", "warm")
+QUICK = {"epochs": 1, "batch_size": 16, "unfreeze": "none", "learning_rate": 0.02}
+
+
+@pytest.fixture(scope="session")
+def photo_table(digit_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of digits with a class, labels, a number, and gaps."""
+    path = tmp_path_factory.mktemp("photo-table") / "digits.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "labels", "value", "gappy"])
+        for index, photo in enumerate(sorted(digit_photos.rglob("*.png"))):
+            name = photo.parent.name
+            value = ("zero", "one", "two").index(name)
+            labels = "|".join(["even"] * (value % 2 == 0) + ["positive"] * (value > 0))
+            writer.writerow([photo, name, labels, value, "" if index % 4 == 0 else value])
+    return path
+
+
+@pytest.fixture(scope="session")
+def text_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of short texts with the names that they hold as labels."""
+    chance = random.Random(0)
+    path = tmp_path_factory.mktemp("text-table") / "names.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "names"])
+        for _ in range(120):
+            held = [name for name in NAMES if chance.random() < 0.4]
+            words = held + chance.choices(PLAIN, k=chance.randint(2, 9))
+            chance.shuffle(words)
+            writer.writerow([" ".join(words), "|".join(held)])
+    return path
+
+
+@pytest.fixture(scope="session")
+def tagged_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """JSONL of sentences with people."""
+    chance = random.Random(0)
+    path = tmp_path_factory.mktemp("tagged-table") / "people.jsonl"
+    rows = []
+    for _ in range(80):
+        tokens = [*chance.choices(PLAIN, k=chance.randint(2, 8)), chance.choice(NAMES)]
+        chance.shuffle(tokens)
+        tags = ["B-person" if token in NAMES else "O" for token in tokens]
+        rows.append(json.dumps({"tokens": tokens, "tags": tags}))
+    path.write_text("\n".join(rows))
+    return path
+
+
+@pytest.fixture(scope="session")
+def asked_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SQuAD JSON: the answer is the word behind `is`."""
+    chance = random.Random(0)
+    paragraphs = []
+    for number in range(60):
+        before = " ".join(chance.choices(PLAIN[:4], k=chance.randint(2, 6)))
+        answer = chance.choice(NAMES)
+        found = [{"text": answer, "answer_start": len(before) + 4}]
+        asked = {"id": f"q{number}", "question": "the film is", "answers": found}
+        paragraphs.append({"context": f"{before} is {answer} , the end", "qas": [asked]})
+    path = tmp_path_factory.mktemp("asked-table") / "train.json"
+    path.write_text(json.dumps({"version": "v1.1", "data": [{"paragraphs": paragraphs}]}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def cases(
+    tiny_preset: str,
+    tiny_text_preset: str,
+    wide_text_preset: str,
+    mood_texts: Path,
+    photo_table: Path,
+    text_table: Path,
+    tagged_table: Path,
+    asked_table: Path,
+) -> dict[str, dict[str, Any]]:
+    """Name of a case, a recipe's or one with something behind a colon, to its settings."""
+    photos = {"data": str(photo_table), "preset": tiny_preset, "image_size": 32, **QUICK}
+    texts = {"preset": tiny_text_preset, "min_steps": 1, **QUICK}
+    return {
+        "image_classification": photos,
+        "image_labels": {**photos, "label_column": "labels"},
+        "image_regression": {**photos, "numbers": "value:units"},
+        "image_class_and_number": {**photos, "number": "gappy"},
+        "text_classification:labels": {
+            **texts,
+            "data": str(text_table),
+            "label_column": "names",
+            "label_separator": "|",
+        },
+        "text_classification": {**texts, "data": str(mood_texts)},
+        "token_classification": {**texts, "data": str(tagged_table)},
+        "question_answering": {
+            **texts,
+            "data": str(asked_table),
+            "preset": wide_text_preset,
+            "sequence_length": 80,
+        },
+    }

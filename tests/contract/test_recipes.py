@@ -1,0 +1,166 @@
+"""Every recipe goes through every verb, with whatever it is given and answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kfine
+from kfine.answers import load_answer
+from kfine.console import Console
+from kfine.recipe import load_recipe, recipe_names
+from kfine.runtimes.loading import load_exported
+from kfine.training.data import load_data_of_run
+
+QUIET = Console(quiet=True)
+CASES = (
+    "image_class_and_number",
+    "image_classification",
+    "image_labels",
+    "image_regression",
+    "question_answering",
+    "text_classification",
+    "text_classification:labels",
+    "token_classification",
+)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def run(
+    request: pytest.FixtureRequest,
+    cases: dict[str, dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> kfine.Run:
+    """A run of one epoch with the head alone, evaluated."""
+    case: str = request.param
+    path = tmp_path_factory.mktemp("contract") / case.replace(":", "-")
+    run = kfine.fit(case.split(":")[0], run_dir=path, console=QUIET, **cases[case])
+    kfine.evaluate(run, console=QUIET)
+    return run
+
+
+def test_every_recipe_has_a_case() -> None:
+    assert {case.split(":")[0] for case in CASES} == set(recipe_names())
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_is_short_and_looks_like_the_others(name: str) -> None:
+    module = load_recipe(name)
+    assert module.__doc__ and module.__doc__.splitlines()[2].startswith("Data: ")
+    assert {"TASK", "Config", "resolve", "load_data", "build_model", "search_space"} == set(
+        module.__all__
+    )
+    assert len(Path(str(module.__file__)).read_text().splitlines()) <= 126
+
+
+def test_a_run_knows_its_parts_and_is_scored_by_its_own_metric(run: kfine.Run) -> None:
+    metrics = run.metrics
+    answer = run.answer
+    assert (metrics["primary"], metrics["direction"]) == (answer.primary, answer.direction)
+    assert answer.direction in ("max", "min")
+    for one in (metrics, *metrics["baselines"].values()):
+        assert np.isfinite(one[answer.primary])
+    assert len(metrics["baselines"]) == 2
+    assert set(metrics["gain"]) == {"over", "difference", "interval", "p_value"}
+    assert f"val_{answer.watched}" in run.history[0]
+    written = json.loads((run.path / "answer.json").read_text())
+    assert load_answer(written).to_dict() == answer.to_dict() == written
+    assert len(json.loads((run.path / "predictions.json").read_text())) == metrics["count"]
+    json.loads((run.path / "metrics.json").read_text(), parse_constant=pytest.fail)
+
+
+def held_out(run: kfine.Run) -> Any:
+    return load_data_of_run(run.folder, load_recipe(run.folder.info()["recipe"]), run.config, QUIET)
+
+
+def test_the_truth_is_right_and_the_trivial_answer_is_not_better(run: kfine.Run) -> None:
+    data, answer = held_out(run), run.answer
+    truth = [one for one in data.train.labels if not lacks(one)]
+    examples = [
+        example
+        for example, one in zip(data.train.examples(), data.train.labels, strict=True)
+        if not lacks(one)
+    ]
+    perfect = answer.score(truth, truth)
+    assert perfect.right.all()
+    trivial = answer.score(answer.trivial(truth, examples).predict(examples), truth)
+    sign = 1 if answer.direction == "max" else -1
+    assert sign * perfect.metrics[answer.primary] >= sign * trivial.metrics[answer.primary]
+    if perfect.resample is not None:
+        rows = np.arange(len(truth))
+        assert perfect.resample(rows) == pytest.approx(perfect.metrics[answer.primary])
+
+
+def lacks(label: Any) -> bool:
+    return isinstance(label, dict) and None in label.values()
+
+
+def test_the_stage_of_a_file_gives_what_training_prepares(run: kfine.Run) -> None:
+    """The same example by the two ways: stored rows and `prepare`, raw tensors and `stage`."""
+    import keras
+
+    device = run.input.device()
+    (example,) = held_out(run).test.examples()[:1]
+    encoded = run.input.encode([example])
+    rows = keras.tree.map_structure(lambda one: one[np.arange(len(one))], encoded.rows)
+    prepared = rows if run.input.prepare is None else run.input.prepare(rows)
+    raw, staged = device.stage("fixed")
+    tensors, places = device.tensors(example, "fixed")
+    given = tensors if isinstance(raw, dict) else next(iter(tensors.values()))
+    found = keras.Model(raw, staged)(given)
+    keras.tree.map_structure(
+        lambda one, other: np.testing.assert_allclose(one, other, atol=1e-5), found, prepared
+    )
+    np.testing.assert_array_equal(places.owner, encoded.places.owner)
+
+
+@pytest.mark.slow
+def test_a_bundle_answers_what_the_run_does(run: kfine.Run) -> None:
+    report = kfine.export(run, max_drop=1, console=QUIET)
+    assert report.verdict.passed, report.verdict.reasons
+    assert report.verdict.metric == run.answer.primary
+    assert report.bundle is not None and (report.bundle / "model_card.md").is_file()
+    described = run.answer.device().tensors
+    examples = held_out(run).test.examples()[:8]
+    ours = list(run.predictor.predict(examples))
+    exported = load_exported(report.bundle)
+    theirs = list(exported.predict(examples))
+    assert exported.answer.device().tensors == described
+    labels = [run.answer.settle(one) for one in ours]
+    assert run.answer.score(theirs, labels).each.mean() > 0.9
+    golden = json.loads((report.bundle / "golden" / "golden.json").read_text())
+    assert golden["examples"]
+    metrics = kfine.evaluate(report.bundle, console=QUIET)
+    assert metrics["primary"] == run.answer.primary
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_a_search_compares_what_training_reports(
+    cases: dict[str, dict[str, Any]], tmp_path: Path, case: str
+) -> None:
+    settings = {key: one for key, one in cases[case].items() if key != "learning_rate"}
+    search = kfine.tune(
+        case.split(":")[0], trials=1, run_dir=tmp_path / "search", console=QUIET, **settings
+    )
+    assert [one.status for one in search.trials] == ["completed"]
+    (goal,) = search.settings["goals"]
+    assert np.isfinite(search.best.scores[goal])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [one for one in CASES if one not in ("question_answering",)])
+def test_folds_score_every_training_example_once(
+    cases: dict[str, dict[str, Any]], tmp_path: Path, case: str
+) -> None:
+    from kfine.verbs.folds import cross_validate
+
+    path = tmp_path / "folds"
+    found = cross_validate(case.split(":")[0], folds=2, run_dir=path, console=QUIET, **cases[case])
+    assert found["out_of_fold"]["count"] > 0
+    names = [row["name"] for row in json.loads((path / "out_of_fold.json").read_text())]
+    assert len(names) == len(set(names))
