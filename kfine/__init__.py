@@ -1,23 +1,51 @@
 """kfine: from a folder of your own examples to a fine-tuned model that runs on a phone."""
 
-from kfine._lazy import attach
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "GradualUnfreezing": "training.gradual_unfreezing",
-        "KfineError": "errors",
-        "Run": "verbs.run",
-        "benchmark": "verbs.benchmark",
-        "Search": "verbs.search",
-        "cross_validate": "verbs.folds",
-        "dry_run": "verbs.dry_run",
-        "evaluate": "verbs.evaluate",
-        "export": "verbs.export",
-        "fit": "verbs.fit",
-        "predict": "verbs.predict",
-        "tune": "verbs.tune",
-    },
-)
+# Editors and mypy read the imports, Python the table: a name is in both (tests/test_api.py).
+if TYPE_CHECKING:
+    from kfine.errors import KfineError as KfineError
+    from kfine.models.groups import layer_groups as layer_groups
+    from kfine.training.gradual_unfreezing import GradualUnfreezing as GradualUnfreezing
+    from kfine.training.layers import freeze as freeze
+    from kfine.training.layers import freeze_to as freeze_to
+    from kfine.training.layers import layerwise_adamw as layerwise_adamw
+    from kfine.training.layers import unfreeze as unfreeze
+    from kfine.verbs.benchmark import benchmark as benchmark
+    from kfine.verbs.dry_run import dry_run as dry_run
+    from kfine.verbs.evaluate import evaluate as evaluate
+    from kfine.verbs.export import export as export
+    from kfine.verbs.fit import fit as fit
+    from kfine.verbs.folds import cross_validate as cross_validate
+    from kfine.verbs.predict import predict as predict
+    from kfine.verbs.run import Run as Run
+    from kfine.verbs.search import Search as Search
+    from kfine.verbs.tune import tune as tune
+else:
+    from kfine._lazy import attach
+
+    # A `__getattr__` that mypy sees would give every misspelt name the type Any.
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "GradualUnfreezing": "training.gradual_unfreezing",
+            "KfineError": "errors",
+            "Run": "verbs.run",
+            "Search": "verbs.search",
+            "benchmark": "verbs.benchmark",
+            "cross_validate": "verbs.folds",
+            "dry_run": "verbs.dry_run",
+            "evaluate": "verbs.evaluate",
+            "export": "verbs.export",
+            "fit": "verbs.fit",
+            "freeze": "training.layers",
+            "freeze_to": "training.layers",
+            "layer_groups": "models.groups",
+            "layerwise_adamw": "training.layers",
+            "predict": "verbs.predict",
+            "tune": "verbs.tune",
+            "unfreeze": "training.layers",
+        },
+    )

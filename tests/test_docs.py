@@ -14,7 +14,7 @@ import pytest
 
 from kfine.cli import cli
 from kfine.config import make_config
-from kfine.verbs.recipes import copy_recipe, load_recipe
+from kfine.recipe import copy_recipe, load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
@@ -56,7 +56,7 @@ def parse(command: click.Command, name: str, words: list[str], parent: Any = Non
     return parse(below, found, after, context)
 
 
-@pytest.mark.parametrize("name", ["settings.md", "help.md"])
+@pytest.mark.parametrize("name", ["settings.md", "help.md", "api.md"])
 def test_generated_pages_are_up_to_date(name: str) -> None:
     rendered = generator().PAGES[name]()
     assert (ROOT / "docs" / name).read_text("utf-8") == rendered, "run scripts/generate_docs"

@@ -1,0 +1,203 @@
+"""Freezing and rates in anybody's `model.fit`: what moved is asked of the weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import kfine
+from kfine.errors import ConfigError
+
+DATA = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
+
+
+def plain_model(compiled: bool = True) -> keras.Model:
+    """Three groups with weights, `first`, `norm` and `head`, and dropout between them."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(4, name="first"),
+            keras.layers.BatchNormalization(name="norm"),
+            keras.layers.Dropout(0.5, name="dropout"),
+            keras.layers.Dense(4, name="last"),
+        ]
+    )
+    if compiled:
+        model.compile("adam", "mse")
+    return model
+
+
+def moved(model: keras.Model, **options: Any) -> set[str]:
+    """Names of the layers that an epoch changes, statistics included."""
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    model.fit(DATA, DATA, verbose=0, **options)
+    return {
+        layer.name
+        for layer in model.layers
+        if "dropout" not in layer.name
+        and not all(map(np.array_equal, before[layer.name], layer.get_weights()))
+    }
+
+
+def test_frozen_layers_do_not_move_and_unfrozen_ones_do_again() -> None:
+    model = plain_model(compiled=False)
+    for name in ("first", "norm"):
+        kfine.freeze(model.get_layer(name))
+    model.compile("adam", "mse")
+    assert moved(model) == {"last"}
+    kfine.unfreeze(model.get_layer("first"))
+    kfine.unfreeze(model.get_layer("norm"))
+    model.compile("adam", "mse")
+    assert moved(model) == {"first", "last"}
+    kfine.unfreeze(model.get_layer("norm"), batch_norm="train")
+    model.compile("adam", "mse")
+    assert moved(model) == {"first", "norm", "last"}
+
+
+def test_a_frozen_layer_drops_nothing_in_training() -> None:
+    model = plain_model()
+    trained = [np.asarray(model(DATA, training=True)) for _ in range(2)]
+    assert not np.array_equal(*trained)
+    kfine.freeze(model)
+    assert np.array_equal(model(DATA, training=True), model(DATA, training=False))
+    kfine.unfreeze(model)
+    trained = [np.asarray(model(DATA, training=True)) for _ in range(2)]
+    assert not np.array_equal(*trained)
+
+
+def test_freezing_a_compiled_model_reaches_its_next_fit() -> None:
+    model = plain_model()
+    assert moved(model) == {"first", "norm", "last"}
+    kfine.freeze(model)
+    with pytest.warns(UserWarning, match="does not have any trainable weights"):
+        assert moved(model) == set()
+    kfine.unfreeze(model, batch_norm="train")
+    assert moved(model) == {"first", "norm", "last"}
+
+
+def test_keras_goes_on_training_a_layer_that_is_frozen_after_compile() -> None:
+    """The fact of the stack that the docstring of `freeze` warns of."""
+    model = plain_model()
+    moved(model)
+    kfine.freeze(model.get_layer("first"))
+    assert "first" in moved(model)
+    model.compile("adam", "mse")
+    assert "first" not in moved(model)
+
+
+def test_a_loaded_model_has_lost_the_inference_mode(tmp_path: Any) -> None:
+    """The limit that the docstring of `freeze` states."""
+    model = plain_model()
+    kfine.freeze(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.trainable_variables == []
+    assert not np.array_equal(loaded(DATA, training=True), loaded(DATA, training=False))
+
+
+def test_freeze_to_trains_the_group_and_all_above_it() -> None:
+    model = plain_model()
+    assert [group.name for group in kfine.layer_groups(model)] == ["first", "norm", "head"]
+    for name, batch_norm, expected in (
+        ("first", "train", {"first", "norm", "last"}),
+        ("norm", "train", {"norm", "last"}),
+        ("norm", "frozen", {"last"}),
+        ("head", "train", {"last"}),
+        ("first", "frozen", {"first", "last"}),
+    ):
+        kfine.freeze_to(model, name, batch_norm)
+        assert moved(model) == expected, name
+
+
+def test_freeze_to_knows_the_blocks_of_a_backbone(tiny_preset: str) -> None:
+    import keras_hub
+
+    task = keras_hub.models.ImageClassifier.from_preset(tiny_preset, num_classes=3)
+    task.preprocessor = None
+    groups = kfine.layer_groups(task)
+    names = [group.name for group in groups]
+    kfine.freeze_to(task, "block2b")
+    task.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = [[weight.numpy() for weight in group.weights] for group in groups]
+    images = np.random.default_rng(0).normal(size=(8, 32, 32, 3)).astype("float32")
+    task.fit(images, np.arange(8) % 3, verbose=0, shuffle=False)
+    changed = [
+        any(
+            not np.array_equal(old, new.numpy())
+            for old, new in zip(olds, group.weights, strict=True)
+        )
+        for olds, group in zip(before, groups, strict=True)
+    ]
+    lowest = names.index("block2b")
+    assert lowest > 0
+    assert changed == [False] * lowest + [True] * (len(names) - lowest)
+
+
+def test_a_frozen_backbone_does_not_move_while_the_head_does(tiny_preset: str) -> None:
+    import keras_hub
+
+    task = keras_hub.models.ImageClassifier.from_preset(tiny_preset, num_classes=3)
+    task.preprocessor = None
+    kfine.freeze(task.backbone)
+    task.compile(kfine.layerwise_adamw(task), task.loss)
+    before = task.backbone.get_weights(), task.output_dense.get_weights()
+    images = np.random.default_rng(0).normal(size=(8, 32, 32, 3)).astype("float32")
+    task.fit(images, np.arange(8) % 3, verbose=0, shuffle=False)
+    after = task.backbone.get_weights(), task.output_dense.get_weights()
+    assert all(map(np.array_equal, before[0], after[0]))
+    assert not any(map(np.array_equal, before[1], after[1]))
+    features = [np.asarray(task.backbone(images, training=one)) for one in (True, False)]
+    assert np.array_equal(*features)
+
+
+def test_an_unknown_group_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"no layer group 'frist'; the nearest is 'first'\."):
+        kfine.freeze_to(plain_model(), "frist")
+    with pytest.raises(ConfigError, match=r"no layer group '7'; there are: first, norm, head\."):
+        kfine.freeze_to(plain_model(), "7")
+
+
+def test_what_cannot_be_frozen_is_refused_in_one_sentence() -> None:
+    unbuilt = keras.Sequential([keras.layers.Dense(2)], name="later")
+    with pytest.raises(ConfigError, match=r"freeze takes a Keras model or layer\. Received: 'all'"):
+        kfine.freeze("all")
+    with pytest.raises(ConfigError, match=r"freeze_to takes a Keras model\. Received"):
+        kfine.freeze_to(keras.layers.Dense(2), "head")
+    for call in (kfine.unfreeze, kfine.layerwise_adamw, lambda one: kfine.freeze_to(one, "head")):
+        with pytest.raises(ConfigError, match="needs weights, and 'later' has none yet"):
+            call(unbuilt)
+    with pytest.raises(ConfigError, match=r"one of frozen, train\. Received: 'x'"):
+        kfine.unfreeze(plain_model(), batch_norm="x")
+    with pytest.raises(ConfigError, match=r"backbone_rate must be above 0\. Received: 0"):
+        kfine.layerwise_adamw(plain_model(), backbone_rate=0)
+
+
+def test_layerwise_adamw_moves_lower_groups_less() -> None:
+    """The first step of Adam is the learning rate in size, whatever the gradient."""
+    model = plain_model(compiled=False)
+    optimizer = kfine.layerwise_adamw(
+        model, 1e-2, backbone_rate=0.1, layerwise_decay=0.5, weight_decay=0.0
+    )
+    model.compile(optimizer, "mse")
+    first, last = model.get_layer("first"), model.get_layer("last")
+    before = first.kernel.numpy(), last.kernel.numpy()
+    model.fit(DATA, DATA, batch_size=len(DATA), verbose=0)
+    steps = [
+        np.median(np.abs(layer.kernel.numpy() - old))
+        for layer, old in zip((first, last), before, strict=True)
+    ]
+    # `norm` lies between: the rate of `first` is 1e-2 * 0.1 * 0.5.
+    assert steps == pytest.approx([5e-4, 1e-2], rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"), [("2:1", {"last"}), ("2:1,3:2", {"first", "last"})]
+)
+def test_layerwise_adamw_goes_with_gradual_unfreezing(schedule: str, expected: set[str]) -> None:
+    model = plain_model(compiled=False)
+    model.compile(kfine.layerwise_adamw(model), "mse")
+    assert moved(model, epochs=3, callbacks=[kfine.GradualUnfreezing(schedule)]) == expected
