@@ -54,7 +54,8 @@ def layer_groups(model: keras.Model) -> list[LayerGroup]:
     """Divide a model into layer groups, named from the input side; the last one is the head.
 
     A KerasHub task, and a functional model around a nested one of the name `BACKBONE`, is divided
-    along the blocks of its backbone. In any other model every layer with weights begins a group,
+    along the blocks of its backbone, also where that has its encoder inside as a model of its own
+    (RetinaNet, DeepLab). In any other model every layer with weights begins a group,
     and the last of them is the head.
 
     Args:
@@ -93,7 +94,7 @@ def _is_input(layer: Any) -> bool:
 
 
 def _backbone_groups(backbone: Any) -> list[LayerGroup]:
-    layers = [layer for layer in backbone.layers if not _is_input(layer)]
+    layers = _with_encoders_opened(backbone)
     names = [match[1].rstrip("_") if (match := _BLOCK.match(one.name)) else None for one in layers]
     known = [index for index, name in enumerate(names) if name]
     if not known:
@@ -104,6 +105,15 @@ def _backbone_groups(backbone: Any) -> list[LayerGroup]:
         current = name or ("top" if index > known[-1] else current)
         grouped.setdefault(current, []).append(layer)
     return _with_weights([LayerGroup(name, tuple(found)) for name, found in grouped.items()])
+
+
+def _with_encoders_opened(model: Any) -> list[Any]:
+    """The layers of a model, those of a nested model with blocks in its place."""
+    found: list[Any] = []
+    for layer in model.layers:
+        blocks = [one for one in getattr(layer, "layers", ()) if _BLOCK.match(one.name)]
+        found += _with_encoders_opened(layer) if blocks else [layer] * (not _is_input(layer))
+    return found
 
 
 def _with_weights(groups: list[LayerGroup]) -> list[LayerGroup]:

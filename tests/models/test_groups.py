@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from kfine.inputs.image.image import Image
 from kfine.models.groups import layer_groups
 
@@ -17,6 +21,61 @@ def test_a_task_divides_along_the_blocks_of_its_backbone(tiny_preset: str) -> No
     assert sorted(held) == sorted(variable.path for variable in task.weights)
     assert sum(group.parameters for group in groups) == task.count_params()
     assert all(group.weights for group in groups)
+
+
+@pytest.fixture(scope="module", params=["deeplab", "retina"])
+def nested(request: pytest.FixtureRequest) -> Any:
+    """A model whose backbone has a ResNet inside as a model of its own."""
+    import keras
+    import keras_hub
+
+    encoder = keras_hub.models.ResNetBackbone(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=[64, 128, 256, 512],
+        stackwise_num_blocks=[1, 1, 1, 1],
+        stackwise_num_strides=[1, 2, 2, 2],
+        block_type="basic_block",
+        image_shape=(64, 64, 3),
+    )
+    if request.param == "deeplab":
+        backbone = keras_hub.models.DeepLabV3Backbone(
+            image_encoder=encoder,
+            spatial_pyramid_pooling_key="P4",
+            upsampling_size=4,
+            dilation_rates=[2, 4],
+        )
+        return keras_hub.models.DeepLabV3ImageSegmenter(backbone=backbone, num_classes=3)
+    backbone = keras_hub.models.RetinaNetBackbone(
+        image_encoder=encoder, min_level=3, max_level=5, use_p5=False
+    )
+    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output["P3"])
+    model = keras.Model(backbone.input, keras.layers.Dense(2)(pooled))
+    model.backbone = backbone
+    return model
+
+
+def test_the_encoder_inside_a_backbone_divides_and_is_cut(nested: Any) -> None:
+    import numpy as np
+
+    from kfine.models.cutting import cut_model
+    from kfine.training.freezing import apply_stage
+
+    groups = layer_groups(nested)
+    names = ["stem", *(f"stack{number}_block0" for number in range(4)), "top", "head"]
+    assert [group.name for group in groups] == names
+    held = [variable.path for group in groups for variable in group.weights]
+    assert sorted(held) == sorted(variable.path for variable in nested.weights)
+    images = np.random.default_rng(0).random((1, 64, 64, 3)).astype("float32")
+    for depth in (0, 1, 3):
+        cut = cut_model(nested, groups, depth)
+        assert cut.name == groups[-1 - depth].name
+        np.testing.assert_allclose(cut.suffix(cut.trunk(images)), nested(images), atol=1e-5)
+    apply_stage(nested, groups, 2)
+    trained = {variable.path for variable in nested.trainable_variables}
+    frozen = {variable.path for group in groups[:4] for variable in group.weights}
+    assert trained and not trained & frozen
+    assert trained & {variable.path for variable in groups[4].weights}
 
 
 def test_any_other_model_divides_at_its_layers_with_weights() -> None:
