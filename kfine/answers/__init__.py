@@ -210,7 +210,8 @@ class AnswerOnDevice(Protocol):
 
     Attributes:
         programs: Folder of the templates of the programs behind the input's, `None` if none ship.
-        right: What the share of right examples is called.
+        right: What the share of right examples is called; empty where that says nothing, as of
+            numbers.
         same: What the agreement of two models is called.
         timed: What is timed, with its article, where it is not an example.
     """

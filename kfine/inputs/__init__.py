@@ -243,8 +243,14 @@ class InputOnDevice(Protocol):
         """What the templates of the programs are filled with."""
         ...
 
-    def card_use(self, form: str, output: str) -> str:
-        """How the file is used, for the model card; `output` says what comes out."""
+    def card_use(self, form: str, output: str, snippets: bool = True) -> str:
+        """How the file is used, for the model card.
+
+        Args:
+            form: Of the file.
+            output: What comes out.
+            snippets: Whether programs for this input and its answer are in the bundle.
+        """
         ...
 
 

@@ -123,7 +123,9 @@ def test_a_bundle_answers_what_the_run_does(run: kfine.Run) -> None:
     report = kfine.export(run, max_drop=1, console=QUIET)
     assert report.verdict.passed, report.verdict.reasons
     assert report.verdict.metric == run.answer.primary
-    assert report.bundle is not None and (report.bundle / "model_card.md").is_file()
+    assert report.bundle is not None
+    card = (report.bundle / "model_card.md").read_text()
+    assert ("`snippets/`" in card) == (report.bundle / "snippets").is_dir()
     described = run.answer.device().tensors
     examples = held_out(run).test.examples()[:8]
     ours = list(run.predictor.predict(examples))

@@ -278,7 +278,7 @@ class TableOnDevice:
         """There are none."""
         return {}
 
-    def card_use(self, form: str, output: str) -> str:
+    def card_use(self, form: str, output: str, snippets: bool = True) -> str:
         """Columns in, a grade out."""
         return f"In: float32 (1, {len(self.table.columns)}). Out: {output}"
 

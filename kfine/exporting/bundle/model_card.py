@@ -7,6 +7,7 @@ from typing import Any
 
 from kfine.answers import Answer
 from kfine.console import format_bytes
+from kfine.exporting.bundle.snippets import has_snippets
 from kfine.exporting.measuring.lint import summarize
 from kfine.exporting.report import ExportReport
 from kfine.inputs import Input
@@ -33,7 +34,7 @@ def model_card(report: ExportReport, input: Input, answer: Answer, facts: Mappin
         given.purpose(input.many, counted=True),
         _table(("", ""), [(name, str(value)) for name, value in _rows(report, input, facts)]),
         "## Use",
-        input.device().card_use(report.form, words),
+        input.device().card_use(report.form, words, has_snippets(input, answer)),
         "## Quality",
         f"Measured by running this file on {verdict.count} held-out {input.many}, beside the "
         "Keras model that it was made from.",
@@ -69,9 +70,10 @@ def _rows(report: ExportReport, input: Input, facts: Mapping[str, Any]) -> list[
 def _quality(report: ExportReport, answer: Answer) -> list[tuple[str, ...]]:
     verdict, given = report.verdict, answer.device()
     low, high = report.right_interval or (0.0, 1.0)
+    right = (f"{given.right}, 95 % interval", f"{low:.3f} to {high:.3f}", "")
     return [
         (verdict.metric, f"{verdict.exported:.3f}", f"{verdict.reference:.3f}"),
-        (f"{given.right}, 95 % interval", f"{low:.3f} to {high:.3f}", ""),
+        *([right] if given.right else []),
         (given.same, f"{verdict.agreement:.3f}", ""),
         (
             f"milliseconds {report.each}, on the machine that exported",

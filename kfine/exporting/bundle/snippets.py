@@ -46,10 +46,10 @@ def snippets(
         File name -> text, such as `classify.py`, `Classifier.kt` and `Classifier.swift`; empty
         for a pair that has no programs, or a tokenizer that programs cannot run.
     """
-    taken, given = input.device(), answer.device()
-    folder = _TEMPLATES / f"{input.kind}_{given.programs}"
-    if given.programs is None or not taken.programs or not folder.is_dir():
+    if not has_snippets(input, answer):
         return {}
+    taken, given = input.device(), answer.device()
+    folder = _folder(input, answer)
     labels = answer.names
     # JSON's escapes are those of Swift and Kotlin but for the signs that begin a value there.
     quoted = [json.dumps(label, ensure_ascii=False) for label in labels]
@@ -68,3 +68,13 @@ def snippets(
         text = Template(file.read_text(encoding="utf-8")).substitute(values)
         made[file.name.removesuffix(".txt")] = text
     return made
+
+
+def has_snippets(input: Input, answer: Answer) -> bool:
+    """Whether there are programs for a pair."""
+    asked = answer.device().programs is not None and input.device().programs
+    return asked and _folder(input, answer).is_dir()
+
+
+def _folder(input: Input, answer: Answer) -> Path:
+    return _TEMPLATES / f"{input.kind}_{answer.device().programs}"

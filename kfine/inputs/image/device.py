@@ -143,19 +143,20 @@ class ImageOnDevice:
         height, width = self.image.image_size
         return {"height": height, "width": width}
 
-    def card_use(self, form: str, output: str) -> str:
+    def card_use(self, form: str, output: str, snippets: bool = True) -> str:
         """What goes in and what comes out."""
         height, width = self.image.image_size
         size = "of any size"
         if form == "fixed":
             size = (
                 f"{width} x {height} pixels: the whole photo resized with plain bilinear "
-                "interpolation, as the snippets do"
+                f"interpolation{', as the snippets do' if snippets else ''}"
             )
+        programs = "`snippets/` has programs for Android, iOS, the web and Python; "
         return (
             f"In: one upright RGB image, uint8, {size}. Out: {output} The normalisation is in the "
-            "graph: hand over plain pixels. `snippets/` has programs for Android, iOS, the web "
-            "and Python; `golden/` has images with which to check a port."
+            f"graph: hand over plain pixels. {programs if snippets else ''}`golden/` has images "
+            "with which to check a port."
         )
 
 

@@ -209,13 +209,15 @@ class TextOnDevice:
             }
         )
 
-    def card_use(self, form: str, output: str) -> str:
+    def card_use(self, form: str, output: str, snippets: bool = True) -> str:
         """What goes in and what comes out."""
         length, description = self.text.sequence_length, self.text.tokenizer_files.description
         programs = (
             "`snippets/` has programs for Android, iOS and Python, which use the programs in "
             f"`{FOLDER}/`;"
         )
+        if not snippets:
+            programs = f"`{FOLDER}/` has programs for Android, iOS and Python that make the ids;"
         if not self.programs:
             programs = (
                 f"The tokenizer is the SentencePiece model `{description['model']}`, for which the "
