@@ -9,8 +9,6 @@ from typing import Any
 
 from kfine.errors import RunError
 
-# Several parts in one: a module beside the folders.
-SEVERAL = "several"
 # What tells a part from whatever else a recipe's module holds.
 _PART = {"inputs": ("load", "requested"), "answers": ("load", "losses")}
 
@@ -18,8 +16,7 @@ _PART = {"inputs": ("load", "requested"), "answers": ("load", "losses")}
 def shipped_kinds(package: str) -> list[str]:
     """The kinds that come with kfine, of `inputs` or of `answers`."""
     root = Path(__file__).parents[1] / package
-    folders = [one.parent.name for one in root.glob("*/__init__.py")]
-    return sorted([*folders, *([SEVERAL] if (root / f"{SEVERAL}.py").is_file() else [])])
+    return sorted(one.parent.name for one in root.glob("*/__init__.py"))
 
 
 def part_class(package: str, values: Mapping[str, Any], own: Any = None) -> Any:

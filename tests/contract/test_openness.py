@@ -45,7 +45,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 def kinds() -> set[str]:
     folders = [one for part in PARTS for one in (ROOT / "kfine" / part).iterdir()]
-    return {one.name for one in folders if (one / "__init__.py").is_file()} | {"several"}
+    return {one.name for one in folders if (one / "__init__.py").is_file()}
 
 
 def room(module: str) -> str:
@@ -128,7 +128,7 @@ def test_no_kind_is_named_outside(name: str) -> None:
     assert compared == []
 
 
-@pytest.mark.parametrize("kind", sorted(kinds() - {"several"}))
+@pytest.mark.parametrize("kind", sorted(kinds()))
 def test_each_kind_has_the_same_files(kind: str) -> None:
     (folder,) = (
         ROOT / "kfine" / part / kind for part in PARTS if (ROOT / "kfine" / part / kind).is_dir()

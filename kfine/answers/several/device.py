@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kfine.answers import AnswerOnDevice, Described
-from kfine.answers.several import tensors_of
+from kfine.answers.several.several import tensors_of
 
 if TYPE_CHECKING:
-    from kfine.answers.several import Several
+    from kfine.answers.several.several import Several
 
 
 @dataclass(frozen=True)
