@@ -127,6 +127,28 @@ def paired_mean_comparison(
     return (at_least + 1) / (resamples + 1), float(ends[0]), float(ends[1])
 
 
+def right_or_wrong(*scores: np.ndarray) -> bool:
+    """Whether scores of examples are 0 or 1 and nothing between."""
+    return set(np.unique(scores)) <= {0.0, 1.0}
+
+
+def paired_comparison(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
+    """Whether the mean of one is above that of the other, for the same examples.
+
+    Args:
+        one: float `(examples,)`, how right each example is, 0 to 1.
+        other: The same of another model.
+
+    Returns:
+        The one-sided p value of the exact test where both are 0 or 1, of the sign-flip
+        permutation test else, and the ends of the 95 % interval of the difference.
+    """
+    if not right_or_wrong(one, other):
+        return paired_mean_comparison(one, other)
+    low, high = paired_difference_interval(one == 1, other == 1)
+    return paired_binomial(int((one > other).sum()), int((one < other).sum())), low, high
+
+
 def bootstrap_fall(
     fall: Callable[[np.ndarray], float],
     count: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import subprocess
 import sys
@@ -118,3 +119,17 @@ def test_importing_kfine_and_listing_its_names_loads_no_keras() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+def test_every_name_of_a_lazy_package_loads() -> None:
+    root = Path(kfine.__file__).parent
+    packages = [
+        ".".join(path.relative_to(root.parent).parent.parts)
+        for path in sorted(root.rglob("__init__.py"))
+        if "attach(" in path.read_text(encoding="utf-8")
+    ]
+    assert len(packages) > 5
+    for package in packages:
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            assert getattr(module, name) is not None, f"{package}.{name}"

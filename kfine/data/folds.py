@@ -10,6 +10,7 @@ import numpy as np
 
 from kfine.data.labelled import Data
 from kfine.data.manifest import read_column
+from kfine.data.records import split_named
 from kfine.data.split import Split
 from kfine.data.tables import SUFFIXES
 from kfine.errors import ConfigError, DataError
@@ -19,7 +20,7 @@ def read_groups(data: str, column: str) -> dict[str, str]:
     """What a column of a manifest says of each example, such as the patient.
 
     Args:
-        data: The source; a CSV, TSV or JSONL file, or a folder of such files.
+        data: The source; a CSV, TSV or JSONL file, or a folder of such files for splits.
         column: Its column, or key.
 
     Returns:
@@ -31,7 +32,9 @@ def read_groups(data: str, column: str) -> dict[str, str]:
     path = Path(data).expanduser()
     files = [path]
     if path.is_dir():
-        files = [one for one in sorted(path.iterdir()) if one.suffix.lower() in SUFFIXES]
+        # Tables beside the splits are no data of theirs, see `read_text_folder`.
+        there = sorted(path.iterdir())
+        files = [one for one in there if one.suffix.lower() in SUFFIXES and split_named(one.stem)]
     if not files or files[0].suffix.lower() not in SUFFIXES or not files[0].is_file():
         raise DataError(
             f"Groups are a column of a manifest (.csv, .tsv or .jsonl), and {data} is none."

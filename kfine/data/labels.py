@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from kfine.data.records import printable
 from kfine.data.tables import cell_text
 from kfine.errors import DataError
 
@@ -70,6 +71,19 @@ class Known(Protocol):
     def unknown(self, label: Any) -> Iterable[str]:
         """Names in a label that it does not know."""
         ...
+
+
+def require_classes(labels: LabelReader, data: object) -> None:
+    """Check that labels can come from elsewhere than columns.
+
+    Raises:
+        DataError: They are no classes.
+    """
+    if not labels.classes:
+        raise DataError(
+            "labels of this kind are columns of a .csv, .tsv or .jsonl file. Received: "
+            f"{printable(str(data))}"
+        )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kfine.data.labels import CLASS_LABELS, LabelReader
+from kfine.data.labels import CLASS_LABELS, LabelReader, require_classes
 from kfine.data.records import Record, SetAside, Source
 from kfine.data.tables import SUFFIXES
 from kfine.errors import DataError
@@ -26,21 +26,20 @@ def read_source(data: str, labels: LabelReader = CLASS_LABELS) -> Source:
     Raises:
         DataError: There is no such source, or it holds nothing to learn from.
     """
-    if not labels.classes and (data == "digits" or data.startswith("tfds:") or Path(data).is_dir()):
-        raise DataError(
-            f"labels of this kind are columns of a manifest (.csv, .tsv or .jsonl): received {data}"
-        )
     if data == "digits":
+        require_classes(labels, data)
         from kfine.data.digits import read_digits
 
         return read_digits()
     if data.startswith("tfds:"):
+        require_classes(labels, data)
         from kfine.data.tfds import read_tfds
 
         return read_tfds(data.removeprefix("tfds:"))
 
     path = existing_path(data, _KINDS)
     if path.is_dir():
+        require_classes(labels, data)
         from kfine.data.folder import read_folder
 
         return read_folder(path)

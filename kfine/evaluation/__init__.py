@@ -8,6 +8,5 @@ __getattr__, __dir__, __all__ = attach(
         "beside_baselines": "baselines",
         "by_size": "slices",
         "gain_over": "gain",
-        "learning_curves_png": "plots",
     },
 )

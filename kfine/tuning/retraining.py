@@ -11,10 +11,10 @@ import numpy as np
 
 from kfine.config import dump_yaml
 from kfine.console import Console
-from kfine.evaluation.gain import compare
 from kfine.recipe import Recipe
 from kfine.runs.folder import RunFolder
 from kfine.runs.lock import locked
+from kfine.statistics import paired_comparison, right_or_wrong
 from kfine.training.data import load_data
 from kfine.training.job import build_job, describe_run, train
 from kfine.training.run import TrainedRun
@@ -108,9 +108,9 @@ def _test(
 
 def _gain(each: dict[str, np.ndarray]) -> dict[str, Any]:
     best, default = each["best"], each["default"]
-    p_value, low, high = compare(best, default)
+    p_value, low, high = paired_comparison(best, default)
     test = "sign-flip permutation test, one-sided; bootstrap interval over examples"
-    if set(np.unique([best, default])) <= {0.0, 1.0}:
+    if right_or_wrong(best, default):
         test = "exact McNemar test, one-sided; interval by Newcombe's method 10"
     gain = float(best.mean() - default.mean())
     return {"gain": gain, "interval": [low, high], "p_value": p_value, "test": test}

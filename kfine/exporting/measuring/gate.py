@@ -9,12 +9,7 @@ import numpy as np
 
 from kfine.answers.score import Score
 from kfine.errors import ExportError
-from kfine.statistics import (
-    bootstrap_fall,
-    paired_binomial,
-    paired_difference_interval,
-    paired_mean_comparison,
-)
+from kfine.statistics import bootstrap_fall, paired_comparison
 
 CHANCE = 0.10
 AGREEMENT = 0.90
@@ -155,13 +150,7 @@ def _test(before: Score, after: Score, sign: float) -> tuple[float, float, float
             return sign * (one(rows) - other(rows)) / before.scale
 
         return bootstrap_fall(fall, len(before.each), before.each - after.each)
-    if set(np.unique([before.each, after.each])) <= {0.0, 1.0}:
-        right_before, right_after = before.right, after.right
-        worse = int((right_before & ~right_after).sum())
-        better = int((right_after & ~right_before).sum())
-        interval = paired_difference_interval(right_before, right_after)
-        return paired_binomial(worse, better), *interval
-    return paired_mean_comparison(before.each, after.each)
+    return paired_comparison(before.each, after.each)
 
 
 def _points(share: float) -> str:

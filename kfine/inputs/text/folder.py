@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kfine.data.files import format_of, read_file
 from kfine.data.folder import FolderKind, read_folder
-from kfine.data.labels import CLASS_LABELS, LabelReader
+from kfine.data.labels import CLASS_LABELS, LabelReader, require_classes
 from kfine.data.records import SPLITS, Record, SetAside, Source, split_named
 from kfine.data.tables import SUFFIXES, decode_text
 from kfine.errors import DataError
@@ -44,8 +44,7 @@ def read_text_folder(
             files, text_column=text_column, label_column=label_column, labels=labels
         )
         return replace(source, warnings=(*_ignored(root, files), *source.warnings))
-    if not labels.classes:
-        raise DataError(f"labels of this kind are columns of a table: received the folder {root}")
+    require_classes(labels, root)
     listed = read_folder(root, TEXTS)
     if text_column or label_column:
         raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kfine.data.labels import CLASS_LABELS, LabelReader
+from kfine.data.labels import CLASS_LABELS, LabelReader, require_classes
 from kfine.data.records import Source
 from kfine.data.sources import existing_path
 from kfine.data.tables import SUFFIXES
@@ -42,7 +42,7 @@ def read_texts(
         DataError: There is no such source, or it holds nothing to learn from.
     """
     if data.startswith("tfds:"):
-        _require_classes(data, labels)
+        require_classes(labels, data)
         from kfine.inputs.text.tfds import read_tfds_texts
 
         return read_tfds_texts(
@@ -63,10 +63,3 @@ def read_texts(
     return read_text_tables(
         [(path, None)], text_column=text_column, label_column=label_column, labels=labels
     )
-
-
-def _require_classes(data: str, labels: LabelReader) -> None:
-    if not labels.classes:
-        raise DataError(
-            f"labels of this kind are columns of a .csv, .tsv or .jsonl file: received {data}"
-        )
