@@ -70,18 +70,14 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.presets import find_preset
 
     preset = find_preset(config.preset)
-    text, length = text_of_preset(
-        preset,
-        data.train.inputs,
-        sequence_length=config.sequence_length,
-        stride=config.stride,
-    )
+    chosen = text_of_preset(preset, data.train.inputs, stride=config.stride, **config.tokenizing())
     model = span_finder(preset, dropout=config.dropout)
     return Built(
         model=model,
-        input=text.for_model(model),
+        input=chosen.text.for_model(model),
         answer=Spans(data.class_names, config.longest_answer, config.label_smoothing),
-        decisions={"sequence_length": length},
+        decisions=chosen.decisions,
+        warnings=chosen.warnings,
         unfrozen=above_embedding(model),
     )
 

@@ -93,19 +93,20 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.presets import find_preset
 
     preset = find_preset(config.preset)
-    text, length = text_of_preset(preset, data.train.inputs, sequence_length=config.sequence_length)
+    chosen = text_of_preset(preset, data.train.inputs, **config.tokenizing())
     names = data.class_names
     model = text_classifier(preset, len(names), pooling=config.pooling, dropout=config.dropout)
     built = Built(
         model=model,
-        input=text.for_model(model),
+        input=chosen.text.for_model(model),
         answer=(Labels if _lists(config) else Classes)(names, config.label_smoothing),
-        decisions={"sequence_length": length},
+        decisions=chosen.decisions,
+        warnings=chosen.warnings,
         unfrozen=above_embedding(model),
     )
     if not _lists(config):
-        built.weights, chosen = class_weights(data.train.labels, config.class_weights)
-        built.decisions["class_weights"] = chosen
+        built.weights, weighed = class_weights(data.train.labels, config.class_weights)
+        built.decisions["class_weights"] = weighed
     return built
 
 

@@ -51,13 +51,14 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.presets import find_preset
 
     preset = find_preset(config.preset)
-    text, length = text_of_preset(preset, data.train.inputs, sequence_length=config.sequence_length)
+    chosen = text_of_preset(preset, data.train.inputs, **config.tokenizing())
     model = token_classifier(preset, len(data.class_names), dropout=config.dropout)
     return Built(
         model=model,
-        input=text.for_model(model),
+        input=chosen.text.for_model(model),
         answer=Tags(data.class_names, config.label_smoothing),
-        decisions={"sequence_length": length},
+        decisions=chosen.decisions,
+        warnings=chosen.warnings,
         unfrozen=above_embedding(model),
     )
 

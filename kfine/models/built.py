@@ -27,6 +27,7 @@ class Built:
         augmentation: Keras layers that vary a batch in training, on inputs in 0..255.
         weights: From labels to float32 weights `(examples,)`, or `None` where all count alike.
         decisions: Automatic choices in words, recorded in the run folder.
+        warnings: What the user should hear of before training begins.
         unfrozen: Backbone groups that `unfreeze` auto ends with; a third of them if `None`.
 
     Raises:
@@ -39,6 +40,7 @@ class Built:
     augmentation: list[Any] = field(default_factory=list)
     weights: Callable[[Sequence[Any]], Any] | None = None
     decisions: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     unfrozen: int | None = None
 
     def __post_init__(self) -> None:

@@ -72,6 +72,8 @@ def build_job(module: Recipe, config: Any, data: Data, console: Console) -> Prep
 
         seed_everything(config.seed)
         built = module.build_model(config, data)
+    for line in built.warnings:
+        console.warn(line)
     if data.validation is None:
         raise DataError(f"the data {data.source} has no validation split to choose epochs by")
     groups = layer_groups(built.model)

@@ -31,6 +31,13 @@ class TextConfig(TrainingConfig):
         "Pretrained encoder: a KerasHub name, hf://, kaggle:// or a folder; see `kfine presets`.",
         group="Model",
     )
+    accents: str = setting(
+        "auto",
+        "Accents of what a WordPiece tokenizer is given: auto strips them where the checkpoint "
+        "says so, or where an uncased vocabulary has none.",
+        group="Data",
+        choices=("auto", "strip", "keep"),
+    )
     dropout: float = setting(
         0.1,
         "Dropout before the head.",
@@ -49,6 +56,10 @@ class TextConfig(TrainingConfig):
         maximum=10,
     )
     min_steps: int = inherited(TrainingConfig, "min_steps", 40)
+
+    def tokenizing(self) -> dict[str, Any]:
+        """What `text_of_preset` is told of these settings."""
+        return {"sequence_length": self.sequence_length, "accents": self.accents}
 
 
 AnyTextConfig = TypeVar("AnyTextConfig", bound=TextConfig)

@@ -90,16 +90,18 @@ class ExportJob:
         from kfine import __version__
 
         run = self.run
-        config, recipe = run.config, run.folder.info()["recipe"]
+        config, info = run.config, run.folder.info()
+        decided = info.get("decisions", {})
         return {
             "name": run.path.name,
             "description": run.answer.device().purpose(run.input.many),
             "version": __version__,
-            "recipe": Path(recipe).stem,
+            "recipe": Path(info["recipe"]).stem,
             "run": run.path.name,
             "preset": Path(str(getattr(config, "preset", ""))).name,
             "data": Path(str(getattr(config, "data", ""))).name,
             f"training_{run.input.many}": len(self.data.train),
+            **{one: decided[one] for one in ("accents", "unknown_pieces") if one in decided},
         }
 
 

@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tokenizers import Tokenizer as FastTokenizer
-from tokenizers import models, pre_tokenizers, trainers
+from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from kfine.errors import PresetError
+from kfine.inputs.text.graph_tokenizer import GraphTokenizer, plain_spaces
+from kfine.inputs.text.text import Text, text_of_preset
 from kfine.inputs.text.tokenizers import (
     TokenizerFiles,
     load_tokenizer,
@@ -27,6 +29,7 @@ from kfine.inputs.text.tokenizers import (
     write_tokenizer,
 )
 from kfine.inputs.text.tokenizers import from_preset as module
+from kfine.inputs.text.tokenizers.from_preset import tokenizer_of
 from kfine.inputs.text.tokenizers.standalone import BytePair, WordPiece, load
 from kfine.presets import find_preset
 
@@ -50,6 +53,11 @@ WORDS = [
 # What ICU composes and Python does not know of; see docs/tokenizers.md.
 COMPOSED = "105C9 105E4 11383 11385 1138E 11391 113C5 113C7 113C8"
 COMPOSED += " 16121 16122 16123 16124 16125 16126 16127 16128 16D68 16D69 16D6A"
+
+
+def spaced(tokenizer: Any) -> Callable[[Any], Any]:
+    """KerasHub's tokenizer of words, every space of Unicode a space to it."""
+    return lambda texts: tokenizer(plain_spaces({"kind": "wordpiece"}, texts))
 
 
 def in_graph(layer: Callable[[Any], Any], texts: Sequence[str]) -> list[list[int]]:
@@ -158,7 +166,7 @@ def test_word_pieces_are_kerashubs_on_fuzzed_unicode(
     theirs = keras_hub.tokenizers.BertTokenizer(vocabulary=characters, **rules)
     ours = word_piece(characters, **rules)
     ids = [[token.id for token in ours.tokenize(text)] for text in texts]
-    assert ids == in_graph(theirs, texts)
+    assert ids == in_graph(spaced(theirs), texts)
     assert np.mean(np.concatenate(ids) == 1) < 0.1
 
 
@@ -166,7 +174,9 @@ def test_special_tokens_in_texts_are_kerashubs(texts: list[str], characters: lis
     rules = {"lowercase": True, "special_tokens_in_strings": True}
     theirs = keras_hub.tokenizers.BertTokenizer(vocabulary=characters, **rules)
     ours = word_piece(characters, **rules)
-    assert [[t.id for t in ours.tokenize(text)] for text in texts] == in_graph(theirs, texts)
+    assert [[t.id for t in ours.tokenize(text)] for text in texts] == in_graph(
+        spaced(theirs), texts
+    )
 
 
 def test_every_character_splits_and_folds_as_in_kerashub() -> None:
@@ -179,7 +189,7 @@ def test_every_character_splits_and_folds_as_in_kerashub() -> None:
     theirs = keras_hub.tokenizers.BertTokenizer(vocabulary=vocabulary, lowercase=True)
     ours = word_piece(vocabulary, lowercase=True)
     texts = [f"a{chr(code)}b" for code in codes]
-    expected = in_graph(theirs, texts)
+    expected = in_graph(spaced(theirs), texts)
     ids = [[token.id for token in ours.tokenize(text)] for text in texts]
     assert [hex(code) for code, a, b in zip(codes, ids, expected, strict=True) if a != b] == []
 
@@ -306,6 +316,115 @@ def test_a_hugging_face_folder_is_read(tmp_path: Path, lowercase: bool) -> None:
     (tmp_path / "vocab.txt").write_text("\n".join([*SPECIALS, *WORDS]), encoding="utf-8")
     tokenizer = load_tokenizer(find_preset(str(tmp_path)))
     assert tokenizer.encode("The").token_ids == [2, 5 if lowercase else 1, 3]
+
+
+# Words that the checkpoint knows without accents, and words of other scripts and kinds.
+ACCENTED = [
+    "José García met Zoë Müller in Düsseldorf.",
+    "jose\u0301 and ångström, ZÜRICH! naïve café",
+    "fine\xa0film,\u202fthe\u3000film\u2028fine\u2029o\u2009o",
+    "the 😀 film 漢字 fine",
+    "ﬁne",
+]
+
+
+def bert_uncased(folder: Path, *more: str) -> Path:
+    """A preset as KerasHub has it: lower case, and accents kept although none is known."""
+    words = [
+        "jose",
+        "garcia",
+        "met",
+        "zoe",
+        "muller",
+        "in",
+        "dusseldorf",
+        "angstrom",
+        "naive",
+        "cafe",
+        "zurich",
+        "and",
+    ]
+    vocabulary = [*SPECIALS, *WORDS[:6], *words, "2", ",", ".", "!", "😀", "漢", "字", *more]
+    vocabulary += ["o", "##o"]
+    keras_hub.models.BertTokenizer(vocabulary, lowercase=True).save_to_preset(folder)
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    return folder
+
+
+def fast(vocabulary: Sequence[str]) -> FastTokenizer:
+    """What the checkpoint was pretrained with."""
+    ids = {token: number for number, token in enumerate(vocabulary)}
+    tokenizer = FastTokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer
+
+
+def test_an_uncased_vocabulary_without_accents_is_given_none(tmp_path: Path) -> None:
+    preset = find_preset(str(bert_uncased(tmp_path)))
+    ours = load_tokenizer(preset)
+    assert isinstance(ours, WordPiece) and ours.description["strip_accents"] is True
+    theirs = fast(list(ours.vocabulary))
+    for text in ACCENTED[:4]:
+        ids = [token.id for token in ours.tokenize(text)]
+        assert ids == theirs.encode(text).ids, text
+        assert ours.unknown_id not in ids, text
+    files = read_tokenizer(preset, 24)
+    graph = GraphTokenizer(Text(files))
+    data = tf.data.Dataset.from_tensors(tf.constant(ACCENTED)).map(graph.encode)
+    packed = next(iter(data)).numpy()
+    assert packed.tolist() == [tokenizer_of(files).encode(text).token_ids for text in ACCENTED]
+
+
+def test_accents_are_kept_where_asked_or_where_the_vocabulary_has_them(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    preset = find_preset(str(bert_uncased(tmp_path / "plain")))
+    kept = tokenizer_of(read_tokenizer(preset, accents="keep"))
+    assert [token.id for token in kept.tokenize("café")] == [kept.unknown_id]
+    (tmp_path / "accents").mkdir()
+    preset = find_preset(str(bert_uncased(tmp_path / "accents", "café")))
+    own, stripped = (tokenizer_of(read_tokenizer(preset, accents=one)) for one in ("auto", "strip"))
+    assert [token.id for token in own.tokenize("Café")] == [own.vocabulary["café"]]
+    assert [token.id for token in stripped.tokenize("Café")] == [own.vocabulary["cafe"]]
+
+
+def test_pieces_that_a_vocabulary_lacks_are_counted_and_named(tmp_path: Path) -> None:
+    preset = find_preset(str(bert_uncased(tmp_path)))
+    texts = ["the film"] * 9 + ["the café"]
+    known = text_of_preset(preset, texts)
+    assert (known.decisions["accents"], known.warnings) == ("stripped", [])
+    assert known.decisions["unknown_pieces"].startswith("0.0%")
+    kept = text_of_preset(preset, texts, accents="keep")
+    assert kept.decisions["accents"] == "kept"
+    assert kept.decisions["unknown_pieces"].startswith("5.0%")
+    (warning,) = kept.warnings
+    assert "5.0% of the word pieces" in warning and "such as 'café'" in warning
+
+
+@pytest.mark.parametrize(
+    ("settings", "normalizer", "stripped"),
+    [
+        ({"do_lower_case": True, "strip_accents": None}, None, True),
+        ({"do_lower_case": True, "strip_accents": False}, None, False),
+        ({"do_lower_case": False, "strip_accents": True}, None, True),
+        ({"do_lower_case": False}, None, False),
+        ({}, {"type": "BertNormalizer", "lowercase": True, "strip_accents": None}, True),
+        ({}, {"type": "BertNormalizer", "lowercase": True, "strip_accents": False}, False),
+    ],
+)
+def test_a_checkpoint_says_what_becomes_of_accents(
+    tmp_path: Path, settings: dict[str, Any], normalizer: Any, stripped: bool
+) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    document = json.dumps({"normalizer": normalizer})
+    (tmp_path / "tokenizer.json").write_text(document, encoding="utf-8")
+    vocabulary = [*SPECIALS, "the", "film"]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    tokenizer = load_tokenizer(find_preset(str(tmp_path)))
+    assert tokenizer.description["strip_accents"] is stripped
+    assert [one.id for one in tokenizer.tokenize("film")] == [6]
+    assert [one.id for one in tokenizer.tokenize("fílm")] == [6 if stripped else 1]
 
 
 def folder_of(tmp_path: Path, kind: str, *files: str) -> str:

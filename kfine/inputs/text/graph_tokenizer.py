@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from kfine.inputs.text.text import Text
     from kfine.inputs.text.tokenizers import TokenizerFiles
 
-# As KerasHub's WordPiece tokenizer cuts words, in the syntax of RE2:
+# As KerasHub's WordPiece tokenizer cuts words, in the syntax of RE2, and at every space of
+# Unicode, where KerasHub and RE2 know those of ASCII only:
 # https://github.com/keras-team/keras-hub/blob/master/keras_hub/src/tokenizers/word_piece_tokenizer.py
-_SPACES = r"\s|\p{Cc}|\p{Cf}"
+_SPACES = r"\p{Z}|\p{Cc}|\p{Cf}"
 _MARKS = r"[!-/:-@\[-`{-~]|\p{P}"
 _CJK = (
     r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}"
@@ -78,7 +79,20 @@ class GraphTokenizer:
 
     def encode(self, text: Any) -> Any:
         """Strings `(batch,)` to int32 ids `(batch, sequence length)`."""
-        return self.pack(self.tokenizer(text))
+        return self.pack(self.tokenizer(plain_spaces(self.description, text)))
+
+
+def plain_spaces(description: Mapping[str, Any], text: Any) -> Any:
+    """Strings with the spaces of Unicode as plain ones, for KerasHub's WordPiece tokenizer.
+
+    Args:
+        description: Of the tokenizer; byte pairs and SentencePiece models have pieces for spaces.
+        text: Strings `(batch,)`.
+    """
+    import tensorflow as tf
+
+    is_words = description["kind"] == "wordpiece"
+    return tf.strings.regex_replace(text, r"\p{Z}", " ") if is_words else text
 
 
 def rowwise(rows: Any, values: Any, side: str) -> Any:

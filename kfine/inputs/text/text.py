@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -38,6 +39,8 @@ FOLDER = "tokenizer"
 LENGTH_STEP = 8
 # Longer texts are rare in what is classified, and attention costs the square.
 MOST_TOKENS = 256
+# Of more unknown word pieces a fit warns.
+MOST_UNKNOWN = 0.01
 
 
 @dataclass(frozen=True)
@@ -135,15 +138,11 @@ class Text:
 
     def count(self, example: Any) -> int:
         """Tokens of an example, special tokens included, before it is cut or divided."""
-        if isinstance(example, Question):
-            example = (example.question, example.context)
         encoding = self._encode(example)
         return sum(encoding.padding_mask) + encoding.tokens_cut
 
     def _encode(self, text: Any) -> Any:
-        if isinstance(text, tuple):
-            return self.tokenizer.encode_pair(*text)
-        return self.tokenizer.encode(text if isinstance(text, str) else spanned(text).text)
+        return self.tokenizer.pack([self.tokenizer.tokenize(one) for one in _strings(text)])
 
     def requested(self, request: Request) -> Examples:
         """Texts as they are, in files, or from standard input; questions about one context."""
@@ -237,6 +236,15 @@ def _listed(examples: Any) -> list[Any]:
     return list(examples)
 
 
+def _strings(example: Any) -> tuple[str, ...]:
+    """The one or two texts that an example has tokens of."""
+    if isinstance(example, Question):
+        return example.question, example.context
+    if isinstance(example, tuple):
+        return example
+    return (example if isinstance(example, str) else spanned(example).text,)
+
+
 def _lengths(rows: Mapping[str, np.ndarray]) -> Lengths | None:
     """How many tokens each row uses; `None` for a model that is told no padding."""
     if "padding_mask" not in rows:
@@ -265,13 +273,29 @@ def choose_sequence_length(counts: Sequence[int], most: int) -> int:
     return min(most, -(-wanted // LENGTH_STEP) * LENGTH_STEP)
 
 
+class ChosenText(NamedTuple):
+    """A text input, and what `Built` records of how it came about.
+
+    Attributes:
+        text: The input.
+        decisions: `sequence_length` with the share of texts that it cuts, what becomes of
+            `accents`, and the share of `unknown_pieces`, where the tokenizer has such.
+        warnings: What the user should hear of.
+    """
+
+    text: Text
+    decisions: dict[str, str]
+    warnings: list[str]
+
+
 def text_of_preset(
     preset: Preset,
     texts: Any,
     *,
     sequence_length: int | None = None,
     stride: int | None = None,
-) -> tuple[Text, str]:
+    accents: str = "auto",
+) -> ChosenText:
     """The text input of a preset, of a length that suits the training texts.
 
     Args:
@@ -279,21 +303,48 @@ def text_of_preset(
         texts: The training texts, as a split has them.
         sequence_length: Tokens of an input, if it is not to be chosen.
         stride: As in `Text`.
+        accents: As in `read_tokenizer`.
 
     Returns:
-        The input, and its length in words, with the share of texts that it cuts.
+        The input, and what was chosen and found.
 
     Raises:
         PresetError: The preset has no tokenizer.
     """
-    found = Text(read_tokenizer(preset, MOST_TOKENS), stride=stride)
-    usable(preset, found.tokenizer_files)
-    counts = [found.count(one) for one in _listed(texts)]
+    found = Text(read_tokenizer(preset, MOST_TOKENS, accents=accents), stride=stride)
+    tokenizer = usable(preset, found.tokenizer_files)
+    counts, pieces = [], 0
+    unknown: Counter[str] = Counter()
+    for example in _listed(texts):
+        strings = _strings(example)
+        segments = [tokenizer.tokenize(one) for one in strings]
+        encoding = tokenizer.pack(segments)
+        counts.append(sum(encoding.padding_mask) + encoding.tokens_cut)
+        for string, tokens in zip(strings, segments, strict=True):
+            pieces += len(tokens)
+            unknown.update(
+                string[one.start : one.end] for one in tokens if one.id == tokenizer.unknown_id
+            )
     most = min(MOST_TOKENS, longest_text(preset) or MOST_TOKENS)
     chosen = sequence_length or choose_sequence_length(counts, most)
     cut = sum(count > chosen for count in counts)
     words = f"{chosen} tokens: {cut} of {len(counts)} training texts are cut"
-    return found.with_sequence_length(chosen), f"{words} ({cut / len(counts):.1%})"
+    decisions = {"sequence_length": f"{words} ({cut / len(counts):.1%})"}
+    if "strip_accents" in found.tokenizer_files.description:
+        stripped = found.tokenizer_files.description["strip_accents"]
+        decisions["accents"] = "stripped" if stripped else "kept"
+    warnings = []
+    if tokenizer.unknown_id is not None and pieces:
+        share = unknown.total() / pieces
+        decisions["unknown_pieces"] = f"{share:.1%} of the pieces of the training texts"
+        if share > MOST_UNKNOWN:
+            examples = ", ".join(repr(word[:40]) for word, _ in unknown.most_common(3))
+            warnings.append(
+                f"{share:.1%} of the word pieces of the training texts are unknown to the "
+                f"vocabulary of {preset.name}, such as {examples}: the model cannot tell them "
+                "apart; a preset that was pretrained on such texts can"
+            )
+    return ChosenText(found.with_sequence_length(chosen), decisions, warnings)
 
 
 def check_text_preset(preset: Preset, sequence_length: int | None) -> None:

@@ -123,6 +123,7 @@ class Tokenizer(read: (String) -> String) {
         9, 10, 11 -> "N"
         15 -> "Cc"
         16 -> "Cf"
+        12, 13, 14 -> "Z"
         19, 20, 21, 22, 23, 28, 29 -> "P"
         else -> ""
     }
@@ -151,7 +152,7 @@ class Tokenizer(read: (String) -> String) {
                 close(); words.add(special); place += special.size
                 continue
             }
-            if (code == 32 || category == "Cc" || category == "Cf") close()
+            if (category == "Z" || category == "Cc" || category == "Cf") close()
             else if (category == "P" || code in 33..126 && !Character.isLetterOrDigit(code)
                 || rules.getBoolean("split_cjk") && isCjk(code)) { close(); words.add(listOf(letters[place])) }
             else word.add(letters[place])

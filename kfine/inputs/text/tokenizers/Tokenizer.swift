@@ -134,6 +134,7 @@ final class Tokenizer {
         case .nonspacingMark: return "Mn"
         case .control: return "Cc"
         case .format: return "Cf"
+        case .spaceSeparator, .lineSeparator, .paragraphSeparator: return "Z"
         case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
             .finalPunctuation, .otherPunctuation: return "P"
         default: return ""
@@ -172,7 +173,7 @@ final class Tokenizer {
             }
             let letter = letters[place], code = letter.scalar.value, category = category(letter.scalar)
             let isSymbol = code < 128 && code > 32 && category != "L" && category != "N"
-            if code == 32 || category == "Cc" || category == "Cf" {
+            if category == "Z" || category == "Cc" || category == "Cf" {
                 words.append([])
             } else if category == "P" || isSymbol || flag("split_cjk") && isCjk(code) {
                 words += [[letter], []]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ _MODEL_TYPES = {
 }
 # Entries of the description that name files.
 _FILE_KEYS = ("vocabulary", "merges", "model")
+# What may be asked of accents.
+ACCENTS = ("auto", "strip", "keep")
 _SEGMENTS = ("BertTokenizer", "ElectraTokenizer", "AlbertTokenizer")
 
 
@@ -45,18 +48,28 @@ class TokenizerFiles:
     Attributes:
         description: What goes into `tokenizer.json`.
         files: Name -> content of the vocabulary, merges or SentencePiece model.
+        accents_said: Whether the checkpoint says what becomes of accents.
     """
 
     description: dict[str, Any]
     files: dict[str, bytes]
+    accents_said: bool = field(default=False, compare=False)
 
     def with_sequence_length(self, sequence_length: int) -> TokenizerFiles:
         """The same for inputs of another length in tokens."""
         return replace(self, description={**self.description, "sequence_length": sequence_length})
 
 
-def read_tokenizer(preset: Preset, sequence_length: int | None = None) -> TokenizerFiles:
+def read_tokenizer(
+    preset: Preset, sequence_length: int | None = None, *, accents: str = "auto"
+) -> TokenizerFiles:
     """Describe the tokenizer of a preset.
+
+    KerasHub's presets of uncased WordPiece encoders say that accents are kept, although the
+    weights were pretrained without: every accented word would be unknown. So where a vocabulary
+    of lower-case words has no piece with an accent, accents are stripped, as BERT's own
+    tokenizer does where `do_lower_case` is true and `strip_accents` is not given
+    (https://huggingface.co/docs/transformers/model_doc/bert#transformers.BertTokenizer).
 
     A local preset, of KerasHub or in Hugging Face's layout, is read without importing Keras or
     TensorFlow; one on the network is loaded through KerasHub.
@@ -64,6 +77,8 @@ def read_tokenizer(preset: Preset, sequence_length: int | None = None) -> Tokeni
     Args:
         preset: The preset; see `kfine.presets.find_preset`.
         sequence_length: Tokens of an input, instead of the preset's own setting.
+        accents: `"strip"` drops the accents of what a WordPiece tokenizer is given, `"keep"` does
+            not, and `"auto"` does as the checkpoint or its vocabulary says.
 
     Raises:
         PresetError: It has no tokenizer, a damaged one, or one of an unknown kind.
@@ -82,6 +97,7 @@ def read_tokenizer(preset: Preset, sequence_length: int | None = None) -> Tokeni
         )
     else:
         files = _from_hugging_face(preset, preset.folder)
+    files = _with_accents(files, accents)
     return files if sequence_length is None else files.with_sequence_length(sequence_length)
 
 
@@ -197,9 +213,45 @@ def _from_hugging_face(preset: Preset, folder: Path) -> TokenizerFiles:
         )
     if kind == "BertTokenizer" and "XLMRoberta" in str(settings.get("tokenizer_class", "")):
         kind = "XLMRobertaTokenizer"
-    # KerasHub reads this setting and no other, so that accents stay whatever the folder says.
-    lowercase = bool(settings.get("do_lower_case", False))
-    return _describe(preset, kind, {"lowercase": lowercase}, folder, {})
+    normalizer = _bert_normalizer(preset.read_json(DESCRIPTION).get("normalizer"))
+    lowercase = settings.get("do_lower_case", normalizer.get("lowercase"))
+    strip = settings.get("strip_accents", normalizer.get("strip_accents"))
+    config = {"lowercase": bool(lowercase), "strip_accents": bool(lowercase and strip is None)}
+    if strip is not None:
+        config["strip_accents"] = bool(strip)
+    files = _describe(preset, kind, config, folder, {})
+    # What the folder says holds, whatever the vocabulary looks like.
+    return replace(files, accents_said=strip is not None)
+
+
+def _bert_normalizer(values: Any) -> Mapping[str, Any]:
+    """What `tokenizer.json` says of case and accents, by itself or in a sequence."""
+    if not isinstance(values, dict):
+        return {}
+    inner = values.get("normalizers") or ()
+    found = [one for one in (values, *inner) if one.get("type") == "BertNormalizer"]
+    return found[0] if found else {}
+
+
+def _with_accents(files: TokenizerFiles, accents: str) -> TokenizerFiles:
+    """The same, its accents stripped or kept as asked; a tokenizer without words keeps its own."""
+    description = files.description
+    if description["kind"] != "wordpiece":
+        return files
+    strip = description["strip_accents"]
+    if accents != "auto":
+        strip = accents == "strip"
+    elif not files.accents_said:
+        strip = strip or (
+            description["lowercase"] and not _has_accents(files.files[description["vocabulary"]])
+        )
+    return replace(files, description={**description, "strip_accents": strip})
+
+
+def _has_accents(vocabulary: bytes) -> bool:
+    """Whether a piece of a vocabulary has an accent: a mark of its own or in a letter."""
+    text = unicodedata.normalize("NFD", vocabulary.decode("utf-8", "replace"))
+    return any(unicodedata.category(one) == "Mn" for one in set(text))
 
 
 def _describe(

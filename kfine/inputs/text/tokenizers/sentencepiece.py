@@ -44,6 +44,8 @@ class SentencePiece(Tokenizer):
             },
             {mark: int(self._hub.token_to_id(mark)) for mark in marks},
         )
+        # Whatever the model does not know has this id; no text holds a noncharacter.
+        self.unknown_id = int(self._hub.token_to_id("\ufdd0"))
 
     def tokenize(self, text: str) -> list[Token]:
         """The tokens of a text, without special tokens, truncation or padding."""

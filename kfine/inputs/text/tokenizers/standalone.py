@@ -156,6 +156,8 @@ def _composing(chars: Sequence[Char]) -> list[list[Char]]:
 class Tokenizer:
     """The frame of both kinds: special tokens, truncation and padding."""
 
+    unknown_id: int | None = None
+
     def __init__(self, description: Mapping[str, Any], vocabulary: Mapping[str, int]) -> None:
         self.description = dict(description)
         self.vocabulary = dict(vocabulary)
@@ -242,7 +244,7 @@ class WordPiece(Tokenizer):
 
     def __init__(self, description: Mapping[str, Any], vocabulary: Mapping[str, int]) -> None:
         super().__init__(description, vocabulary)
-        self._unknown = self._special_id(description["unknown_token"])
+        self._unknown = self.unknown_id = self._special_id(description["unknown_token"])
         self._kinds: dict[str, str] = {}
 
     def tokenize(self, text: str) -> list[Token]:
@@ -276,7 +278,7 @@ class WordPiece(Tokenizer):
         if kind is None:
             category = self._characters.category(char)
             mark = category.startswith("P") or (char.isascii() and not char.isalnum())
-            if char == " " or category in ("Cc", "Cf"):
+            if category[0] == "Z" or category in ("Cc", "Cf"):
                 kind = "space"
             elif mark or (self.description["split_cjk"] and _IS_CJK.match(char)):
                 kind = "alone"
