@@ -12,16 +12,24 @@ from kfine.backend import ENVIRONMENT
 
 
 def module_command(module: str, *arguments: object) -> list[str]:
-    """The command line of `python -m MODULE ARGUMENTS`."""
-    return [sys.executable, "-m", module, *map(str, arguments)]
+    """The command line of `python -m MODULE ARGUMENTS`.
+
+    With `-P`: else a `random.py` among the user's files would be run in the place of Python's.
+    """
+    return [sys.executable, "-P", "-m", module, *map(str, arguments)]
 
 
 def child_environment() -> dict[str, str]:
     """The parent's environment, quiet, without a GPU, and with this kfine first on the path."""
-    environment = {**ENVIRONMENT, **os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    parents = [str(Path(kfine.__file__).parents[1]), environment.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, parents))
-    return environment
+    return {**ENVIRONMENT, **same_kfine(), "CUDA_VISIBLE_DEVICES": "-1"}
+
+
+def same_kfine() -> dict[str, str]:
+    """The parent's environment, with this kfine first on the path."""
+    # An empty entry would stand for the current folder.
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = [str(Path(kfine.__file__).parents[1]), *filter(None, given)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
 
 
 def death_of(status: int) -> str:

@@ -7,14 +7,13 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import kfine
+from kfine.child import module_command, same_kfine
 from kfine.console import Console, format_seconds
 from kfine.errors import RunError
 from kfine.tuning.chief import check_answers, read_address, served, silent, worker_environment
@@ -104,11 +103,9 @@ def run_with_workers(
 
 def _worker(bench: Bench, host: str, port: int, number: int) -> _Worker:
     name = f"worker-{number}"
-    parents = [str(Path(kfine.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, parents))}
-    command = [sys.executable, "-m", "kfine", "tune", "--quiet", "--as", name]
+    command = module_command("kfine", "tune", "--quiet", "--as", name)
     command += ["--join", f"{host}:{port}", "--resume", str(bench.folder.path)]
-    return _Worker(name, command, environment, bench.folder.path / "workers" / f"{name}.log")
+    return _Worker(name, command, same_kfine(), bench.folder.path / "workers" / f"{name}.log")
 
 
 def _watch(bench: Bench, oracle: Any, workers: list[_Worker], finished: Callable[[], None]) -> None:
