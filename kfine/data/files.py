@@ -14,6 +14,24 @@ from kfine.data.records import SPLITS, printable, split_named
 from kfine.data.tables import parsed_lines
 from kfine.errors import DataError
 
+# What systems and programs put beside files, in lower case.
+_CLUTTER = {
+    # Windows and macOS
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "recycler"),
+    *("system volume information", "__macosx", "icon\r", "network trash folder", "temporary items"),
+    # Synology, QNAP and other network disks, and Linux
+    *("@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "lost+found"),
+    "__pycache__",
+}
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or left behind by a system.
+
+    `.ipynb_checkpoints`, `Thumbs.db`, the `@eaDir` with thumbnails of a network disk, and so on.
+    """
+    return name.startswith(".") or name.lower() in _CLUTTER
+
 
 def read_file(path: Path) -> bytes:
     """Read a whole file.
@@ -82,7 +100,7 @@ def split_files(folder: Path, suffixes: Sequence[str]) -> tuple[dict[str, list[P
     found: dict[str, list[Path]] = defaultdict(list)
     ignored = []
     for path in there:
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+        if path.suffix.lower() not in suffixes or is_clutter(path.name):
             continue
         named = {split_named(word) for word in re.split(r"[-_.]", path.stem)} - {None}
         if len(named) == 1:

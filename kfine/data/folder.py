@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kfine.data.files import format_of
+from kfine.data.files import format_of, is_clutter
 from kfine.data.records import Record, SetAside, Source, printable, split_named
 from kfine.data.tables import SUFFIXES
 from kfine.errors import DataError
 
-_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+# A lone folder with the name of a split and more folders than these beside it is a class.
+MOST_BESIDE = 1
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def read_folder(root: Path, kind: FolderKind | None = None) -> Source:
     `ROOT/class/**/file`, or `ROOT/split/class/**/file` if a folder named after a split (train,
     validation, val, valid, test) holds folders. Every file in a class folder counts, whatever
     its ending: those that are no images are found when they are decoded. Hidden files and what
-    Windows and macOS leave behind are passed over. Files outside class folders are ignored,
+    systems leave behind (`is_clutter`) are passed over. Files outside class folders are ignored,
     with a warning if they are of the kind.
 
     Raises:
@@ -47,6 +48,13 @@ def read_folder(root: Path, kind: FolderKind | None = None) -> Source:
     listing = _Listing(root, kind)
     folders, loose = listing.entries(root)
     splits = [folder for folder in folders if split_named(folder.name)]
+    if len(splits) == 1 and len(folders) > MOST_BESIDE + 1 and _has_folders(splits[0]):
+        (name,) = (printable(one.name) for one in splits)
+        listing.warnings.append(
+            f"the folder {name} is taken for a class, like the {len(folders) - 1} folders beside "
+            f"it: give {splits[0]} if it holds the classes"
+        )
+        splits = []
     if any(_has_folders(folder) for folder in splits):
         listing.warn_loose(root, loose)
         for folder in folders:
@@ -85,7 +93,7 @@ class _Listing:
         files: list[Path] = []
         try:
             for path in sorted(folder.iterdir()):
-                if not path.name.startswith(".") and path.name.lower() not in _CLUTTER:
+                if not is_clutter(path.name):
                     (folders if path.is_dir() else files).append(path)
         except OSError as error:
             if folder == self.root:
@@ -152,7 +160,7 @@ class _Listing:
 
 def _has_folders(folder: Path) -> bool:
     try:
-        return any(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir())
+        return any(path.is_dir() and not is_clutter(path.name) for path in folder.iterdir())
     except OSError:
         return False
 

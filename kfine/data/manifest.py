@@ -17,8 +17,8 @@ def read_manifest(path: Path, labels: LabelReader = CLASS_LABELS) -> Source:
 
     Columns (or keys) `path`, those of the label and, if wanted, `split`; others are ignored.
     Paths are absolute or relative to the manifest's folder. CSV may be separated by comma,
-    semicolon or tab. A row without a path or label, one whose file is missing, and a
-    repeated one are set aside.
+    semicolon or tab. A row without a path or label, one with more cells than columns, one
+    whose file is missing, and a repeated one are set aside.
 
     Args:
         path: The manifest.
@@ -86,6 +86,10 @@ def _read_row(
     split = split_cell(manifest, row)
     if file is None:
         return Record(name, "", split), "no path"
+    if row.surplus:
+        count = len(row.cells)
+        cells = f"{count + row.surplus} cells for {count} columns (a cell without quotes?)"
+        return Record(name, "", split, file), cells
     try:
         label = labels.read([row.cells.get(one) for one in columns])
     except DataError as error:

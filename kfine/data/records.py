@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +24,24 @@ _SPLIT_WORDS = {
     "train": "train",
     "training": "train",
     "validation": "validation",
+    "validate": "validation",
     "valid": "validation",
     "val": "validation",
     "dev": "validation",
+    "development": "validation",
+    "eval": "validation",
+    "evaluation": "validation",
     "test": "test",
     "testing": "test",
+    "holdout": "test",
+    "heldout": "test",
 }
+# As in `training_set`, `Test Images` and `train2017`.
+_SPLIT_NAME = re.compile(
+    rf"({'|'.join(sorted(_SPLIT_WORDS, key=len, reverse=True))})"
+    r"(?:data)?(?:sets?|data|split|folder|images?|imgs?|photos|pictures|files|texts|samples|examples)?"
+    r"\d*"
+)
 
 
 @dataclass(frozen=True)
@@ -113,8 +126,12 @@ class Source:
 
 
 def split_named(word: str) -> str | None:
-    """The split that a folder name or a manifest's cell means (`val` is `validation`), or None."""
-    return _SPLIT_WORDS.get(word.strip().lower())
+    """The split that a folder name or a manifest's cell means, or None.
+
+    `val`, `Valid-Set` and `validation_images` are `validation`.
+    """
+    found = _SPLIT_NAME.fullmatch(re.sub(r"[\s_.-]+", "", word).lower())
+    return _SPLIT_WORDS[found[1]] if found else None
 
 
 def printable(name: str) -> str:

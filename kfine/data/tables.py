@@ -36,7 +36,8 @@ class Row:
     Attributes:
         line: Where it begins in the file, from 1.
         cells: By column, in lower case; None where a line of CSV is too short.
-        surplus: How many cells a line of CSV has beyond the columns.
+        surplus: How many cells a line of CSV has beyond the columns, empty ones at its end not
+            counted.
     """
 
     line: int
@@ -191,7 +192,9 @@ def _parsed(path: Path, text: str, separator: str, quoting: Literal[0, 3]) -> Ta
         for cells in reader:
             if cells:
                 named = dict(zip_longest(columns, cells[: len(columns)]))
-                rows.append(Row(line, named, max(0, len(cells) - len(columns))))
+                # A program may end its lines in separators.
+                filled = max((at for at, cell in enumerate(cells, 1) if cell.strip()), default=0)
+                rows.append(Row(line, named, max(0, filled - len(columns))))
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: not CSV ({error})") from None

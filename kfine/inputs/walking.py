@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from kfine.data.files import is_clutter
 from kfine.data.tables import SUFFIXES
 
 AT_ONCE = 32
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """All files below a folder in the order of their paths, without hidden ones."""
+    """All files below a folder in the order of their paths, without hidden and system files."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    yield from (path for path in found if not path.name.startswith("."))
+    yield from (path for path in found if not any(map(is_clutter, path.relative_to(folder).parts)))
 
 
 def is_list(example: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from kfine.console import Console
@@ -85,6 +86,18 @@ def say_data(data: Data, console: Console) -> None:
         kinds = len(split["per_class"])
         of = f" of {kinds} classes" if kinds else ""
         console.say(f"{name}: {split['used']} examples{of}{aside}")
+    counts: Counter[str] = Counter()
+    for split in summary["splits"].values():
+        counts.update(split["per_class"])
+    if counts:
+        # In the order of their names where all can be seen, else the most frequent and the rarest.
+        known = sorted(counts.items()) if len(counts) <= MOST_NAMED else counts.most_common()
+        listed = [f"{one} {count}" for one, count in known]
+        if len(listed) > MOST_NAMED:
+            left = len(listed) - MOST_NAMED
+            half = MOST_NAMED // 2
+            listed = [*listed[:half], f"{left} more", *listed[-(MOST_NAMED - half) :]]
+        console.say(f"in all: {', '.join(listed)}")
     for line in data.notes:
         console.say(line)
     _warn_if_small(summary["splits"], console)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from kfine.data.records import split_named
 from kfine.data.sources import read_source
 from kfine.errors import DataError
+from kfine.inputs.walking import files_below
 
 MakeFolder = Callable[..., Path]
 
@@ -41,6 +43,36 @@ def test_split_folders_above_the_classes_are_understood(
     assert source.warnings == ()
 
 
+SPELLINGS = {
+    "train": ["training_set", "Train", "train2017", "train-images", "TrainSet", "training data"],
+    "validation": ["val2017", "valid_set", "Validation Images", "dev", "eval", "validation.split"],
+    "test": ["test_set", "Testing", "test images", "testset", "holdout", "held_out"],
+}
+
+
+@pytest.mark.parametrize(
+    ("split", "word"), [(split, one) for split, words in SPELLINGS.items() for one in words]
+)
+def test_splits_are_known_as_people_spell_them(split: str, word: str) -> None:
+    assert split_named(word) == split
+
+
+@pytest.mark.parametrize(
+    "word", ["trains", "trainer", "testament", "devil", "valley", "contest", "", "set", "data"]
+)
+def test_other_words_are_no_splits(word: str) -> None:
+    assert split_named(word) is None
+
+
+def test_a_class_with_folders_may_be_called_train(photo_folder: MakeFolder, tmp_path: Path) -> None:
+    for name in ("bus", "car", "train"):
+        photo_folder({"2023": 2, "2024": 1}, root=tmp_path / "photos" / name)
+    source = read_source(str(tmp_path / "photos"))
+    assert Counter(record.label for record in source.records) == {"bus": 3, "car": 3, "train": 3}
+    (warning,) = source.warnings
+    assert f"train is taken for a class, like the 2 folders beside it: give {tmp_path}" in warning
+
+
 def test_a_class_may_be_called_train(photo_folder: MakeFolder) -> None:
     source = read_source(str(photo_folder({"train": 2, "plane": 2})))
     assert {record.label for record in source.records} == {"train", "plane"}
@@ -51,6 +83,11 @@ def test_clutter_is_passed_over_and_deeper_folders_are_read(photo_folder: MakeFo
     for name in (".DS_Store", "a/.DS_Store", "a/._0.jpg", "b/Thumbs.db", "b/desktop.ini"):
         (root / name).write_text("clutter")
     (root / ".git").mkdir()
+    for folder in ("@eaDir/0.jpg", "a/@eaDir/1.jpg", "#recycle", "a/.ipynb_checkpoints"):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "THUMB.jpg").write_bytes((root / "a" / "0.jpg").read_bytes())
+    found = [path.relative_to(root).as_posix() for path in files_below(root)]
+    assert found == ["a/0.jpg", "a/1.jpg", "b/0.jpg", "b/1.jpg"]
     (root / "a" / "monday").mkdir()
     (root / "a" / "0.jpg").rename(root / "a" / "monday" / "0.jpg")
     (root / "a" / "monday" / "again").symlink_to(root / "a")

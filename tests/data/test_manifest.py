@@ -8,6 +8,7 @@ import pytest
 
 from kfine.data.sources import read_source
 from kfine.errors import DataError
+from kfine.inputs.image.loading import load_images
 
 MakeFolder = Callable[..., Path]
 
@@ -49,6 +50,34 @@ def test_numbers_are_labels_too(root: Path) -> None:
     text = '{"path": "a/0.jpg", "label": 0}\n{"path": "b/0.jpg", "label": 1, "split": null}'
     labels = [record.label for record in read_source(write(root, text, "l.jsonl")).records]
     assert labels == ["0", "1"]
+
+
+def test_a_row_with_more_cells_than_columns_merges_no_classes(root: Path) -> None:
+    rows = [
+        "path,label",
+        "a/0.jpg,oak, red",
+        "a/1.jpg,oak, white",
+        "a/2.jpg,elm,,",
+        'b/0.jpg,"a,b"',
+    ]
+    source = read_source(write(root, "\n".join(rows)))
+    assert [record.label for record in source.records] == ["elm", "a,b"]
+    assert [one.name for one in source.set_aside] == ["a/0.jpg", "a/1.jpg"]
+    assert {one.reason for one in source.set_aside} == {
+        "3 cells for 2 columns (a cell without quotes?)"
+    }
+    rows = [row for row in rows if '"a,b"' not in row]
+    words = "only one class, 'elm'.*2 examples were set aside, such as a/0.jpg: 3 cells for 2"
+    with pytest.raises(DataError, match=words):
+        load_images(
+            write(root, "\n".join(rows)),
+            image_size=(8, 8),
+            validation_split=0.2,
+            test_split=0.1,
+            seed=0,
+            memory_budget=10**8,
+            folder=root / "cache",
+        )
 
 
 def test_rows_that_cannot_be_used_are_named(root: Path) -> None:

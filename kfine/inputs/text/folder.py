@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kfine.data.files import format_of, read_file
+from kfine.data.files import format_of, is_clutter, read_file
 from kfine.data.folder import FolderKind, read_folder
 from kfine.data.labels import CLASS_LABELS, LabelReader, require_classes
 from kfine.data.records import SPLITS, Record, SetAside, Source, split_named
@@ -82,7 +82,7 @@ def _tables(root: Path) -> list[Path]:
     return [
         path
         for path in paths
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not is_clutter(path.name)
     ]
 
 
