@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     metavar="TEXT_OR_FILE",
     help="For a model that answers questions: the text that holds the answers, or a .txt file.",
 )
+@click.option(
+    "--text-column",
+    metavar="NAME",
+    help="Column of the texts in tables; the one that the model learned from, if omitted.",
+)
 @quiet_option
 @json_option
 def command(
@@ -41,6 +46,7 @@ def command(
     top: int,
     unsure_below: float,
     context: str | None,
+    text_column: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -53,7 +59,12 @@ def command(
     from kfine.verbs.predict import as_rows, most_probable, predict
 
     found = predict(
-        model, examples, context=context, unsure_below=unsure_below, console=make_console(quiet)
+        model,
+        examples,
+        context=context,
+        text_column=text_column,
+        unsure_below=unsure_below,
+        console=make_console(quiet),
     )
     if as_json:
         print_json(as_rows(found, top))

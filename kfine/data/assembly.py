@@ -211,4 +211,5 @@ def _assemble(
         notes=(*source.notes, *notes, *missing),
         shared=shared,
         counted=counted,
+        columns=source.columns,
     )

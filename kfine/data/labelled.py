@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ class Data:
         shared: Content hash and (split, name) of content that is in two splits.
         counted: Split -> name -> how often it occurs in the labels there.
         near_duplicates: Held-out texts that training holds almost; None if not looked for.
+        columns: As in `Source`.
     """
 
     source: str
@@ -38,6 +40,7 @@ class Data:
     shared: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
     counted: dict[str, dict[str, int]] = field(default_factory=dict)
     near_duplicates: tuple[NearDuplicate, ...] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def train(self) -> Split:
@@ -92,6 +95,7 @@ class Data:
             ],
             "warnings": list(self.warnings),
             "notes": list(self.notes),
+            "columns": dict(self.columns),
             "fingerprint": self.fingerprint,
         }
         if self.near_duplicates is not None:

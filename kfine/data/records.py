@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,7 @@ class Source:
         set_aside: What cannot be used, as far as that is known without decoding.
         warnings: Sentences on what was ignored or looks wrong.
         notes: Sentences on how it was read, such as which columns were guessed.
+        columns: Setting of a recipe -> column that was read, where the source is a table.
     """
 
     kind: str
@@ -123,6 +124,7 @@ class Source:
     set_aside: tuple[SetAside, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def split_named(word: str) -> str | None:

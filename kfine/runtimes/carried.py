@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,16 @@ def read_carried(path: Path, name: str) -> bytes:
     except Exception as error:
         raise ValueError(f"it carries no readable {name}") from error
     raise ValueError(f"its {name} is too large")
+
+
+def columns_of(info: Mapping[str, Any]) -> dict[str, str]:
+    """The columns that a file's model learned from, by the setting that names them."""
+    found = info.get("columns")
+    return {
+        name: column
+        for name, column in (found.items() if isinstance(found, dict) else ())
+        if name.endswith("_column") and isinstance(column, str)
+    }
 
 
 def _info_beside(path: Path) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kfine.console import Console
 from kfine.data.labelled import Data
+from kfine.data.tables import SUFFIXES
 from kfine.errors import RunError
 from kfine.recipe import Recipe
 from kfine.runs.folder import Folder, RunFolder
@@ -19,6 +23,35 @@ FEW = 50
 def load_data(module: Recipe, config: Any, console: Console, **options: Any) -> Data:
     """Read a recipe's data with progress."""
     return module.load_data(config, progress=console.count("reading the data"), **options)
+
+
+def with_columns(config: Any, columns: Mapping[str, str], data: str) -> Any:
+    """Settings that read other data of a model from the columns that it learned from.
+
+    Else each table would be guessed anew, and texts of another kind scored without a word.
+
+    Args:
+        config: Settings of the model's recipe; what they name themselves stays.
+        columns: Setting -> column, as `Data.columns`.
+        data: The other data; only tables have columns.
+    """
+    if not _has_tables(data):
+        return config
+    open_ones = {
+        name: column
+        for name, column in columns.items()
+        if hasattr(config, name) and getattr(config, name) is None
+    }
+    return replace(config, **open_ones)
+
+
+def _has_tables(data: str) -> bool:
+    path = Path(data).expanduser()
+    try:
+        inside = list(path.iterdir()) if path.is_dir() else [path]
+    except OSError:  # Whoever reads the data says so.
+        return False
+    return any(one.suffix.lower() in SUFFIXES for one in inside)
 
 
 def load_data_of_run(folder: RunFolder, module: Recipe, config: Any, console: Console) -> Data:

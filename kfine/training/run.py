@@ -60,6 +60,11 @@ class TrainedRun:
         history: list[dict[str, Any]] = self._folder.read("history.json")
         return history
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns that the examples were read from, by the setting that names them."""
+        return dict(self.folder.read("data.json").get("columns", {}))
+
     @cached_property
     def model(self) -> Any:
         """The fine-tuned Keras model: what the input prepares in, what the losses compare out."""

@@ -12,7 +12,7 @@ from kfine.data.split import Split
 from kfine.errors import DataError
 from kfine.recipe import Recipe, recipe_of_run
 from kfine.runtimes.kinds import find_model
-from kfine.training.data import load_data_of_run, warn_set_aside
+from kfine.training.data import load_data_of_run, warn_set_aside, with_columns
 from kfine.training.run import TrainedRun, as_run
 from kfine.verbs.evaluation_files import evaluation_folder, write_evaluation
 from kfine.verbs.files import is_run
@@ -54,7 +54,7 @@ def evaluate(
     if note:
         console.warn(note)
     own = load_data_of_run(run.folder, module, run.config, console)
-    scored = own if data is None else other_data(module, run.config, data, run.answer, console)
+    scored = own if data is None else _other_data(run, module, data, console)
     if scored.test is None:
         raise DataError(f"The data of {run.path} has no test split; give other data with --data.")
     with console.timed("loading TensorFlow and the model"):
@@ -71,9 +71,9 @@ def evaluate(
     return metrics
 
 
-def other_data(module: Recipe, config: Any, data: str, like: Any, console: Console) -> Data:
-    """Other labelled data for a model, with what is to be said of it."""
-    scored = module.load_data(config, data, like)
+def _other_data(run: TrainedRun, module: Recipe, data: str, console: Console) -> Data:
+    """Other labelled data for a run, with what is to be said of it."""
+    scored = module.load_data(with_columns(run.config, run.columns, data), data, run.answer)
     for line in (*scored.notes, *scored.warnings):
         console.warn(line)
     warn_set_aside(scored, console)

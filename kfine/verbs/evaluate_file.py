@@ -12,9 +12,10 @@ from kfine.data.labelled import Data
 from kfine.data.split import Split
 from kfine.errors import DataError, ExportError, RunError
 from kfine.recipe import load_recipe, recipe_names, recipe_of_run
+from kfine.runtimes.carried import columns_of
 from kfine.runtimes.exported import Exported
 from kfine.runtimes.kinds import BUNDLED, kind_of
-from kfine.training.data import load_data_of_run, warn_set_aside
+from kfine.training.data import load_data_of_run, warn_set_aside, with_columns
 from kfine.training.run import TrainedRun
 from kfine.verbs.evaluation_files import evaluation_name, write_evaluation
 from kfine.verbs.files import load_file, run_around, warn_if_refused
@@ -111,6 +112,7 @@ def _other_data(data: str, exported: Exported, console: Console) -> Data:
             f"{exported.path} names the recipe {name!r}, which does not come with kfine, so its "
             "data cannot be read; evaluate it inside its run."
         )
+    config = with_columns(config, columns_of(exported.info), data)
     scored = module.load_data(config, data, exported.answer)
     for line in scored.notes:
         console.say(line)

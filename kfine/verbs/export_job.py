@@ -99,6 +99,7 @@ class ExportJob:
             "recipe": Path(info["recipe"]).stem,
             "run": run.path.name,
             "preset": Path(str(getattr(config, "preset", ""))).name,
+            "columns": run.columns,
             "data": Path(str(getattr(config, "data", ""))).name,
             f"training_{run.input.many}": len(self.data.train),
             **{one: decided[one] for one in ("accents", "unknown_pieces") if one in decided},

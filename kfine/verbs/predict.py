@@ -51,6 +51,7 @@ def predict(
     examples: str | Path | Sequence[str | Path],
     *,
     context: str | Path | None = None,
+    text_column: str | None = None,
     unsure_below: float = 0.0,
     console: Console | None = None,
 ) -> list[Prediction]:
@@ -62,6 +63,8 @@ def predict(
             For one of texts: texts as they are, `.txt` files of one text each, tables (CSV, TSV,
             JSONL), folders of `.txt` files, or `-` for the lines of standard input.
         context: For a model that answers questions: the text with the answers, or a `.txt` file.
+        text_column: Column of the texts in tables; if omitted that which the model learned from,
+            and a guess for a model that learned from no table.
         unsure_below: Call a prediction unsure when its best probability is below this.
         console: Hears of examples that cannot be read.
 
@@ -77,7 +80,7 @@ def predict(
         kind_of(model)
     given = [examples] if isinstance(examples, (str, Path)) else list(examples)
     parts, column = _parts_of(model)
-    requested = parts.requested(Request(given, column, context))
+    requested = parts.requested(Request(given, text_column or column, context))
     if not len(requested):
         raise DataError(f"There are no {parts.many} to predict.")
     with console.timed("loading the model"):
@@ -98,16 +101,18 @@ def predict(
 
 
 def _parts_of(model: TrainedRun | Path) -> tuple[Any, str | None]:
-    """What a model is given, and the column that its run has texts in."""
+    """What a model is given, and the column of the texts that it learned from."""
     if isinstance(model, TrainedRun) or is_run(model):
         run = as_run(model)
         run.folder.require_finished()
-        return run.input, getattr(run.config, "text_column", None)
-    from kfine.runtimes.carried import read_metadata
+        return run.input, run.columns.get("text_column")
+    from kfine.runtimes.carried import columns_of, read_metadata
     from kfine.runtimes.exported import parts_of_file
     from kfine.training.parts import recipe_around
 
-    return parts_of_file(model, read_metadata(model)[1], recipe_around(model))[0], None
+    info = read_metadata(model)[1]
+    parts, _ = parts_of_file(model, info, recipe_around(model))
+    return parts, columns_of(info).get("text_column")
 
 
 def _predictor(

@@ -140,7 +140,7 @@ def test_texts_are_predicted_however_they_come(
     good, bad = "a fine and witty film .", "the plot is dull and empty ."
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "one.txt").write_text(good)
-    (tmp_path / "table.csv").write_text(f'id,review\n1,"{good}"\n2,"{bad}"\n3,\n')
+    (tmp_path / "table.csv").write_text(f'id,text\n1,"{good}"\n2,"{bad}"\n3,\n')
     said = kfine_command("predict", text_run, good, bad, "--json")
     assert [row["label"] for row in json.loads(said.out)] == ["good", "bad"]
     said = kfine_command("predict", text_run, tmp_path / "folder")
@@ -158,6 +158,42 @@ def test_texts_are_predicted_however_they_come(
         ["line 1", "good"],
         ["line 3", "bad"],
     ]
+
+
+def test_a_table_is_read_from_the_column_that_the_model_learned_from(
+    tiny_text_preset: str, mood_texts: Path, tmp_path: Path
+) -> None:
+    """Else a longer or better named column beside it would be taken, without a word."""
+    headlines = tmp_path / "headlines.csv"
+    headlines.write_text(mood_texts.read_text().replace("text,label", "headline,label", 1))
+    settings: dict[str, Any] = {"preset": tiny_text_preset, "epochs": 1, "unfreeze": "none"}
+    path = tmp_path / "run"
+    run = kfine.fit("text_classification", data=headlines, run_dir=path, console=QUIET, **settings)
+    assert run.columns == {"text_column": "headline", "label_column": "label"}
+    with headlines.open(newline="") as file:
+        rows = list(csv.DictReader(file))[:6]
+    both = tmp_path / "both.csv"
+    with both.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["headline", "text", "label"])
+        writer.writeheader()
+        writer.writerows({**row, "text": "the plot is on at noon"} for row in rows)
+    other = tmp_path / "other.csv"
+    other.write_text("body,label\na fine film,good\na dull film,bad\n")
+    expected = run.predict([row["headline"] for row in rows])
+    right = np.mean([one.label == row["label"] for one, row in zip(expected, rows, strict=True)])
+    exported = kfine.export(run, format="tflite", allow_refused=True, console=QUIET).path
+    for model in (path, exported):
+        found = kfine.predict(model, both, console=QUIET)
+        for one, wanted in zip(found, expected, strict=True):
+            assert one.label == wanted.label
+            for row, known in zip(one.rows, wanted.rows, strict=True):
+                assert row["probability"] == pytest.approx(known["probability"], abs=0.02)
+        assert kfine.evaluate(model, data=str(both), console=QUIET)["accuracy"] == right
+        with pytest.raises(DataError, match="no column 'headline'; there are: body, label"):
+            kfine.predict(model, other, console=QUIET)
+        with pytest.raises(DataError, match="no column 'headline'; there are: body, label"):
+            kfine.evaluate(model, data=str(other), console=QUIET)
+        assert len(kfine.predict(model, other, text_column="body", console=QUIET)) == 2
 
 
 def test_a_prediction_is_that_of_the_model_whatever_stands_beside_it(text_run: Path) -> None:

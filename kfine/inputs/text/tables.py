@@ -65,8 +65,11 @@ def read_text_tables(
         warnings.append(f"not one text labelled {label!r} can be used (such as {lost[label]})")
     notes = (columns.note,) if columns.note else ()
     ordered = sorted(records, key=lambda record: (record.split or "", record.name))
+    read = {"text_column": columns.text}
+    if not labels.columns:
+        read["label_column"] = columns.labels[0]
     return Source(
-        "table", first.path.parent, tuple(ordered), tuple(set_aside), tuple(warnings), notes
+        "table", first.path.parent, tuple(ordered), tuple(set_aside), tuple(warnings), notes, read
     )
 
 
