@@ -32,7 +32,7 @@ def test_figures_equal_those_of_scikit_learn(scored: tuple[np.ndarray, np.ndarra
     assert measured["count"] == 120
     assert measured["accuracy"] == pytest.approx((predictions == labels).mean())
     assert measured["macro_f1"] == pytest.approx(
-        sklearn_metrics.f1_score(labels, predictions, average="macro")
+        sklearn_metrics.f1_score(labels, predictions, labels=range(3), average="macro")
     )
     assert measured["loss"] == pytest.approx(
         sklearn_metrics.log_loss(labels, probabilities, labels=range(4))
@@ -60,6 +60,15 @@ def test_a_class_that_never_occurs_does_not_lower_macro_f1() -> None:
     measured = classification_metrics(probabilities, np.array([0, 1]), ["a", "b", "absent"])
     assert measured["macro_f1"] == 1.0
     assert measured["per_class"]["absent"]["support"] == 0
+    assert measured["missing_classes"] == ["absent"]
+
+
+def test_a_class_without_examples_is_not_scored_although_it_is_predicted() -> None:
+    probabilities = np.eye(3)[[0, 1, 2, 0]]
+    measured = classification_metrics(probabilities, np.array([0, 1, 1, 0]), ["a", "b", "absent"])
+    assert measured["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
+    assert measured["per_class"]["absent"]["f1"] == 0
+    assert measured["missing_classes"] == ["absent"]
 
 
 def test_the_interval_holds_the_accuracy_and_stays_open_when_all_are_right() -> None:

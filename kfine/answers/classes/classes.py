@@ -117,7 +117,7 @@ class Classes:
         probabilities = self.probabilities(predictions)
         found = classification_metrics(probabilities, numbers, self.names)
         found.pop("count")
-        tables = ("accuracy_interval", "per_class", "confusion_matrix")
+        tables = ("accuracy_interval", "per_class", "confusion_matrix", "missing_classes")
         each = (probabilities.argmax(axis=1) == numbers).astype(np.float64)
         return Score(
             metrics={name: value for name, value in found.items() if name not in tables},

@@ -20,8 +20,9 @@ def classification_metrics(
     """Score class probabilities against the true labels.
 
     Precision, recall and F1 are 0 where they are undefined (a class never predicted, or with no
-    examples). Macro F1 is the plain mean over the classes that occur as a label or a prediction,
-    as scikit-learn's `f1_score(average="macro")`.
+    examples). Macro F1 is the plain mean over the classes that have examples: a set without one of
+    the classes says nothing of it, as scikit-learn's `f1_score(average="macro", labels=...)` of
+    the classes that are there.
 
     Args:
         probabilities: float `(examples, classes)`, each row summing to 1.
@@ -32,7 +33,7 @@ def classification_metrics(
         A JSON-able dict: `count`; `accuracy` and `accuracy_interval` (95 % Wilson score interval);
         `macro_f1`; `loss` (mean negative log likelihood, in nats); `per_class`, name ->
         `precision`, `recall`, `f1`, `support`; `confusion_matrix`, one row per true class, one
-        column per predicted class.
+        column per predicted class; `missing_classes`, the names of those without examples.
 
     Raises:
         DataError: There are no examples.
@@ -55,6 +56,7 @@ def classification_metrics(
         "loss": float(-np.log(np.maximum(likelihood, SMALLEST_PROBABILITY)).mean()),
         "per_class": per_class,
         "confusion_matrix": matrix.tolist(),
+        "missing_classes": [name for name, one in per_class.items() if not one["support"]],
     }
 
 
@@ -87,7 +89,7 @@ def _per_class(
         }
         for index, name in enumerate(class_names)
     }
-    return per_class, float(f1[(support + predicted) > 0].mean())
+    return per_class, float(f1[support > 0].mean())
 
 
 def _check(probabilities: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
