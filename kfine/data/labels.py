@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -73,6 +74,11 @@ class Known(Protocol):
         ...
 
 
+# How tables write a missing value; None and NA are names of classes too often.
+_MISSING_WORDS = {"nan", "-nan", "null", "n/a", "#n/a", "<na>", "#null!", "1.#qnan", "1.#ind"}
+_WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
+
+
 def require_classes(labels: LabelReader, data: object) -> None:
     """Check that labels can come from elsewhere than columns.
 
@@ -98,12 +104,21 @@ class ClassLabels:
     classes: ClassVar[bool] = True
 
     def read(self, cells: Sequence[Any]) -> str:
-        """A label is kept as it is written: ones that differ in space are warned of later."""
+        """A label is kept as it is written: ones that differ in space are warned of later.
+
+        Whole numbers are the same class with and without decimals, as a table that once had gaps
+        writes them: 1 and 1.0.
+        """
         (cell,) = cells
+        if isinstance(cell, (list, dict)):
+            raise DataError(f"the label is a {'list' if isinstance(cell, list) else 'JSON object'}")
         label = cell if isinstance(cell, str) else cell_text(cell)
         if not label.strip():
             raise DataError("no label")
-        return label
+        if label.strip().lower() in _MISSING_WORDS:
+            raise DataError(f"no label ({label.strip()} stands for a missing value)")
+        whole = _WHOLE_NUMBER.fullmatch(label)
+        return whole[1] if whole else label
 
     def strata(self, labels: Sequence[Any]) -> list[str]:
         """The classes."""

@@ -17,8 +17,8 @@ def read_manifest(path: Path, labels: LabelReader = CLASS_LABELS) -> Source:
 
     Columns (or keys) `path`, those of the label and, if wanted, `split`; others are ignored.
     Paths are absolute or relative to the manifest's folder. CSV may be separated by comma,
-    semicolon or tab. A row without a path or label, one with more cells than columns, one
-    whose file is missing, and a repeated one are set aside.
+    semicolon, tab or pipe, and begin with Excel's `sep=;`. A row without a path or label, one with
+    more cells than columns, one whose file is missing, and a repeated one are set aside.
 
     Args:
         path: The manifest.

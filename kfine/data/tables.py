@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -156,16 +157,23 @@ def named_cells(table: Table, column: str, name: Callable[[Row], str]) -> dict[s
     return found
 
 
+_SEPARATOR_LINE = re.compile(r"\"?sep=([,;\t|])\"?", re.IGNORECASE)
+
+
 def _csv_table(path: Path, text: str, wanted: Sequence[str]) -> Table:
-    header = text.split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)
+    header, _, rest = text.partition("\n")
+    named = _SEPARATOR_LINE.fullmatch(header.rstrip("\r"))
+    skipped = 1 if named else 0
+    if named:  # Excel's first line.
+        text = rest
+    separator = named[1] if named else max(",;\t|", key=header.count)
     limit = csv.field_size_limit(_LONGEST_CELL)
     try:
-        table = _parsed(path, text, separator, csv.QUOTE_MINIMAL)
-        tail = _open_quote(text, table, separator)
+        table = _parsed(path, text, separator, csv.QUOTE_MINIMAL, skipped)
+        tail = _open_quote(text, table, separator, skipped)
         if separator == "\t" and (tail or _holds_tabs(table)):
             # A quote in this file is a sign like any other, as in GLUE's.
-            table, tail = _parsed(path, text, separator, csv.QUOTE_NONE), 0
+            table, tail = _parsed(path, text, separator, csv.QUOTE_NONE, skipped), 0
     finally:
         csv.field_size_limit(limit)
     if tail:
@@ -183,29 +191,29 @@ def _csv_table(path: Path, text: str, wanted: Sequence[str]) -> Table:
     return table
 
 
-def _parsed(path: Path, text: str, separator: str, quoting: Literal[0, 3]) -> Table:
+def _parsed(path: Path, text: str, separator: str, quoting: Literal[0, 3], skipped: int) -> Table:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
     rows = []
     try:
         columns = tuple(name.strip().lower() for name in next(reader, []))
-        line = reader.line_num + 1
+        line = reader.line_num + 1 + skipped
         for cells in reader:
             if cells:
                 named = dict(zip_longest(columns, cells[: len(columns)]))
                 # A program may end its lines in separators.
                 filled = max((at for at, cell in enumerate(cells, 1) if cell.strip()), default=0)
                 rows.append(Row(line, named, max(0, filled - len(columns))))
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + skipped
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: not CSV ({error})") from None
+        raise DataError(f"{path}, line {reader.line_num + skipped}: not CSV ({error})") from None
     return Table(path, columns, tuple(rows))
 
 
-def _open_quote(text: str, table: Table, separator: str) -> int:
+def _open_quote(text: str, table: Table, separator: str, skipped: int) -> int:
     """Lines that a quote without its end swallowed; the csv module says nothing of it."""
     if not table.rows:
         return 0
-    tail = list(io.StringIO(text, newline=""))[table.rows[-1].line - 1 :]
+    tail = list(io.StringIO(text, newline=""))[table.rows[-1].line - 1 - skipped :]
     try:
         list(csv.reader(tail, delimiter=separator, strict=True))
     except csv.Error as error:

@@ -23,7 +23,7 @@ def write(root: Path, text: str, name: str = "list.csv") -> str:
     return str(root / name)
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_csv_gives_labels_and_splits(root: Path, separator: str) -> None:
     rows = [("Label", "path ", "note", "split"), ("x, y", "a/0.jpg", "", "train")]
     rows += [("ü", "a/1.jpg", "hm", "VAL"), ("ü", f"{root}/b/2.jpg", "", "")]
@@ -36,6 +36,44 @@ def test_csv_gives_labels_and_splits(root: Path, separator: str) -> None:
         ("b/2.jpg", "ü", None),
     ]
     assert all(record.path is not None and record.path.is_file() for record in source.records)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_excels_line_on_the_separator_is_followed(root: Path, separator: str) -> None:
+    rows = [f"sep={separator}", f"path{separator}label", f"a/0.jpg{separator}x,y;z|"]
+    rows[-1] = f'a/0.jpg{separator}"x,y;z|"'
+    rows += [f"gone.jpg{separator}b", f"{separator}b"]
+    source = read_source(write(root, "\n".join(rows)))
+    assert [(record.name, record.label) for record in source.records] == [("a/0.jpg", "x,y;z|")]
+    assert [one.name for one in source.set_aside] == ["gone.jpg", "line 5"]
+
+
+@pytest.mark.parametrize("name", ["l.csv", "l.jsonl"])
+def test_whole_numbers_are_one_class_with_and_without_decimals(root: Path, name: str) -> None:
+    labels = ["0", "1", "0.0", "1.00", "-1.0", "1.5"]
+    paths = [f"{folder}/{number}.jpg" for folder in "ab" for number in range(3)]
+    text = "path,label\n" + "\n".join(map(",".join, zip(paths, labels, strict=True)))
+    if name == "l.jsonl":
+        rows = zip(paths, labels, strict=True)
+        text = "\n".join(f'{{"path": "{path}", "label": {label}}}' for path, label in rows)
+    found = [record.label for record in read_source(write(root, text, name)).records]
+    assert found == ["0", "1", "0", "1", "-1", "1.5"]
+
+
+def test_labels_that_are_none_are_set_aside_with_their_reason(root: Path) -> None:
+    labels = ['"a"', "NaN", '"NaN"', '["a"]', '{"a": 1}', '"None"']
+    paths = [f"{folder}/{number}.jpg" for folder in "ab" for number in range(3)]
+    rows = [
+        f'{{"path": "{path}", "label": {one}}}' for path, one in zip(paths, labels, strict=True)
+    ]
+    source = read_source(write(root, "\n".join(rows), "l.jsonl"))
+    assert [record.label for record in source.records] == ["a", "None"]
+    assert [one.reason for one in source.set_aside] == [
+        "no label (nan stands for a missing value)",
+        "no label (NaN stands for a missing value)",
+        "the label is a list",
+        "the label is a JSON object",
+    ]
 
 
 def test_jsonl_gives_the_same_as_csv(root: Path) -> None:

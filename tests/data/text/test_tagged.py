@@ -39,6 +39,41 @@ def test_conll_gives_sentences_with_the_last_column_as_tags(tmp_path: Path, endi
     assert source.entity_types == ("person", "place")
 
 
+TOKENS = ("Ada", "wrote", "1", ":")
+TAGS = ("B-person", "O", "O", "O")
+
+
+def rows_of(first: int, prefix: str = "", *, numbered: bool = True, more: str = "") -> str:
+    rows = zip(TOKENS, TAGS, strict=True)
+    return "".join(
+        (f"{number}\t" if numbered else "") + f"{prefix}{token}\t{more}{tag}\n"
+        for number, (token, tag) in enumerate(rows, first)
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rows_of(1),
+        rows_of(0),
+        rows_of(1, more="NNP\t_\t"),
+        rows_of(1, "en:"),
+        rows_of(1, "zh-yue:", numbered=False),
+        "# sent_id = 1\n# text = Ada wrote 1 :\n" + rows_of(1),
+        "-DOCSTART- -X- O O\n\n" + rows_of(1, numbered=False, more="NNP\tI-NP\t"),
+    ],
+)
+def test_columns_and_lines_beside_the_tokens_are_none(tmp_path: Path, text: str) -> None:
+    source = read_tagged(write(tmp_path / "a.conll", f"{text}\n{text}"))
+    assert [(one.tokens, one.tags) for one in source.sentences] == [(TOKENS, TAGS)] * 2
+
+
+def test_numbers_and_colons_that_are_tokens_stay(tmp_path: Path) -> None:
+    text = "1\tO\n2\tO\nAda\tB-person\n\n3\tx\tO\nen:b\tx\tO\n#\tx\tO\n"
+    sentences = read_tagged(write(tmp_path / "a.conll", text)).sentences
+    assert [one.tokens for one in sentences] == [("1", "2", "Ada"), ("3", "en:b", "#")]
+
+
 def test_white_space_that_separates_nothing_stays_in_a_token(tmp_path: Path) -> None:
     text = "a\u2028b\tB-x\n\tO\n\n10\xa0000 O\nB  I-x \n"
     sentences = read_tagged(write(tmp_path / "a.conll", text)).sentences
