@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,19 @@ def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
         from kfine.verbs.evaluate_file import file_evaluation_folder
 
         folder = file_evaluation_folder(Path(metrics["model"]["path"]), data)
-    if folder.is_dir():
+    if _kept(folder, metrics):
         mistakes = metrics.get("mistakes", {}).get("file")
         kept = ", ".join(["metrics.json", "predictions.json", *([mistakes] if mistakes else [])])
         click.echo(f"\n{kept} are in {folder}", err=True)
+
+
+def _kept(folder: Path, metrics: dict[str, Any]) -> bool:
+    """Whether a folder holds these metrics; a disk may be full, or for reading only."""
+    try:
+        found: bool = json.loads((folder / "metrics.json").read_text(encoding="utf-8")) == metrics
+    except (OSError, ValueError):
+        return False
+    return found
 
 
 def _print_models(metrics: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from kfine.recipe import Recipe, recipe_of_run
 from kfine.runtimes.kinds import find_model
 from kfine.training.data import load_data_of_run, warn_set_aside, with_columns
 from kfine.training.run import TrainedRun, as_run
-from kfine.verbs.evaluation_files import evaluation_folder, write_evaluation
+from kfine.verbs.evaluation_files import evaluation_folder, keep_evaluation
 from kfine.verbs.files import is_run
 
 
@@ -27,7 +27,8 @@ def evaluate(
     """Score a finished run, or an exported file, on the run's test split or on other data.
 
     Writes `metrics.json` and `plots/` into the run folder; for other data into
-    `evaluations/NAME/` of it, for an exported file into `evaluations/NAME/` beside it.
+    `evaluations/NAME/` of it, for an exported file into `evaluations/NAME/` beside it. Where that
+    cannot be written, it says so and goes on.
 
     Args:
         model: A run, its folder, or what `kfine export` wrote, in any format.
@@ -67,7 +68,9 @@ def evaluate(
 
         metrics |= beside_baselines(run, module, own, scored.test, score, console)
     folder = evaluation_folder(run.path, data)
-    write_evaluation(folder, metrics, score, predictions, scored.test, run.input, run.answer)
+    keep_evaluation(
+        console, folder, metrics, score, predictions, scored.test, run.input, run.answer
+    )
     return metrics
 
 

@@ -10,14 +10,14 @@ from typing import Any
 from kfine.console import Console
 from kfine.data.labelled import Data
 from kfine.data.split import Split
-from kfine.errors import DataError, ExportError, RunError
+from kfine.errors import DataError, ExportError
 from kfine.recipe import load_recipe, recipe_names, recipe_of_run
 from kfine.runtimes.carried import columns_of
 from kfine.runtimes.exported import Exported
 from kfine.runtimes.kinds import BUNDLED, kind_of
 from kfine.training.data import load_data_of_run, warn_set_aside, with_columns
 from kfine.training.run import TrainedRun
-from kfine.verbs.evaluation_files import evaluation_name, write_evaluation
+from kfine.verbs.evaluation_files import evaluation_name, keep_evaluation
 from kfine.verbs.files import load_file, run_around, warn_if_refused
 
 
@@ -66,10 +66,9 @@ def evaluate_file(
     metrics = metrics_of(exported, score, predictions, scored.test)
     metrics["model"] = {"path": str(path), "kind": kind, "milliseconds": milliseconds}
     folder = file_evaluation_folder(path, data)
-    try:
-        write_evaluation(folder, metrics, score, predictions, scored.test, exported.input, answer)
-    except RunError as error:
-        console.warn(f"the metrics are not kept: {error}")
+    keep_evaluation(
+        console, folder, metrics, score, predictions, scored.test, exported.input, answer
+    )
     return metrics
 
 

@@ -8,12 +8,23 @@ from typing import Any
 
 from kfine.answers import Answer
 from kfine.answers.score import Score
+from kfine.console import Console
 from kfine.data.split import Split
+from kfine.errors import RunError
 from kfine.inputs import Input
 from kfine.runs.files import plain_disk_errors, write_json
 
 # In `metrics.json`; all of them are in the file that the input writes.
 _SHOWN = 10
+
+
+def keep_evaluation(console: Console, folder: Path, *parts: Any) -> None:
+    """As `write_evaluation`; where that is not possible it says so, since the scores are there."""
+    try:
+        with plain_disk_errors(folder):
+            write_evaluation(folder, *parts)
+    except RunError as error:
+        console.warn(f"the metrics are not kept: {error}")
 
 
 def write_evaluation(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,6 +58,20 @@ def test_scoring_again_gives_the_same(finished_run: Path, tmp_path: Path) -> Non
     again = kfine.Run(tmp_path / "run").metrics
     first = json.loads((finished_run / "metrics.json").read_text())
     assert json.loads(json.dumps(again)) == first
+
+
+def test_scores_that_cannot_be_kept_are_printed(
+    finished_run: Path, tmp_path: Path, kfine_command: Callable[..., Any]
+) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    expected = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").unlink()
+    # As a disk for reading only, also where the tests run as root.
+    (run / "metrics.json").mkdir()
+    said = kfine_command("evaluate", run)
+    assert said.status == 0, said.err
+    assert f"{expected['accuracy']:.3f}" in said.out
+    assert "the metrics are not kept: Cannot write" in said.err and " are in " not in said.err
 
 
 def test_other_data_is_scored_beside_the_runs_own(
