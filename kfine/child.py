@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import kfine
-from kfine.backend import ENVIRONMENT
+from kfine.backend import BACKEND, ENVIRONMENT
 
 
 def module_command(module: str, *arguments: object) -> list[str]:
@@ -21,7 +21,8 @@ def module_command(module: str, *arguments: object) -> list[str]:
 
 def child_environment() -> dict[str, str]:
     """The parent's environment, quiet, without a GPU, and with this kfine first on the path."""
-    return {**ENVIRONMENT, **same_kfine(), "CUDA_VISIBLE_DEVICES": "-1"}
+    own = {"CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": BACKEND}
+    return {**ENVIRONMENT, **same_kfine(), **own}
 
 
 def same_kfine() -> dict[str, str]:

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from kfine.backend import ENVIRONMENT
+from kfine.backend import set_environment
 from kfine.errors import KfineError
 
 
@@ -17,8 +17,7 @@ def run_safely(command: click.Command, arguments: list[str] | None) -> int:
     0 done; 1 our fault, with a traceback; 2 the user's to fix, one line; 3 a gate said no;
     130 interrupted.
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    set_environment()
     try:
         result = command.main(args=arguments, prog_name="kfine", standalone_mode=False)
     except KfineError as error:
