@@ -63,10 +63,9 @@ def _frozen(
         splits = [own.train, *([validation] if validation else []), test]
         features = backbone_features(run, module, own, splits, console)
         held = (features[1], validation.labels) if validation else (features[0][:0], ())
-        found = answer.probe((features[0], own.train.labels), held, features[-1], run.config.seed)
-        if found is not None:
-            predictions, facts = found
-            return "linear_probe", answer.score(predictions, test.labels), facts
+        learned = features[0], own.train.labels
+        predictions, facts = answer.probe(learned, held, features[-1], run.config.seed)
+        return "linear_probe", answer.score(predictions, test.labels), facts
     predictions = head_alone(run, module, own, test)
     return "head_alone", answer.score(predictions, test.labels), {}
 

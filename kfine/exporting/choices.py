@@ -24,7 +24,7 @@ ENDINGS = {"tflite": ".tflite", "trainable": ".tflite", "onnx": ".onnx"}
 
 
 def default_quantize(format: str, usual: str) -> str:
-    """What an export is stored as where nothing is said; `usual` is that of the medium."""
+    """What an export is stored as where nothing is said; `usual` is that of the input."""
     return QUANTIZE_OF.get(format, (usual,))[0]
 
 

@@ -111,8 +111,10 @@ def _with_encoders_opened(model: Any) -> list[Any]:
     """The layers of a model, those of a nested model with blocks in its place."""
     found: list[Any] = []
     for layer in model.layers:
-        blocks = [one for one in getattr(layer, "layers", ()) if _BLOCK.match(one.name)]
-        found += _with_encoders_opened(layer) if blocks else [layer] * (not _is_input(layer))
+        if any(_BLOCK.match(one.name) for one in getattr(layer, "layers", ())):
+            found += _with_encoders_opened(layer)
+        elif not _is_input(layer):
+            found.append(layer)
     return found
 
 

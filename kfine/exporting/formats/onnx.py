@@ -30,7 +30,7 @@ def write_onnx(
     """Write a float32 ONNX file: "image" or "token_ids" in, the output out, any batch.
 
     Args:
-        inference: What `inference_model` or `text_inference_model` returned.
+        inference: What `inference_model` returned.
         path: The file to write.
         labels: Class names in the order of the probabilities.
         info: JSON-able facts to carry along.

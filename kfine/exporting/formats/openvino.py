@@ -30,7 +30,7 @@ def write_openvino(
     "image" or "token_ids" in, the output out, any batch.
 
     Args:
-        inference: What `inference_model` or `text_inference_model` returned.
+        inference: What `inference_model` returned.
         path: The folder to write; it must not exist yet.
         labels: Class names in the order of the probabilities.
         info: JSON-able facts to carry along.

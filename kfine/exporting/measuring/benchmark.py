@@ -20,7 +20,6 @@ from kfine.runtimes.kinds import kind_of
 
 # Seconds that loading, or one round, may take before the child is ended.
 PATIENCE = 300
-_CHILD = "kfine.exporting.measuring.benchmark_child"
 ROUNDS = 5
 
 

@@ -74,7 +74,6 @@ def weigh(
     direction: str,
     agreement: float,
     max_drop: float = 0.01,
-    share: str = "",
 ) -> Verdict:
     """Compare an exported file with its model on the same held-out examples.
 
@@ -91,7 +90,6 @@ def weigh(
         agreement: How much of what both say is the same, fraction 0 to 1.
         max_drop: Largest fall that is allowed, a fraction (0.01 is one point); of a metric with a
             unit of its own a fraction of the score's `scale`.
-        share: What the metric is called in the note on a small set; its name if empty.
 
     Returns:
         The verdict, with a note when the set is too small to resolve `max_drop`.
@@ -123,7 +121,7 @@ def weigh(
     if agreement < AGREEMENT:
         reasons.append(f"it agrees with the Keras model on {agreement:.3f}, under {AGREEMENT:.2f}")
     resolvable = not low <= max_drop <= high
-    note = "" if resolvable else _too_small(len(before.each), share or primary, max_drop, low, high)
+    note = "" if resolvable else _too_small(len(before.each), primary, max_drop, low, high)
     return Verdict(
         passed=not reasons,
         reasons=tuple(reasons),
@@ -157,8 +155,8 @@ def _points(share: float) -> str:
     return f"{100 * share:.1f} points"
 
 
-def _too_small(count: int, share: str, max_drop: float, low: float, high: float) -> str:
+def _too_small(count: int, metric: str, max_drop: float, low: float, high: float) -> str:
     return (
-        f"{count} held-out examples are too few to tell whether {share} falls by more than "
+        f"{count} held-out examples are too few to tell whether {metric} falls by more than "
         f"{_points(max_drop)}: the 95 % interval of the fall is {100 * low:.1f} to {_points(high)}"
     )
