@@ -271,6 +271,17 @@ class AnswerOnDevice(Protocol):
         ...
 
 
+class TensorsOnly:
+    """What the device half of an answer says that gives its tensors and no more."""
+
+    def strings(self, inference: Any, tokenizer: Any, text: Any) -> None:
+        """The outputs of the ids are all there is."""
+
+    def program_values(self) -> dict[str, Any]:
+        """Nothing beside the labels."""
+        return {}
+
+
 def load_answer(values: Mapping[str, Any], own: Any = None) -> Answer:
     """The answer that a description names.
 

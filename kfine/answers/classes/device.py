@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.answers import AnswerOnDevice, Described
+from kfine.answers import AnswerOnDevice, Described, TensorsOnly
+from kfine.answers.golden import by_name
 
 if TYPE_CHECKING:
     from kfine.answers.classes.classes import Classes
@@ -18,7 +19,7 @@ NAME = "probabilities"
 
 
 @dataclass(frozen=True)
-class ClassesOnDevice:
+class ClassesOnDevice(TensorsOnly):
     """One probability for each class.
 
     Attributes:
@@ -65,21 +66,13 @@ class ClassesOnDevice:
         """It has no word for anything else."""
         return "It knows these classes only and answers with them whatever it is given."
 
-    def strings(self, inference: Any, tokenizer: Any, text: Any) -> None:
-        """The outputs of the ids are all there is."""
-
-    def program_values(self) -> dict[str, Any]:
-        """Nothing beside the labels."""
-        return {}
-
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str
     ) -> dict[str, Any]:
         """The most probable class, and the probability of each."""
-        values = zip(self.answer.names, prediction, strict=True)
         return {
             "top": self.answer.settle(prediction),
-            NAME: {name: round(float(value), 6) for name, value in values},
+            NAME: by_name(self.answer.names, prediction),
         }
 
 

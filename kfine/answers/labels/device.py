@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.answers import AnswerOnDevice, Described
+from kfine.answers import AnswerOnDevice, Described, TensorsOnly
+from kfine.answers.golden import by_name
 
 if TYPE_CHECKING:
     from kfine.answers.labels.labels import Labels
@@ -18,7 +19,7 @@ NAME = "probabilities"
 
 
 @dataclass(frozen=True)
-class LabelsOnDevice:
+class LabelsOnDevice(TensorsOnly):
     """One probability for each label, each on its own.
 
     Attributes:
@@ -70,21 +71,13 @@ class LabelsOnDevice:
         """It has no word for anything else."""
         return "It knows these labels only."
 
-    def strings(self, inference: Any, tokenizer: Any, text: Any) -> None:
-        """The outputs of the ids are all there is."""
-
-    def program_values(self) -> dict[str, Any]:
-        """Nothing beside the labels."""
-        return {}
-
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str
     ) -> dict[str, Any]:
         """The labels that are given, and the probability of each."""
-        values = zip(self.answer.names, prediction, strict=True)
         return {
             "labels": list(self.answer.settle(prediction)),
-            NAME: {name: round(float(value), 6) for name, value in values},
+            NAME: by_name(self.answer.names, prediction),
         }
 
 

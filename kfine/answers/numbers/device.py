@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.answers import AnswerOnDevice, Described
+from kfine.answers import AnswerOnDevice, Described, TensorsOnly
+from kfine.answers.golden import by_name
 
 if TYPE_CHECKING:
     from kfine.answers.numbers.numbers import Numbers
@@ -18,7 +19,7 @@ NAME = "values"
 
 
 @dataclass(frozen=True)
-class NumbersOnDevice:
+class NumbersOnDevice(TensorsOnly):
     """One float for each number.
 
     Attributes:
@@ -68,19 +69,11 @@ class NumbersOnDevice:
         """It has seen a range."""
         return "It knows numbers in the range of its training examples only."
 
-    def strings(self, inference: Any, tokenizer: Any, text: Any) -> None:
-        """The outputs of the ids are all there is."""
-
-    def program_values(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str
     ) -> dict[str, Any]:
         """The number of each name."""
-        values = zip(self.answer.names, prediction, strict=True)
-        return {NAME: {name: round(float(value), 6) for name, value in values}}
+        return {NAME: by_name(self.answer.names, prediction)}
 
     def _in_units(self) -> list[str]:
         pairs = zip(self.answer.names, self.answer.units, strict=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.answers import AnswerOnDevice, Described
+from kfine.answers import AnswerOnDevice, Described, TensorsOnly
 from kfine.answers.several.several import tensors_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SeveralOnDevice:
+class SeveralOnDevice(TensorsOnly):
     """The tensors of all parts.
 
     Attributes:
@@ -86,13 +86,6 @@ class SeveralOnDevice:
     def limits(self) -> str:
         """Those of the parts."""
         return " ".join(part.device().limits() for part in self.answer.parts.values())
-
-    def strings(self, inference: Any, tokenizer: Any, text: Any) -> None:
-        """The outputs of the ids are all there is."""
-
-    def program_values(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
 
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str
