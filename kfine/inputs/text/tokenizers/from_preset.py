@@ -6,7 +6,7 @@ import json
 import tempfile
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,6 @@ _MODEL_TYPES = {
 }
 # Entries of the description that name files.
 _FILE_KEYS = ("vocabulary", "merges", "model")
-# What may be asked of accents.
-ACCENTS = ("auto", "strip", "keep")
 _SEGMENTS = ("BertTokenizer", "ElectraTokenizer", "AlbertTokenizer")
 
 
@@ -48,12 +46,10 @@ class TokenizerFiles:
     Attributes:
         description: What goes into `tokenizer.json`.
         files: Name -> content of the vocabulary, merges or SentencePiece model.
-        accents_said: Whether the checkpoint says what becomes of accents.
     """
 
     description: dict[str, Any]
     files: dict[str, bytes]
-    accents_said: bool = field(default=False, compare=False)
 
     def with_sequence_length(self, sequence_length: int) -> TokenizerFiles:
         """The same for inputs of another length in tokens."""
@@ -84,20 +80,17 @@ def read_tokenizer(
         PresetError: It has no tokenizer, a damaged one, or one of an unknown kind.
     """
     if preset.folder is None:
-        files = _from_network(preset)
+        files = _without_unknown_accents(_from_network(preset))
     elif (preset.folder / DESCRIPTION).is_file() and "class_name" in preset.read_json(DESCRIPTION):
         tokenizer = preset.read_json(DESCRIPTION)
         packing = preset.read_json("preprocessor.json").get("config", {})
-        files = _describe(
-            preset,
-            str(tokenizer["class_name"]),
-            tokenizer.get("config", {}),
-            preset.folder / "assets" / "tokenizer",
-            packing,
-        )
+        assets = preset.folder / "assets" / "tokenizer"
+        kind, config = str(tokenizer["class_name"]), tokenizer.get("config", {})
+        files = _without_unknown_accents(_describe(preset, kind, config, assets, packing))
     else:
         files = _from_hugging_face(preset, preset.folder)
-    files = _with_accents(files, accents)
+    if accents != "auto":
+        files = _stripping(files, accents == "strip")
     return files if sequence_length is None else files.with_sequence_length(sequence_length)
 
 
@@ -216,12 +209,8 @@ def _from_hugging_face(preset: Preset, folder: Path) -> TokenizerFiles:
     normalizer = _bert_normalizer(preset.read_json(DESCRIPTION).get("normalizer"))
     lowercase = settings.get("do_lower_case", normalizer.get("lowercase"))
     strip = settings.get("strip_accents", normalizer.get("strip_accents"))
-    config = {"lowercase": bool(lowercase), "strip_accents": bool(lowercase and strip is None)}
-    if strip is not None:
-        config["strip_accents"] = bool(strip)
-    files = _describe(preset, kind, config, folder, {})
-    # What the folder says holds, whatever the vocabulary looks like.
-    return replace(files, accents_said=strip is not None)
+    config = {"lowercase": lowercase, "strip_accents": lowercase if strip is None else strip}
+    return _describe(preset, kind, config, folder, {})
 
 
 def _bert_normalizer(values: Any) -> Mapping[str, Any]:
@@ -233,19 +222,19 @@ def _bert_normalizer(values: Any) -> Mapping[str, Any]:
     return found[0] if found else {}
 
 
-def _with_accents(files: TokenizerFiles, accents: str) -> TokenizerFiles:
-    """The same, its accents stripped or kept as asked; a tokenizer without words keeps its own."""
+def _without_unknown_accents(files: TokenizerFiles) -> TokenizerFiles:
+    """Tokenizer files of KerasHub, accents stripped where an uncased vocabulary has none."""
     description = files.description
-    if description["kind"] != "wordpiece":
+    if not description.get("lowercase") or _has_accents(files.files[description["vocabulary"]]):
         return files
-    strip = description["strip_accents"]
-    if accents != "auto":
-        strip = accents == "strip"
-    elif not files.accents_said:
-        strip = strip or (
-            description["lowercase"] and not _has_accents(files.files[description["vocabulary"]])
-        )
-    return replace(files, description={**description, "strip_accents": strip})
+    return _stripping(files, True)
+
+
+def _stripping(files: TokenizerFiles, strip: bool) -> TokenizerFiles:
+    """The same, accents stripped or kept; only WordPiece tokenizers can strip them."""
+    if files.description["kind"] != "wordpiece":
+        return files
+    return replace(files, description={**files.description, "strip_accents": strip})
 
 
 def _has_accents(vocabulary: bytes) -> bool:
