@@ -18,16 +18,8 @@ from kfine.runs.files import plain_disk_errors, write_json
 _SHOWN = 10
 
 
-def keep_evaluation(console: Console, folder: Path, *parts: Any) -> None:
-    """As `write_evaluation`; where that is not possible it says so, since the scores are there."""
-    try:
-        with plain_disk_errors(folder):
-            write_evaluation(folder, *parts)
-    except RunError as error:
-        console.warn(f"the metrics are not kept: {error}")
-
-
-def write_evaluation(
+def keep_evaluation(
+    console: Console,
     folder: Path,
     metrics: dict[str, Any],
     score: Score,
@@ -38,16 +30,29 @@ def write_evaluation(
 ) -> None:
     """Write `metrics.json` and `predictions.json`, and what input and answer have to show.
 
-    Adds the most confident mistakes to the metrics, where the answer lists them.
-
-    Raises:
-        RunError: The folder cannot be written.
+    Adds the most confident mistakes to the metrics, where the answer lists them. A folder that
+    cannot be written is warned of and no more: the scores are there.
     """
+    try:
+        with plain_disk_errors(folder):
+            _write(folder, metrics, predictions, split, input, answer)
+            answer.draw(folder / "plots", score)
+    except RunError as error:
+        console.warn(f"the metrics are not kept: {error}")
+
+
+def _write(
+    folder: Path,
+    metrics: dict[str, Any],
+    predictions: Sequence[Any],
+    split: Split,
+    input: Input,
+    answer: Answer,
+) -> None:
     mistakes = answer.mistakes(predictions, split.labels)
     if mistakes is not None:
-        with plain_disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            name = input.write_mistakes(folder, split.inputs, mistakes, answer.names)
+        folder.mkdir(parents=True, exist_ok=True)
+        name = input.write_mistakes(folder, split.inputs, mistakes, answer.names)
         shown = [
             {
                 "name": split.names[one.index],
@@ -65,7 +70,6 @@ def write_evaluation(
         for name, one, label in zip(split.names, predictions, split.labels, strict=True)
     ]
     write_json(folder / "predictions.json", rows)
-    answer.draw(folder / "plots", score)
 
 
 def evaluation_folder(run: Path, data: str | None) -> Path:
