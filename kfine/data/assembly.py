@@ -81,16 +81,7 @@ def load_examples(
     class_names: tuple[str, ...] = ()
     warnings: list[str] = []
     if labels.classes:
-        try:
-            class_names, warnings = check_labels(source.records)
-        except DataError as error:
-            if not source.set_aside:
-                raise
-            first = source.set_aside[0]
-            raise DataError(
-                f"{error}; {len(source.set_aside)} examples were set aside, such as {first.name}: "
-                f"{first.reason}"
-            ) from None
+        class_names, warnings = check_labels(source.records, source.set_aside)
     names = labels.names(record.label for record in source.records)
     examples = read(source.records)
     check_decoded(class_names, examples.records, examples.set_aside)

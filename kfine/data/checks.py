@@ -11,8 +11,14 @@ from kfine.data.records import Record, SetAside
 from kfine.errors import DataError
 
 
-def check_labels(records: Sequence[Record]) -> tuple[tuple[str, ...], list[str]]:
+def check_labels(
+    records: Sequence[Record], set_aside: Sequence[SetAside] = ()
+) -> tuple[tuple[str, ...], list[str]]:
     """Check that there is something to tell apart.
+
+    Args:
+        records: The examples.
+        set_aside: Those that cannot be used, one of which is named where too little is left.
 
     Returns:
         The class names in alphabetical order, and warnings on labels that differ only in
@@ -22,20 +28,24 @@ def check_labels(records: Sequence[Record]) -> tuple[tuple[str, ...], list[str]]
         DataError: No examples, one class only, or a class with one example.
     """
     counts = Counter(record.label for record in records)
+    lost = ""
+    if set_aside:
+        first = set_aside[0]
+        lost = f"; {len(set_aside)} examples were set aside, such as {first.name}: {first.reason}"
     if not counts:
-        raise DataError("there are no examples: give images in one folder per class")
+        raise DataError("there are no examples: give images in one folder per class" + lost)
     names = tuple(sorted(counts))
     if len(names) == 1:
         raise DataError(
             f"there is only one class, {names[0]!r} with {_examples(counts[names[0]])}: "
-            "a classifier needs at least two"
+            f"a classifier needs at least two{lost}"
         )
     single = [name for name in names if counts[name] == 1]
     if single:
         plural = "class" if len(single) == 1 else "classes"
         raise DataError(
             f"only one example in the {plural} {_listed(single)}: add more (two are the least, "
-            f"one to train and one to validate) or remove the {plural}"
+            f"one to train and one to validate) or remove the {plural}{lost}"
         )
     return names, _look_alikes(counts)
 

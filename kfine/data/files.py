@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kfine.data.records import SPLITS, printable, split_named
-from kfine.data.tables import parsed_lines
+from kfine.data.tables import SUFFIXES, parsed_lines
 from kfine.errors import DataError
 
 # What systems and programs put beside files, in lower case.
@@ -74,6 +74,23 @@ def format_of(header: bytes) -> str | None:
     if header[4:8] == b"ftyp" and header[8:12] in (b"heic", b"heix", b"mif1", b"hevc"):
         return "HEIC"
     return None
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The tables (CSV, TSV, JSONL) directly in a folder, sorted.
+
+    Raises:
+        DataError: The folder cannot be read.
+    """
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}") from None
+    return [
+        path
+        for path in paths
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not is_clutter(path.name)
+    ]
 
 
 def split_files(folder: Path, suffixes: Sequence[str]) -> tuple[dict[str, list[Path]], list[Path]]:

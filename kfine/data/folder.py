@@ -49,12 +49,11 @@ def read_folder(root: Path, kind: FolderKind | None = None) -> Source:
     folders, loose = listing.entries(root)
     splits = [folder for folder in folders if split_named(folder.name)]
     if len(splits) == 1 and len(folders) > MOST_BESIDE + 1 and _has_folders(splits[0]):
-        (name,) = (printable(one.name) for one in splits)
+        lone = splits.pop()
         listing.warnings.append(
-            f"the folder {name} is taken for a class, like the {len(folders) - 1} folders beside "
-            f"it: give {splits[0]} if it holds the classes"
+            f"the folder {printable(lone.name)} is taken for a class, like the {len(folders) - 1} "
+            f"folders beside it: give {lone} if it holds the classes"
         )
-        splits = []
     if any(_has_folders(folder) for folder in splits):
         listing.warn_loose(root, loose)
         for folder in folders:

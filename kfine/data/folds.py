@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kfine.data.files import tables_in
 from kfine.data.labelled import Data
 from kfine.data.manifest import read_column
 from kfine.data.records import split_named
@@ -33,8 +34,7 @@ def read_groups(data: str, column: str) -> dict[str, str]:
     files = [path]
     if path.is_dir():
         # Tables beside the splits are no data of theirs, see `read_text_folder`.
-        there = sorted(path.iterdir())
-        files = [one for one in there if one.suffix.lower() in SUFFIXES and split_named(one.stem)]
+        files = [one for one in tables_in(path) if split_named(one.stem)]
     if not files or files[0].suffix.lower() not in SUFFIXES or not files[0].is_file():
         raise DataError(
             f"Groups are a column of a manifest (.csv, .tsv or .jsonl), and {data} is none."

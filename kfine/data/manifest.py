@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kfine.data.labels import CLASS_LABELS, LabelReader
 from kfine.data.records import Record, SetAside, Source, printable
-from kfine.data.tables import Row, cell_text, named_cells, read_table, split_cell
+from kfine.data.tables import Row, Table, cell_text, named_cells, read_table, split_cell
 from kfine.errors import DataError
 
 PATH, LABEL = "path", "label"
@@ -31,8 +31,9 @@ def read_manifest(path: Path, labels: LabelReader = CLASS_LABELS) -> Source:
     records: dict[tuple[str, str | None], Record] = {}
     set_aside: list[SetAside] = []
     columns = tuple(one.strip().lower() for one in labels.columns) or (LABEL,)
-    for row in read_table(path, (PATH, *columns)).rows:
-        record, reason = _read_row(path, row, columns, labels)
+    table = read_table(path, (PATH, *columns))
+    for row in table.rows:
+        record, reason = _read_row(table, row, columns, labels)
         if not reason and not _is_there(record):
             reason = "no such file"
         first = records.get((record.name, record.split))
@@ -79,17 +80,15 @@ def _place(manifest: Path, row: Row) -> tuple[str, Path | None]:
 
 
 def _read_row(
-    manifest: Path, row: Row, columns: tuple[str, ...], labels: LabelReader
+    table: Table, row: Row, columns: tuple[str, ...], labels: LabelReader
 ) -> tuple[Record, str | None]:
     """The example of a row, and why it cannot be used."""
-    name, file = _place(manifest, row)
-    split = split_cell(manifest, row)
+    name, file = _place(table.path, row)
+    split = split_cell(table.path, row)
     if file is None:
         return Record(name, "", split), "no path"
-    if row.surplus:
-        count = len(row.cells)
-        cells = f"{count + row.surplus} cells for {count} columns (a cell without quotes?)"
-        return Record(name, "", split, file), cells
+    if torn := table.torn(row, "a cell"):
+        return Record(name, "", split, file), torn
     try:
         label = labels.read([row.cells.get(one) for one in columns])
     except DataError as error:

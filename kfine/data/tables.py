@@ -54,6 +54,18 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    def torn(self, row: Row, cell: str) -> str:
+        """Why a row with more cells than columns cannot be used; empty for others.
+
+        Args:
+            row: Of this table.
+            cell: What may have been torn, with its article.
+        """
+        if not row.surplus:
+            return ""
+        count = len(self.columns)
+        return f"{count + row.surplus} cells for {count} columns ({cell} without quotes?)"
+
 
 def read_table(path: Path, wanted: Sequence[str] = ()) -> Table:
     """Read a CSV, TSV or JSONL file.
@@ -157,23 +169,21 @@ def named_cells(table: Table, column: str, name: Callable[[Row], str]) -> dict[s
     return found
 
 
+# How Excel names the separator in a line of its own, above the columns.
 _SEPARATOR_LINE = re.compile(r"\"?sep=([,;\t|])\"?", re.IGNORECASE)
 
 
 def _csv_table(path: Path, text: str, wanted: Sequence[str]) -> Table:
-    header, _, rest = text.partition("\n")
+    header = text.split("\n", 1)[0]
     named = _SEPARATOR_LINE.fullmatch(header.rstrip("\r"))
-    skipped = 1 if named else 0
-    if named:  # Excel's first line.
-        text = rest
     separator = named[1] if named else max(",;\t|", key=header.count)
     limit = csv.field_size_limit(_LONGEST_CELL)
     try:
-        table = _parsed(path, text, separator, csv.QUOTE_MINIMAL, skipped)
-        tail = _open_quote(text, table, separator, skipped)
+        table = _parsed(path, text, separator, csv.QUOTE_MINIMAL)
+        tail = _open_quote(text, table, separator)
         if separator == "\t" and (tail or _holds_tabs(table)):
             # A quote in this file is a sign like any other, as in GLUE's.
-            table, tail = _parsed(path, text, separator, csv.QUOTE_NONE, skipped), 0
+            table, tail = _parsed(path, text, separator, csv.QUOTE_NONE), 0
     finally:
         csv.field_size_limit(limit)
     if tail:
@@ -191,29 +201,32 @@ def _csv_table(path: Path, text: str, wanted: Sequence[str]) -> Table:
     return table
 
 
-def _parsed(path: Path, text: str, separator: str, quoting: Literal[0, 3], skipped: int) -> Table:
+def _parsed(path: Path, text: str, separator: str, quoting: Literal[0, 3]) -> Table:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
     rows = []
     try:
-        columns = tuple(name.strip().lower() for name in next(reader, []))
-        line = reader.line_num + 1 + skipped
+        header = next(reader, [])
+        if _SEPARATOR_LINE.fullmatch(separator.join(header)):
+            header = next(reader, [])
+        columns = tuple(name.strip().lower() for name in header)
+        line = reader.line_num + 1
         for cells in reader:
             if cells:
                 named = dict(zip_longest(columns, cells[: len(columns)]))
                 # A program may end its lines in separators.
                 filled = max((at for at, cell in enumerate(cells, 1) if cell.strip()), default=0)
                 rows.append(Row(line, named, max(0, filled - len(columns))))
-            line = reader.line_num + 1 + skipped
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num + skipped}: not CSV ({error})") from None
+        raise DataError(f"{path}, line {reader.line_num}: not CSV ({error})") from None
     return Table(path, columns, tuple(rows))
 
 
-def _open_quote(text: str, table: Table, separator: str, skipped: int) -> int:
+def _open_quote(text: str, table: Table, separator: str) -> int:
     """Lines that a quote without its end swallowed; the csv module says nothing of it."""
     if not table.rows:
         return 0
-    tail = list(io.StringIO(text, newline=""))[table.rows[-1].line - 1 - skipped :]
+    tail = list(io.StringIO(text, newline=""))[table.rows[-1].line - 1 :]
     try:
         list(csv.reader(tail, delimiter=separator, strict=True))
     except csv.Error as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kfine.console import Console
+from kfine.data.files import tables_in
 from kfine.data.labelled import Data
 from kfine.data.tables import SUFFIXES
 from kfine.errors import RunError
@@ -47,11 +48,7 @@ def with_columns(config: Any, columns: Mapping[str, str], data: str) -> Any:
 
 def _has_tables(data: str) -> bool:
     path = Path(data).expanduser()
-    try:
-        inside = list(path.iterdir()) if path.is_dir() else [path]
-    except OSError:  # Whoever reads the data says so.
-        return False
-    return any(one.suffix.lower() in SUFFIXES for one in inside)
+    return bool(tables_in(path)) if path.is_dir() else path.suffix.lower() in SUFFIXES
 
 
 def load_data_of_run(folder: RunFolder, module: Recipe, config: Any, console: Console) -> Data:
@@ -119,18 +116,7 @@ def say_data(data: Data, console: Console) -> None:
         kinds = len(split["per_class"])
         of = f" of {kinds} classes" if kinds else ""
         console.say(f"{name}: {split['used']} examples{of}{aside}")
-    counts: Counter[str] = Counter()
-    for split in summary["splits"].values():
-        counts.update(split["per_class"])
-    if counts:
-        # In the order of their names where all can be seen, else the most frequent and the rarest.
-        known = sorted(counts.items()) if len(counts) <= MOST_NAMED else counts.most_common()
-        listed = [f"{one} {count}" for one, count in known]
-        if len(listed) > MOST_NAMED:
-            left = len(listed) - MOST_NAMED
-            half = MOST_NAMED // 2
-            listed = [*listed[:half], f"{left} more", *listed[-(MOST_NAMED - half) :]]
-        console.say(f"in all: {', '.join(listed)}")
+    _say_classes(summary["splits"], console)
     for line in data.notes:
         console.say(line)
     _warn_if_small(summary["splits"], console)
@@ -140,6 +126,21 @@ def say_data(data: Data, console: Console) -> None:
         console.warn(f"set aside {more} more files, all named in data.json")
     for line in data.warnings:
         console.warn(line)
+
+
+def _say_classes(splits: dict[str, dict[str, Any]], console: Console) -> None:
+    """How often each class occurs in all splits: a split or a system folder among them shows."""
+    counts: Counter[str] = Counter()
+    for split in splits.values():
+        counts.update(split["per_class"])
+    listed = [f"{name} {count}" for name, count in sorted(counts.items())]
+    if len(listed) > MOST_NAMED:
+        # The most frequent and the rarest.
+        listed = [f"{name} {count}" for name, count in counts.most_common()]
+        half = MOST_NAMED // 2
+        listed[half : half - MOST_NAMED] = [f"{len(listed) - MOST_NAMED} more"]
+    if listed:
+        console.say(f"in all: {', '.join(listed)}")
 
 
 def _warn_if_small(splits: dict[str, dict[str, Any]], console: Console) -> None:

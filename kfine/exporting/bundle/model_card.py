@@ -55,8 +55,10 @@ def model_card(report: ExportReport, input: Input, answer: Answer, facts: Mappin
 
 
 def _rows(report: ExportReport, input: Input, facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    keys: tuple[str, ...] = ("recipe", "preset", "data", f"training_{input.many}")
-    keys += ("accents", "unknown_pieces", "run", "version", "license")
+    keys = (
+        *("recipe", "preset", "data", f"training_{input.many}", "accents", "unknown_pieces"),
+        *("run", "version", "license"),
+    )
     rows = [(key.replace("_", " "), facts[key]) for key in keys if facts.get(key)]
     rows += [("quantization", report.quantize), ("size", format_bytes(report.size_bytes))]
     if report.calibration:

@@ -86,21 +86,17 @@ def find_text_column(table: Table, written: str | None) -> str:
         DataError: There is no such column, or none that looks like texts.
     """
     cells = {name: [row.cells.get(name) for row in table.rows] for name in table.columns if name}
-    if written is not None and written.strip().lower() not in table.columns:
-        raise DataError(
-            f"{table.path} has no column {written!r}; there are: {', '.join(table.columns)} "
-            "(text_column names another)"
-        )
-    return _given(table, written) or _guessed_text(table.path, cells, cells)
+    hint = " (text_column names another)"
+    return _given(table, written, hint) or _guessed_text(table.path, cells, cells)
 
 
-def _given(table: Table, written: str | None) -> str | None:
+def _given(table: Table, written: str | None, hint: str = "") -> str | None:
     if written is None:
         return None
     name = written.strip().lower()
     if name not in table.columns:
         raise DataError(
-            f"{table.path} has no column {written!r}; there are: {', '.join(table.columns)}"
+            f"{table.path} has no column {written!r}; there are: {', '.join(table.columns)}{hint}"
         )
     return name
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kfine.data.files import format_of, is_clutter, read_file
+from kfine.data.files import format_of, read_file, tables_in
 from kfine.data.folder import FolderKind, read_folder
 from kfine.data.labels import CLASS_LABELS, LabelReader, require_classes
 from kfine.data.records import SPLITS, Record, SetAside, Source, split_named
-from kfine.data.tables import SUFFIXES, decode_text
+from kfine.data.tables import decode_text
 from kfine.errors import DataError
 from kfine.inputs.text.tables import read_text_tables, unusable
 
@@ -61,7 +61,7 @@ def split_files(root: Path) -> list[tuple[Path, str | None]]:
         DataError: The folder cannot be read, or two files are one split.
     """
     found: dict[str, Path] = {}
-    for path in _tables(root):
+    for path in tables_in(root):
         split = split_named(path.stem)
         if split is None:
             continue
@@ -74,24 +74,12 @@ def split_files(root: Path) -> list[tuple[Path, str | None]]:
     return [(found[split], split) for split in SPLITS if split in found]
 
 
-def _tables(root: Path) -> list[Path]:
-    try:
-        paths = sorted(root.iterdir())
-    except OSError as error:
-        raise DataError(f"{root} cannot be read: {error.strerror}") from None
-    return [
-        path
-        for path in paths
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not is_clutter(path.name)
-    ]
-
-
 def _ignored(root: Path, files: Sequence[tuple[Path, str | None]]) -> list[str]:
     used = [path for path, _ in files]
     beside = ", ".join(path.name for path in used)
     return [
         f"{path} lies beside the splits ({beside}) and is ignored"
-        for path in _tables(root)
+        for path in tables_in(root)
         if path not in used
     ]
 

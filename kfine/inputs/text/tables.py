@@ -94,7 +94,7 @@ def _read_row(
     """The example of a row, and why it cannot be used."""
     text = row.cells.get(columns.text)
     cells = [row.cells.get(name) for name in columns.labels]
-    torn = row.surplus > 0  # So that its label may be a part of its text.
+    torn = table.torn(row, "a text")  # So that its label may be a part of its text.
     structured = any(isinstance(one, (list, dict)) for one in cells)
     record = Record(
         _name(table.path, row),
@@ -103,8 +103,7 @@ def _read_row(
         text="" if isinstance(text, (list, dict)) else _written(text),
     )
     if torn:
-        count = len(table.columns)
-        return record, f"{count + row.surplus} cells for {count} columns (a text without quotes?)"
+        return record, torn
     kind = _kind(text)
     if kind:
         return record, f"the text is a {kind}"
@@ -112,8 +111,6 @@ def _read_row(
     if reason:
         return record, reason
     try:
-        if labels.classes and structured:
-            raise DataError(f"the label is a {_kind(cells[0])}")
         label = labels.read([one if _kind(one) else _written(one) for one in cells])
     except DataError as error:
         return record, str(error)
