@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 
 # Read when TensorFlow is imported, so before any test module.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -210,3 +212,20 @@ def kfine_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Spoken]:
         return Spoken(int(exit.value.code or 0), said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Any]:
+    """Loads a program of a bundle into this process."""
+
+    def load(path: Path) -> Any:
+        monkeypatch.setattr(sys, "path", [*sys.path])
+        monkeypatch.delitem(sys.modules, "tokenizer", raising=False)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.delitem(sys.modules, "tokenizer", raising=False)
+        return module
+
+    return load

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kfine.inputs import Mistake
     from kfine.inputs.places import Places
 
+# Fragments of programs that give one number for each name; `ranked`, the largest first.
+NAMED = Path(__file__).parent / "named_programs"
 # Stands for a label that an example has not got; it takes no part in losses and scores.
 MISSING = None
 
@@ -209,7 +211,8 @@ class AnswerOnDevice(Protocol):
     """What comes out of an exported file, and all that is said of it.
 
     Attributes:
-        programs: Folder of the templates of the programs behind the input's, `None` if none ship.
+        programs: Folders with fragments of the bundle's programs, a file for each language: from
+            outputs to what was found. None if there are no programs.
         right: What the share of right examples is called; empty where that says nothing, as of
             numbers.
         same: What the agreement of two models is called.
@@ -217,7 +220,7 @@ class AnswerOnDevice(Protocol):
     """
 
     @property
-    def programs(self) -> str | None: ...
+    def programs(self) -> Sequence[Path]: ...
 
     @property
     def right(self) -> str: ...
@@ -261,7 +264,11 @@ class AnswerOnDevice(Protocol):
         ...
 
     def program_values(self) -> dict[str, Any]:
-        """What the templates of the programs are filled with."""
+        """What the fragments are filled with: text for comments and names, or a value.
+
+        Among them `name` and `verb`, of the class and its function; `program`, of the file;
+        `does`, a few words; and `result`, a sentence on what is found.
+        """
         ...
 
     def keep(
@@ -276,10 +283,6 @@ class TensorsOnly:
 
     def strings(self, inference: Any, tokenizer: Any, text: Any) -> None:
         """The outputs of the ids are all there is."""
-
-    def program_values(self) -> dict[str, Any]:
-        """Nothing beside the labels."""
-        return {}
 
 
 def load_answer(values: Mapping[str, Any], own: Any = None) -> Answer:

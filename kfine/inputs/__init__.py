@@ -169,16 +169,12 @@ class InputOnDevice(Protocol):
     Attributes:
         forms: Ways in which a file may take them, with words for each.
         usual_quantize: What a LiteRT (TFLite) file is stored as where nothing is said.
-        programs: Whether the programs of a bundle can do what lies before the model.
     """
 
     forms: ClassVar[Mapping[str, str]]
 
     @property
     def usual_quantize(self) -> str: ...
-
-    @property
-    def programs(self) -> bool: ...
 
     def usual_form(self, bundle: bool) -> str:
         """The form of a bundle, or of other formats, where nothing is said."""
@@ -239,17 +235,34 @@ class InputOnDevice(Protocol):
         """Write what the programs of a bundle need beside the model into the bundle's folder."""
         ...
 
-    def program_values(self) -> dict[str, Any]:
-        """What the templates of the programs are filled with."""
+    def programs(self, needs: type[Places] | None) -> Sequence[Path]:
+        """Folders with fragments of the bundle's programs, a file for each language.
+
+        Their sections are those that `exporting/bundle/shells` name, filled with
+        `program_values`: from an example to one tensor.
+
+        Args:
+            needs: The places that the answer needs.
+
+        Returns:
+            None where no program can do what lies before the model.
+        """
         ...
 
-    def card_use(self, form: str, output: str, snippets: bool = True) -> str:
+    def program_values(self) -> dict[str, Any]:
+        """What the fragments are filled with: text for comments and names, or a value.
+
+        Among them `each`, what an example is called, and `given`, a sentence on what it may be.
+        """
+        ...
+
+    def card_use(self, form: str, output: str, programs: str) -> str:
         """How the file is used, for the model card.
 
         Args:
             form: Of the file.
             output: What comes out.
-            snippets: Whether programs for this input and its answer are in the bundle.
+            programs: For what the bundle has programs: "Android and iOS"; empty for nothing.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,16 @@ def named_details(interpreter: Any, side: str, names: Sequence[str]) -> dict[str
         raise ValueError(f"its {side} are {', '.join(own)}, not {', '.join(names)}")
     by_index = {one["index"]: one for one in details}
     return {name: by_index[own[name]["index"]] for name in names}
+
+
+def output_order(path: Path, names: Sequence[str]) -> list[str]:
+    """Names of a file's outputs in its own order."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    details = named_details(interpreter, "outputs", names)
+    found = {one["index"]: name for name, one in details.items()}
+    return [found[one["index"]] for one in interpreter.get_output_details()]
 
 
 def read_tensor(interpreter: Any, details: dict[str, Any]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,13 +120,13 @@ def test_the_stage_of_a_file_gives_what_training_prepares(run: kfine.Run) -> Non
 
 
 @pytest.mark.slow
-def test_a_bundle_answers_what_the_run_does(run: kfine.Run) -> None:
+def test_a_bundle_answers_what_the_run_does(run: kfine.Run, program: Callable[[Path], Any]) -> None:
     report = kfine.export(run, max_drop=1, console=QUIET)
     assert report.verdict.passed, report.verdict.reasons
     assert report.verdict.metric == run.answer.primary
     assert report.bundle is not None
     card = (report.bundle / "model_card.md").read_text()
-    assert ("`snippets/`" in card) == (report.bundle / "snippets").is_dir()
+    assert "`snippets/` has programs for Android, iOS" in card
     described = run.answer.device().tensors
     examples = held_out(run).test.examples()[:8]
     ours = list(run.predictor.predict(examples))
@@ -136,6 +137,9 @@ def test_a_bundle_answers_what_the_run_does(run: kfine.Run) -> None:
     assert run.answer.score(theirs, labels).each.mean() > 0.9
     golden = json.loads((report.bundle / "golden" / "golden.json").read_text())
     assert golden["examples"]
+    (snippet,) = (report.bundle / "snippets").glob("*.py")
+    values = run.answer.device().program_values()
+    _check_program(program(snippet), report.bundle / "golden", golden["examples"], values)
     metrics = kfine.evaluate(report.bundle, console=QUIET)
     assert metrics["primary"] == run.answer.primary
 
@@ -166,3 +170,33 @@ def test_folds_score_every_training_example_once(
     assert found["out_of_fold"]["count"] > 0
     names = [row["name"] for row in json.loads((path / "out_of_fold.json").read_text())]
     assert len(names) == len(set(names))
+
+
+def _check_program(
+    module: Any, folder: Path, golden: list[dict[str, Any]], values: dict[str, Any]
+) -> None:
+    """The Python program makes the golden tensors, and gives what the file gives."""
+    from PIL import Image
+
+    for one in golden:
+        if "photo" in one:
+            example = (Image.open(folder / one["photo"]),)
+        elif "question" in one:
+            example = one["question"], one["context"]
+        else:
+            example = (one["text"],)
+        prepared = module.prepare(*example)
+        (row,) = prepared if isinstance(prepared, list) else (prepared,)
+        tensor = np.array([row.token_ids]) if "token_ids" in one else row
+        np.testing.assert_array_equal(tensor, np.load(folder / one["tensor"]))
+        found = dict(_numbers(getattr(module, values["verb"])(*example)))
+        expected = dict(_numbers(one))
+        assert found == {name: pytest.approx(expected[name], abs=0.01) for name in found}
+
+
+def _numbers(found: Any) -> Iterator[tuple[str, float]]:
+    """Every number of a prediction, or of a golden example, with its name."""
+    for name, value in found.items() if isinstance(found, dict) else ():
+        if isinstance(value, float) and name != "score":
+            yield name, value
+        yield from _numbers(value)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,20 +137,3 @@ def text_run(
     settings |= {"learning_rate": 0.05, "backbone_rate": 0.2}
     kfine.fit("text_classification", run_dir=path, console=Console(quiet=True), **settings)
     return path
-
-
-@pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Any]:
-    """Loads a program of a bundle into this process."""
-
-    def load(path: Path) -> Any:
-        monkeypatch.setattr(sys, "path", [*sys.path])
-        monkeypatch.delitem(sys.modules, "tokenizer", raising=False)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.delitem(sys.modules, "tokenizer")
-        return module
-
-    return load

@@ -19,9 +19,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kfine.answers.classes import Classes
+from kfine.answers.numbers import Numbers
+from kfine.answers.several import Several
 from kfine.answers.spans import Spans
 from kfine.answers.tags import Tags
 from kfine.exporting.bundle.snippets import snippets
+from kfine.inputs.image import Image
 from kfine.inputs.text import Text
 from kfine.inputs.text.tokenizers import TokenizerFiles, from_preset
 from kfine.inputs.text.tokenizers.standalone import _byte_chars, load
@@ -44,9 +48,10 @@ class Program:
     utf16: bool
 
     def run(self, finder: str, cases: list[dict[str, Any]], bundle: Path | None = None) -> Any:
-        """The ids that the model was given for each case, and what was found."""
+        """The rows that the model was given for each case, and what was found."""
         command = [*self.command, finder, str(bundle or self.bundle)]
-        lines = "".join(json.dumps(case, ensure_ascii=False) + "\n" for case in cases)
+        rows = ({"values": [], "sizes": [len(case.get("values", ()))], **case} for case in cases)
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         # Only a line feed ends a line; a text has other signs that Python would cut at.
@@ -59,7 +64,7 @@ class Program:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of both kinds, with one tokenizer, and a model that is labels only."""
+    """Programs of each shape, with one tokenizer, and a model that is labels only."""
     folder = tmp_path_factory.mktemp("bundle")
     unicode = json.loads(Path(from_preset.__file__).with_name("unicode.json").read_text("utf-8"))
     description = {
@@ -78,11 +83,16 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "snippets").mkdir()
     for input, answer in (
         (Text(files), Tags(TAGS)),
-        (Text(files, stride=128), Spans(("answer", "no answer"), longest=4)),
+        (Text(files, stride=9), Spans(("answer", "no answer"), longest=4)),
     ):
         input.device().write_programs(folder)
         for name, text in snippets(input, answer).items():
             (folder / "snippets" / name).write_text(text, encoding="utf-8")
+    number = Numbers.of([(1.0,), (2.0,)], ("weight",), ("g",))
+    several = Several({"shape": Classes(('the "best"', "5 $x")), "size": number}, "shape")
+    made = snippets(Image((24, 16)), several, order=("size", "shape"))
+    for name in ("Predictor.kt", "predict.py"):
+        (folder / "snippets" / name).write_text(made[name], encoding="utf-8")
     with zipfile.ZipFile(folder / "model.tflite", "w") as archive:
         archive.writestr("labels.txt", "\n".join(TAGS))
     return folder
@@ -173,12 +183,12 @@ def test_a_phone_reads_texts_as_python_does(
     folder = bundle if kind == "wordpiece" else bpe_bundle
     tokenizer = load(folder / "tokenizer")
     pairs = [texts(2, seed)[: 1 + seed % 2] for seed in range(300)]
-    found = phone.run("tokens", [{"texts": pair, "values": []} for pair in pairs], folder)
+    found = phone.run("tokens", [{"texts": pair} for pair in pairs], folder)
     for pair, (ids, spans) in zip(pairs, found, strict=True):
         right = tokenizer.pack([tokenizer.tokenize(text) for text in pair])
         rows = zip(right.segment_ids, right.offsets, strict=True)
         expected = [[phone.place(pair[n], one) for one in span or ()] for n, span in rows]
-        assert (ids, spans) == (right.token_ids, expected), pair
+        assert (ids, spans) == ([right.token_ids], expected), pair
 
 
 @pytest.mark.slow
@@ -190,7 +200,7 @@ def test_a_phone_finds_the_entities_that_python_finds(
     for text in texts(500, seed=0):
         # Whole numbers, so that tags are often as sure as another.
         values = chance.integers(0, 9, (LENGTH, len(TAGS))).astype(np.float32)
-        module.run = lambda _, values=values: values
+        module.run = lambda _, values=values: [values]
         cases.append({"texts": [text], "values": values.ravel().tolist()})
         expected.append(module.find(text))
     assert sum(map(len, expected)) > 1000
@@ -209,29 +219,50 @@ def test_a_phone_finds_the_answer_that_python_finds(
     phone: Program, program: Callable[[Path], Any]
 ) -> None:
     module = program(phone.bundle / "snippets" / "find_answer.py")
-    chance, cases, expected = np.random.default_rng(0), [], []
+    chance, cases, expected, rows = np.random.default_rng(0), [], [], []
     for text in texts(500, seed=1):
         values = chance.integers(-3, 4, (LENGTH, 2)).astype(np.float32)
         values[0] = chance.integers(-1, 4)
-        module.run = lambda _, values=values: values
-        try:
-            expected.append(module.find("the film is", text[:40]))
-        except ValueError:
-            continue
-        cases.append({"texts": ["the film is", text[:40]], "values": values.ravel().tolist()})
+        module.run = lambda _, values=values: [values]
+        expected.append(module.find("the film is", text))
+        rows.append([one.token_ids for one in module.prepare("the film is", text)])
+        cases.append({"texts": ["the film is", text], "values": values.ravel().tolist()})
+    assert max(map(len, rows)) > 3, "contexts are longer than a row"
     nothing = sum(one is None for one in expected)
     assert len(expected) > 300 and 50 < nothing < len(expected) - 50
-    for case, (_, found), right in zip(cases, phone.run("answer", cases), expected, strict=True):
+    for case, row, (ids, found), right in zip(
+        cases, rows, phone.run("answer", cases), expected, strict=True
+    ):
         text = case["texts"][1]
-        rows = [
+        assert ids == row, text
+        places = [
             [*(phone.place(text, one[end]) for end in ("start", "end")), one["score"], one["text"]]
             for one in [right] * (right is not None)
         ]
-        assert found == rows, text
+        assert found == places, text
 
 
 @pytest.mark.slow
-def test_a_phone_refuses_a_context_that_is_cut(phone: Program) -> None:
-    case = {"texts": ["the film is", "a film " * LENGTH], "values": []}
-    with pytest.raises(AssertionError, match=r"(?i)context ?(is )?too ?long"):
-        phone.run("answer", [case])
+def test_android_reads_photos_and_several_outputs_as_python_does(
+    phone: Program, program: Callable[[Path], Any]
+) -> None:
+    from PIL import Image as Photo
+
+    if not phone.utf16:
+        pytest.skip("CoreGraphics is on Apple's systems only")
+    module = program(phone.bundle / "snippets" / "predict.py")
+    module.run = lambda _: [np.float32([2.5]), np.float32([0.25, 0.75])]
+    chance, cases, rows = np.random.default_rng(0), [], []
+    for height, width in ((1, 1), (24, 16), (7, 50), (101, 33), (480, 640)):
+        pixels = chance.integers(0, 256, (height, width, 3), np.uint8)
+        colours = pixels.astype(int) @ [1 << 16, 1 << 8, 1]
+        photo = Photo.fromarray(pixels)
+        rows.append(module.prepare(photo).ravel().tolist())
+        texts = [str(width), str(height), " ".join(map(str, colours.ravel()))]
+        cases.append({"texts": texts, "values": [2.5, 0.25, 0.75], "sizes": [1, 2]})
+    answers = module.predict(photo).items()
+    expected = [[name, *map(list, values.items())] for name, values in answers]
+    assert expected == [["size", ["weight", 2.5]], ["shape", ['the "best"', 0.25], ["5 $x", 0.75]]]
+    for (given, found), row in zip(phone.run("photo", cases), rows, strict=True):
+        assert found == expected
+        assert given == [row]

@@ -157,7 +157,7 @@ def test_a_bundle_ships_a_sentencepiece_model_and_says_what_it_takes(tmp_path: P
     found = sorted(path.name for path in (tmp_path / "tokenizer").iterdir())
     assert found == ["spiece.model", "tokenizer.json"]
     assert snippets(text, Classes(("a", "b"))) == {}
-    card = text.device().card_use("fixed", "2 probabilities.")
+    card = text.device().card_use("fixed", "2 probabilities.", "")
     assert "the SentencePiece model `spiece.model`" in card and "snippets" not in card
 
 

@@ -215,7 +215,6 @@ class TableOnDevice:
 
     forms: ClassVar[Mapping[str, str]] = {"fixed": "Rows of numbers."}
     usual_quantize = "none"
-    programs = False
 
     def usual_form(self, bundle: bool) -> str:
         """There is one."""
@@ -278,7 +277,11 @@ class TableOnDevice:
         """There are none."""
         return {}
 
-    def card_use(self, form: str, output: str, snippets: bool = True) -> str:
+    def programs(self, needs: type[Places] | None) -> list[Path]:
+        """There are none."""
+        return []
+
+    def card_use(self, form: str, output: str, programs: str) -> str:
         """Columns in, a grade out."""
         return f"In: float32 (1, {len(self.table.columns)}). Out: {output}"
 
@@ -396,7 +399,7 @@ class GradeOnDevice:
 
     answer: Grade
 
-    programs = None
+    programs = ()
     right = "share of exact heights"
     same = "agreement with Keras"
     timed = ""

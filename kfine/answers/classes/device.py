@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.answers import AnswerOnDevice, Described, TensorsOnly
+from kfine.answers import NAMED, AnswerOnDevice, Described, TensorsOnly
 from kfine.answers.golden import by_name
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class ClassesOnDevice(TensorsOnly):
 
     answer: Classes
 
-    programs = "classes"
+    programs = (NAMED, NAMED / "ranked")
     right = "accuracy"
     same = "same top class"
     timed = ""
@@ -65,6 +65,16 @@ class ClassesOnDevice(TensorsOnly):
     def limits(self) -> str:
         """It has no word for anything else."""
         return "It knows these classes only and answers with them whatever it is given."
+
+    def program_values(self) -> dict[str, Any]:
+        """`Classifier.classify`."""
+        return {
+            "does": "Classify",
+            "name": "Classifier",
+            "verb": "classify",
+            "program": "classify",
+            "result": "Class to probability.",
+        }
 
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.answers import AnswerOnDevice, Described, TensorsOnly
+from kfine.answers import NAMED, AnswerOnDevice, Described, TensorsOnly
 from kfine.answers.golden import by_name
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class LabelsOnDevice(TensorsOnly):
 
     answer: Labels
 
-    programs = None
+    programs = (NAMED, NAMED / "ranked")
     right = "share of examples with exactly their labels"
     same = "labels in common with Keras (macro F1)"
     timed = ""
@@ -70,6 +70,16 @@ class LabelsOnDevice(TensorsOnly):
     def limits(self) -> str:
         """It has no word for anything else."""
         return "It knows these labels only."
+
+    def program_values(self) -> dict[str, Any]:
+        """`Labeler.label`."""
+        return {
+            "does": "Label",
+            "name": "Labeler",
+            "verb": "label",
+            "program": "label",
+            "result": "Label to probability; an example has those of 0.5 or more.",
+        }
 
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str

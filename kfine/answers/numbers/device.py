@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.answers import AnswerOnDevice, Described, TensorsOnly
+from kfine.answers import NAMED, AnswerOnDevice, Described, TensorsOnly
 from kfine.answers.golden import by_name
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class NumbersOnDevice(TensorsOnly):
 
     answer: Numbers
 
-    programs = None
+    programs = (NAMED, Path(__file__).parent / "programs")
     right = ""
     same = "agreement with Keras (1: the same numbers, 0: as far off as the training labels spread)"
     timed = ""
@@ -68,6 +68,17 @@ class NumbersOnDevice(TensorsOnly):
     def limits(self) -> str:
         """It has seen a range."""
         return "It knows numbers in the range of its training examples only."
+
+    def program_values(self) -> dict[str, Any]:
+        """`Estimator.estimate`."""
+        return {
+            "does": "Estimate numbers of",
+            "name": "Estimator",
+            "verb": "estimate",
+            "program": "estimate",
+            "result": f"Name to number: {', '.join(self._in_units())}.",
+            "units": list(self.answer.units) or [""] * len(self.answer.names),
+        }
 
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str

@@ -26,8 +26,13 @@ class SeveralOnDevice(TensorsOnly):
 
     answer: Several
 
-    programs = None
     timed = ""
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """Where each part is one number for each name."""
+        plain = all(one.rank == 1 and one.labels for one in self.tensors)
+        return (Path(__file__).parent / "programs",) if plain else ()
 
     @property
     def right(self) -> str:
@@ -86,6 +91,18 @@ class SeveralOnDevice(TensorsOnly):
     def limits(self) -> str:
         """Those of the parts."""
         return " ".join(part.device().limits() for part in self.answer.parts.values())
+
+    def program_values(self) -> dict[str, Any]:
+        """`Predictor.predict`."""
+        named = self.answer.parts.items()
+        results = [f"{name}: {part.device().program_values()['result']}" for name, part in named]
+        return {
+            "does": "Predict several things of",
+            "name": "Predictor",
+            "verb": "predict",
+            "program": "predict",
+            "result": " ".join(results),
+        }
 
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str

@@ -28,7 +28,7 @@ class SpansOnDevice:
 
     answer: Spans
 
-    programs = "spans"
+    programs = (Path(__file__).parent / "programs",)
     right = "exact match"
     same = "same answer (F1 of words)"
     timed = "a row"
@@ -82,8 +82,16 @@ class SpansOnDevice:
         return ("question", "context"), serve
 
     def program_values(self) -> dict[str, Any]:
-        """How long an answer may be."""
-        return {"longest_answer": self.answer.longest}
+        """`AnswerFinder.find`, and how long an answer may be."""
+        return {
+            "does": "Answer a question from",
+            "name": "AnswerFinder",
+            "verb": "find",
+            "program": "find_answer",
+            "result": "The passage that answers, and where it stands; none for no answer.",
+            "longest_answer": self.answer.longest,
+            "may_be_none": self.answer.may_be_none,
+        }
 
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str

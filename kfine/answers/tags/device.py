@@ -28,7 +28,7 @@ class TagsOnDevice:
 
     answer: Tags
 
-    programs = "tags"
+    programs = (Path(__file__).parent / "programs",)
     right = "share of texts with exactly their entities"
     same = "entities in common with Keras (F1)"
     timed = ""
@@ -75,8 +75,14 @@ class TagsOnDevice:
         return ("text",), tags_of_strings(inference, tokenizer)
 
     def program_values(self) -> dict[str, Any]:
-        """Nothing beside the labels."""
-        return {}
+        """`EntityFinder.find`."""
+        return {
+            "does": "Find entities in",
+            "name": "EntityFinder",
+            "verb": "find",
+            "program": "find_entities",
+            "result": "The entities; the probability is that of the least sure word.",
+        }
 
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str

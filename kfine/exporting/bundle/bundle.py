@@ -19,6 +19,7 @@ from kfine.exporting.report import ExportReport
 from kfine.runs.files import whole_file, whole_folder
 from kfine.runtimes.carried import LABELS
 from kfine.runtimes.kinds import BUNDLED
+from kfine.runtimes.litert import output_order
 
 MODEL = BUNDLED
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
@@ -56,7 +57,11 @@ def write_bundle(
         write_golden(folder / "golden", model, golden, plan.input, plan.answer, description)
         taken.write_programs(folder)
         texts = snippets(
-            plan.input, plan.answer, model=MODEL, output=output.get("dtype", "float32")
+            plan.input,
+            plan.answer,
+            model=MODEL,
+            output=output.get("dtype", "float32"),
+            order=output_order(model, [one.name for one in given.tensors]),
         )
         for name, text in texts.items():
             (folder / "snippets").mkdir(exist_ok=True)

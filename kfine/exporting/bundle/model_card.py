@@ -7,7 +7,7 @@ from typing import Any
 
 from kfine.answers import Answer
 from kfine.console import format_bytes
-from kfine.exporting.bundle.snippets import has_snippets
+from kfine.exporting.bundle.snippets import platforms
 from kfine.exporting.measuring.lint import summarize
 from kfine.exporting.report import ExportReport
 from kfine.inputs import Input
@@ -34,7 +34,7 @@ def model_card(report: ExportReport, input: Input, answer: Answer, facts: Mappin
         given.purpose(input.many, counted=True),
         _table(("", ""), [(name, str(value)) for name, value in _rows(report, input, facts)]),
         "## Use",
-        input.device().card_use(report.form, words, has_snippets(input, answer)),
+        input.device().card_use(report.form, words, platforms(input, answer)),
         "## Quality",
         f"Measured by running this file on {verdict.count} held-out {input.many}, beside the "
         "Keras model that it was made from.",

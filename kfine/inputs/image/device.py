@@ -37,7 +37,6 @@ class ImageOnDevice:
         "fixed": "Images of the model's size only.",
     }
     usual_quantize = "float16"
-    programs = True
 
     def usual_form(self, bundle: bool) -> str:
         """Apps resize themselves; a server need not."""
@@ -138,24 +137,29 @@ class ImageOnDevice:
     def write_programs(self, folder: Path) -> None:
         """The programs need nothing beside the model."""
 
+    def programs(self, needs: type[Places] | None) -> list[Path]:
+        """They resize."""
+        return [Path(__file__).parent / "programs"]
+
     def program_values(self) -> dict[str, Any]:
         """The size in pixels."""
         height, width = self.image.image_size
-        return {"height": height, "width": width}
+        given = "The photo has any size and is upright; normalisation is inside."
+        return {"each": "a photo", "given": given, "height": height, "width": width}
 
-    def card_use(self, form: str, output: str, snippets: bool = True) -> str:
+    def card_use(self, form: str, output: str, programs: str) -> str:
         """What goes in and what comes out."""
         height, width = self.image.image_size
         size = "of any size"
         if form == "fixed":
             size = (
                 f"{width} x {height} pixels: the whole photo resized with plain bilinear "
-                f"interpolation{', as the snippets do' if snippets else ''}"
+                f"interpolation{', as the snippets do' if programs else ''}"
             )
-        programs = "`snippets/` has programs for Android, iOS, the web and Python; "
+        snippets = f"`snippets/` has programs for {programs}; " if programs else ""
         return (
             f"In: one upright RGB image, uint8, {size}. Out: {output} The normalisation is in the "
-            f"graph: hand over plain pixels. {programs if snippets else ''}`golden/` has images "
+            f"graph: hand over plain pixels. {snippets}`golden/` has images "
             "with which to check a port."
         )
 

@@ -183,43 +183,47 @@ class TextOnDevice:
         return kept, {"text": list(kept) if isinstance(kept, tuple) else kept, **ids}
 
     @property
-    def programs(self) -> bool:
-        """Not for a SentencePiece model, which takes a library of its own on every device."""
+    def _runs(self) -> bool:
+        """Whether programs can tokenize: a SentencePiece model takes a library on every device."""
         return bool(self.text.tokenizer_files.description["kind"] != "sentencepiece")
 
     def write_programs(self, folder: Path) -> None:
         """`tokenizer/`: its files, and the programs that read them."""
         target = folder / FOLDER
         write_tokenizer(self.text.tokenizer_files, target)
-        if not self.programs:
+        if not self._runs:
             return
         source = Path(tokenizers.__file__).parent
         for program, name in _PROGRAMS.items():
             (target / name).write_bytes((source / program).read_bytes())
 
+    def programs(self, needs: type[Places] | None) -> list[Path]:
+        """They tokenize: texts, one text with the spans of its pieces, or a question."""
+        folder = Path(__file__).parent / "programs"
+        taken = "texts" if needs is None else "text" if self.text.stride is None else "question"
+        return [folder, folder / taken] if self._runs else []
+
     def program_values(self) -> dict[str, Any]:
         """Where the tokenizer is, and how long a row is."""
-        values: dict[str, Any] = {"length": self.text.sequence_length, "tokenizer": FOLDER}
-        return (
-            values
-            if self.text.stride is None
-            else {
-                **values,
-                "longest_question": LONGEST_QUESTION,
-            }
-        )
+        values = {"length": self.text.sequence_length, "tokenizer": FOLDER}
+        if self.text.stride is None:
+            return {**values, "each": "a text", "given": "What is too long is cut."}
+        return {
+            **values,
+            "each": "a text",
+            "given": "A long context is read in windows that overlap.",
+            "stride": self.text.stride,
+            "longest_question": LONGEST_QUESTION,
+        }
 
-    def card_use(self, form: str, output: str, snippets: bool = True) -> str:
+    def card_use(self, form: str, output: str, programs: str) -> str:
         """What goes in and what comes out."""
         length, description = self.text.sequence_length, self.text.tokenizer_files.description
-        programs = (
-            "`snippets/` has programs for Android, iOS and Python, which use the programs in "
-            f"`{FOLDER}/`;"
-        )
-        if not snippets:
-            programs = f"`{FOLDER}/` has programs for Android, iOS and Python that make the ids;"
-        if not self.programs:
-            programs = (
+        tools = f"`{FOLDER}/` has programs for Android, iOS and Python that make the ids;"
+        if programs:
+            tools = f"`snippets/` has programs for {programs}, which use those in `{FOLDER}/`;"
+        if not self._runs:
+            tools = (
                 f"The tokenizer is the SentencePiece model `{description['model']}`, for which the "
                 "app needs the SentencePiece library, and special tokens around its ids as "
                 f"KerasHub's {description['class']} has them;"
@@ -234,7 +238,7 @@ class TextOnDevice:
         return (
             f"In: the token ids of {row}, int32 (1, {length}), made by the "
             f"tokenizer in `{FOLDER}/`; {longer}. Out: {output} Masks are "
-            f"worked out in the graph. {programs} `golden/` has texts with their ids with which to "
+            f"worked out in the graph. {tools} `golden/` has texts with their ids with which to "
             "check a port."
         )
 

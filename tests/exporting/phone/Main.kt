@@ -1,13 +1,16 @@
-// Reads cases from standard input, a JSON object a line: texts, and what the model says of them.
-// Writes for each the ids that the model was given, and what was found.
+// Reads cases from standard input, a JSON object a line: texts, or a photo as its width, height and
+// colours; and the values of each output of the model, one after another, with their sizes.
+// Writes for each the rows that the model was given, and what was found.
 
 import android.content.Context
+import android.graphics.Bitmap
 import java.io.File
 import org.json.JSONObject
 import org.tensorflow.lite.Interpreter
 
 fun main(arguments: Array<String>) {
     val context = Context(File(arguments[1]))
+    // The programs ask the file for its outputs when they run it.
     val find: (List<String>) -> List<Any> = when (arguments[0]) {
         "entities" -> EntityFinder(context).run {
             { (text) -> find(text).map { listOf(quoted(it.type), it.start, it.end, it.probability, quoted(it.text)) } }
@@ -17,10 +20,17 @@ fun main(arguments: Array<String>) {
                 listOfNotNull(find(question, text)).map { listOf(it.start, it.end, it.score, quoted(it.text)) }
             }
         }
+        "photo" -> Predictor(context).run {
+            { (width, height, colours) ->
+                val pixels = colours.split(" ").map(String::toInt).toIntArray()
+                val found = predict(Bitmap(width.toInt(), height.toInt(), Bitmap.Config.HARDWARE, pixels))
+                found.map { (name, values) -> listOf(quoted(name)) + values.map { listOf(quoted(it.key), it.value) } }
+            }
+        }
         else -> Tokenizer(File(arguments[1], "tokenizer")).run {
             { texts ->
                 val encoding = encode(*texts.map(::tokenize).toTypedArray())
-                Interpreter.ids = encoding.tokenIds
+                Interpreter.rows = listOf(encoding.tokenIds.toList())
                 encoding.tokens.map { if (it == null) listOf() else listOf(it.start, it.end) }
             }
         }
@@ -29,9 +39,14 @@ fun main(arguments: Array<String>) {
         val case = JSONObject(line)
         val texts = case.getJSONArray("texts")
         val values = case.getJSONArray("values")
-        Interpreter.values = FloatArray(values.length()) { values.getDouble(it).toFloat() }
+        val sizes = case.getJSONArray("sizes")
+        var place = 0
+        Interpreter.values = List(sizes.length()) { number ->
+            FloatArray(sizes.getDouble(number).toInt()) { values.getDouble(place++).toFloat() }
+        }
+        Interpreter.rows = listOf()
         val found = find(List(texts.length()) { texts.getString(it) })
-        println(listOf(Interpreter.ids.toList(), found))
+        println(listOf(Interpreter.rows, found))
     }
 }
 

@@ -1,5 +1,5 @@
 // Reads cases from standard input, a JSON object a line: texts, and what the model says of them.
-// Writes for each the ids that the model was given, and what was found.
+// Writes for each the rows that the model was given, and what was found.
 
 import Foundation
 import TensorFlowLite
@@ -24,7 +24,7 @@ func find() throws -> ([String]) throws -> [[Any]] {
         let tokenizer = try Tokenizer(folder: URL(fileURLWithPath: CommandLine.arguments[2] + "/tokenizer"))
         return { texts in
             let encoding = try tokenizer.encode(texts.map(tokenizer.tokenize))
-            Interpreter.ids = encoding.tokenIds.map(Int32.init).withUnsafeBufferPointer { Data(buffer: $0) }
+            Interpreter.rows = [encoding.tokenIds.map(Int32.init).withUnsafeBufferPointer { Data(buffer: $0) }]
             return encoding.tokens.map { token in token.map { [$0.start, $0.end] } ?? [] }
         }
     }
@@ -35,7 +35,8 @@ while let line = readLine() {
     let row = try JSONSerialization.jsonObject(with: Data(line.utf8)) as! [String: Any]
     let values = (row["values"] as! [NSNumber]).map { $0.floatValue }
     Interpreter.values = values.withUnsafeBufferPointer { Data(buffer: $0) }
+    Interpreter.rows = []
     let answer = try found(row["texts"] as! [String])
-    let ids = Interpreter.ids.withUnsafeBytes { Array($0.bindMemory(to: Int32.self)) }
-    print(String(decoding: try JSONSerialization.data(withJSONObject: [ids, answer]), as: UTF8.self))
+    let rows = Interpreter.rows.map { $0.withUnsafeBytes { Array($0.bindMemory(to: Int32.self)) } }
+    print(String(decoding: try JSONSerialization.data(withJSONObject: [rows, answer]), as: UTF8.self))
 }
