@@ -135,6 +135,42 @@ def characters(texts: list[str]) -> list[str]:
     return [*SPECIALS, *sorted(found), *(f"##{char}" for char in sorted(found))]
 
 
+def files_of_words(vocabulary: Sequence[str], **rules: Any) -> TokenizerFiles:
+    common = {"format": module.FORMAT, "sequence_length": 64, "truncate": "round_robin"}
+    described = {**common, "kind": "wordpiece", "vocabulary": "vocabulary.txt", "unicode": UNICODE}
+    description = {**described, **module._word_piece_rules(rules)}
+    return TokenizerFiles(description, {"vocabulary.txt": "\n".join(vocabulary).encode()})
+
+
+@pytest.mark.parametrize(
+    "rules", [{}, {"lowercase": True}, {"lowercase": True, "strip_accents": True}]
+)
+def test_many_texts_at_once_have_the_tokens_of_one_by_one(
+    texts: list[str], characters: list[str], rules: dict[str, Any]
+) -> None:
+    from kfine.inputs.text.tokenizers.once import Memory
+
+    plain = word_piece(characters, **rules)
+    memory = Memory(plain, files_of_words(characters, **rules))
+    words = ["the film's plot,", "Grüße aus Köln!", "x" * 120, "ß" * 60, "naïve 漢字 👍 “so”"]
+    mixed = [*texts, *(f"{one} {two}" for one, two in zip(words * 20, texts, strict=False)), *words]
+    memory.read(mixed)
+    fast = memory.tokenized
+    assert fast > 50, "the library took some"
+    assert [memory.tokens(text) for text in mixed] == [plain.tokenize(text) for text in mixed]
+    assert fast < memory.tokenized == len(set(mixed)), "and plain Python those that it must"
+
+
+def test_inputs_of_several_lengths_share_what_was_tokenized() -> None:
+    files = files_of_words([*SPECIALS, *WORDS, "shared"])
+    short, long = (Text(files).with_sequence_length(length) for length in (8, 16))
+    texts = [f"the film {number}" for number in range(100)]
+    rows = [one.encode(texts).rows["token_ids"] for one in (short, long, short)]
+    assert [one.shape for one in rows] == [(100, 8), (100, 16), (100, 8)]
+    assert short.tokenizer._memory is long.tokenizer._memory
+    assert short.tokenizer._memory.tokenized == 100
+
+
 @pytest.fixture(scope="module")
 def byte_pairs() -> tuple[dict[str, int], list[str]]:
     """A byte-level BPE vocabulary trained on the package's own texts."""
@@ -363,7 +399,7 @@ def fast(vocabulary: Sequence[str]) -> FastTokenizer:
 def test_an_uncased_vocabulary_without_accents_is_given_none(tmp_path: Path) -> None:
     preset = find_preset(str(bert_uncased(tmp_path)))
     ours = load_tokenizer(preset)
-    assert isinstance(ours, WordPiece) and ours.description["strip_accents"] is True
+    assert ours.description["strip_accents"] is True
     theirs = fast(list(ours.vocabulary))
     for text in ACCENTED[:4]:
         ids = [token.id for token in ours.tokenize(text)]

@@ -73,6 +73,23 @@ def test_the_model_under_test_has_learned(known: Known) -> None:
     assert known.probabilities.max(axis=1).mean() > 0.8
 
 
+def test_an_evaluation_tokenizes_each_text_once(
+    known: Known, mood_texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kfine.inputs.text.tokenizers import once
+
+    keys: list[bytes] = []
+    keep = once.Memory._keep
+    monkeypatch.setattr(once, "_memories", type(once._memories)())
+    monkeypatch.setattr(
+        once.Memory, "_keep", lambda self, key, rows: (keys.append(key), keep(self, key, rows))
+    )
+    kfine.evaluate(known.path, console=QUIET)
+    assert len(keys) == len(set(keys)) >= len(known.texts)
+    texts = {line.rsplit(",", 1)[0].strip('"') for line in mood_texts.read_text().splitlines()[1:]}
+    assert len(keys) <= len(texts)
+
+
 def test_the_file_of_a_bundle_answers_texts_as_keras_does(known: Known, bundle: Path) -> None:
     from kfine.exporting.measuring.lint import lint_file
     from kfine.runtimes.loading import load_exported

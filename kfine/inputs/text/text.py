@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -26,6 +27,7 @@ from kfine.inputs.text.tokenizers.from_preset import (
     tokenizer_of,
     usable,
 )
+from kfine.inputs.text.tokenizers.once import TokenizerOnce
 from kfine.inputs.text.windows import LONGEST_QUESTION, Windows, make_windows
 from kfine.inputs.text.words import SpannedText, spanned
 from kfine.presets import Preset
@@ -78,8 +80,8 @@ class Text:
         return int(self.tokenizer_files.description["sequence_length"])
 
     @cached_property
-    def tokenizer(self) -> Any:
-        """The tokenizer in plain Python."""
+    def tokenizer(self) -> TokenizerOnce:
+        """What makes ids of texts."""
         return tokenizer_of(self.tokenizer_files)
 
     def encode(self, examples: Any) -> Encoded:
@@ -97,6 +99,7 @@ class Text:
         found = _listed(examples)
         for one in found:
             self.check(one)
+        self.tokenizer.read(chain.from_iterable(map(_strings, found)))
         if self.stride is not None:
             windows = self.windows(found)
             rows = {name: np.asarray(getattr(windows, name), np.int32) for name in self.inputs}
@@ -315,8 +318,9 @@ def text_of_preset(
     tokenizer = usable(preset, found.tokenizer_files)
     counts, pieces = [], 0
     unknown: Counter[str] = Counter()
-    for example in _listed(texts):
-        strings = _strings(example)
+    listed = [_strings(example) for example in _listed(texts)]
+    tokenizer.read(chain.from_iterable(listed))
+    for strings in listed:
         segments = [tokenizer.tokenize(one) for one in strings]
         encoding = tokenizer.pack(segments)
         counts.append(sum(encoding.padding_mask) + encoding.tokens_cut)

@@ -12,6 +12,7 @@ from typing import Any
 
 from kfine.errors import PresetError, RunError
 from kfine.inputs.text.tokenizers import standalone
+from kfine.inputs.text.tokenizers.once import TokenizerOnce, memory_of
 from kfine.presets import Preset, check_network
 from kfine.runs.files import read_json
 
@@ -51,7 +52,7 @@ class TokenizerFiles:
     description: dict[str, Any]
     files: dict[str, bytes]
 
-    def with_sequence_length(self, sequence_length: int) -> TokenizerFiles:
+    def with_sequence_length(self, sequence_length: int | None) -> TokenizerFiles:
         """The same for inputs of another length in tokens."""
         return replace(self, description={**self.description, "sequence_length": sequence_length})
 
@@ -103,7 +104,7 @@ def write_tokenizer(files: TokenizerFiles, folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def load_tokenizer(preset: Preset, sequence_length: int | None = None) -> standalone.Tokenizer:
+def load_tokenizer(preset: Preset, sequence_length: int | None = None) -> TokenizerOnce:
     """The tokenizer of a preset: in plain Python, or KerasHub's for a SentencePiece model.
 
     Raises:
@@ -112,7 +113,7 @@ def load_tokenizer(preset: Preset, sequence_length: int | None = None) -> standa
     return usable(preset, read_tokenizer(preset, sequence_length))
 
 
-def usable(preset: Preset, files: TokenizerFiles) -> standalone.Tokenizer:
+def usable(preset: Preset, files: TokenizerFiles) -> TokenizerOnce:
     """As `tokenizer_of`, for the files of a preset.
 
     Raises:
@@ -159,12 +160,18 @@ def files_of(description: dict[str, Any], read: Callable[[str], bytes]) -> Token
     return TokenizerFiles(description, {name: read(name) for name in names})
 
 
-def tokenizer_of(files: TokenizerFiles) -> standalone.Tokenizer:
+def tokenizer_of(files: TokenizerFiles) -> TokenizerOnce:
     """The tokenizer of some files: in plain Python, or KerasHub's for a SentencePiece model.
+
+    It does each text once in a process, whatever the length of the rows.
 
     Raises:
         ValueError: The files do not belong together.
     """
+    return TokenizerOnce(memory_of(files, _plain), files.description["sequence_length"])
+
+
+def _plain(files: TokenizerFiles) -> standalone.Tokenizer:
     if files.description["kind"] == "sentencepiece":
         from kfine.inputs.text.tokenizers.sentencepiece import SentencePiece
 
