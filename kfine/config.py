@@ -166,6 +166,7 @@ def _convert(one: Setting, value: Any) -> Any:
             return named[str(value).lower()]
         raise wrong
     if one.kind is str:
+        value = _yaml_text(value) if isinstance(value, dict) else value
         if isinstance(value, (str, int, float, Path)) and not isinstance(value, bool):
             return str(value)
         raise wrong
@@ -190,8 +191,12 @@ def absolute_path(text: str) -> str:
     return str(path.resolve()) if text and path.exists() else text
 
 
-def load_yaml(path: str | Path) -> dict[str, Any]:
+def load_yaml(path: str | Path, what: str = "settings file") -> dict[str, Any]:
     """Read a settings file.
+
+    Args:
+        path: The file.
+        what: What errors call it.
 
     Raises:
         ConfigError: The file is missing, is not YAML, or is not a list of settings.
@@ -203,14 +208,14 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         # unquoted 2:1 as the base-60 number 121, and `no` as false.
         values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except OSError as error:
-        raise ConfigError(f"Cannot read the settings file {path}: {error.strerror}.") from None
+        raise ConfigError(f"Cannot read the {what} {path}: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"The settings file {path} is not valid YAML: {reason}.") from None
+        raise ConfigError(f"The {what} {path} is not valid YAML: {reason}.") from None
     if not values:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError(f"The settings file {path} must hold `name: value` lines.")
+        raise ConfigError(f"The {what} {path} must hold `name: value` lines.")
     return {name: _yaml_text(value) for name, value in values.items()}
 
 

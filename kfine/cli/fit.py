@@ -116,6 +116,12 @@ def _own_options() -> list[click.Parameter]:
             help="Print the data, the stages and the time a run would take; train nothing.",
         ),
         click.option(
+            "--schedule",
+            metavar="FILE",
+            help="With --dry-run: write the stages to this YAML file, to edit and give to "
+            "--unfreeze.",
+        ),
+        click.option(
             "--run-dir", metavar="FOLDER", help="Where to put the run.  [default: under runs/]"
         ),
         click.option(
@@ -129,6 +135,7 @@ def _callback(recipe: str) -> Any:
         config: str | None,
         run_dir: str | None,
         dry_run: bool,
+        schedule: str | None,
         folds: int | None,
         groups: str | None,
         quiet: bool,
@@ -144,9 +151,13 @@ def _callback(recipe: str) -> Any:
         if dry_run:
             from kfine.verbs.dry_run import dry_run as rehearse
 
-            plan = rehearse(recipe, config=config, console=console, **given)
+            plan = rehearse(recipe, config=config, schedule=schedule, console=console, **given)
             _print_plan(plan, as_json)
+            if schedule is not None:
+                console.say(f"edit {schedule} and give it back: --unfreeze {shlex.quote(schedule)}")
             return
+        if schedule is not None:
+            raise ConfigError("--schedule is written by a dry run: give --dry-run too.")
         if folds is not None or groups is not None:
             if folds is None:
                 raise ConfigError("--groups says how folds are made: give --folds too.")
@@ -190,6 +201,7 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
         size = f", {format_bytes(stage['cache_bytes'])} of cached features" if cached else ""
         click.echo(f"{stage['sentence']}; about {format_seconds(stage['seconds'])}{size}")
     click.echo(f"about {format_seconds(plan['seconds'])} in all, measured on a few steps")
+    click.echo(f"schedule: --unfreeze {plan['unfreeze']}")
 
 
 def _print_folds(found: dict[str, Any], as_json: bool) -> None:

@@ -23,7 +23,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
 
     Args:
         unfreeze: `"auto"`, `"none"` (head only), `"all"`, or a schedule such as `"2:1,5:3"`:
-            from epoch 2, counted from 1, the group nearest the head trains, from epoch 5 three.
+            from epoch 2, counted from 1, the group nearest the head trains, from epoch 5 three;
+            or the path of a YAML file that holds one.
         groups: Layer groups from the input side, the head last; `layer_groups(model)` if omitted.
         batch_norm: `"frozen"` keeps BatchNorm of unfrozen groups as it is; `"train"` trains it.
 

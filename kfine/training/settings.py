@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kfine.config import setting
-from kfine.training.unfreezing import check_unfreeze
+from kfine.training.unfreezing import check_unfreeze, schedule_of
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ class TrainingConfig:
         "auto",
         "Gradual unfreezing: auto, none (head only), all, or a schedule such as 2:1,5:3 "
         "(from epoch 2, counted from 1, the backbone group nearest the head trains, from epoch 5 "
-        "three) or 6:block6b (from epoch 6 every group from block6b up).",
+        "three) or 6:block6b (from epoch 6 every group from block6b up); or a YAML file that holds "
+        "one, as --dry-run --schedule writes it.",
         group="Freezing",
     )
     batch_norm: str = setting(
@@ -168,6 +169,8 @@ class TrainingConfig:
     )
 
     def __post_init__(self) -> None:
+        # The run holds the stages, and does not need the file again.
+        object.__setattr__(self, "unfreeze", schedule_of(self.unfreeze))
         check_unfreeze(self.unfreeze, self.epochs)
 
     @property

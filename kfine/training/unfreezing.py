@@ -1,4 +1,4 @@
-"""The schedule of gradual unfreezing: from the text of a setting to stages."""
+"""The schedule of gradual unfreezing: from the text or the file of a setting to stages."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
+from kfine.config import load_yaml
 from kfine.errors import ConfigError
 
 _STEP = re.compile(r"^(\d+):(\d+|[A-Za-z_][\w.\-]*)$")
+# What the last group is called in a schedule, also where a user's recipe names it otherwise.
+HEAD = "head"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,80 @@ class Stage:
     depth: int
 
 
+def schedule_of(setting: str) -> str:
+    """A schedule as text: a setting that is the path of a YAML file gives what stands in it.
+
+    The file has a line for each stage, its first epoch and a group: `2: block7a`.
+
+    Raises:
+        ConfigError: The file is missing, or holds something else.
+    """
+    path = Path(setting)
+    if path.suffix not in (".yaml", ".yml"):
+        return setting
+    steps = load_yaml(path, "schedule")
+    wrong = next((f"{key}: {value}" for key, value in steps.items() if _is_no_step(key, value)), "")
+    if wrong or not steps:
+        raise ConfigError(
+            f"The schedule {path} must hold lines such as 2: block7a (first epoch of a stage: "
+            f"group from which on layers train). Received: {wrong or 'an empty file'}"
+        )
+    return ",".join(f"{epoch}:{group}" for epoch, group in steps.items())
+
+
+def _is_no_step(key: object, value: object) -> bool:
+    return not (isinstance(key, str) and isinstance(value, str) and _STEP.match(f"{key}:{value}"))
+
+
+def schedule_text(stages: Sequence[Stage], groups: Sequence[str]) -> str:
+    """The schedule of some stages, by the names of groups.
+
+    Args:
+        stages: What `plan_stages` gives.
+        groups: As it was given.
+    """
+    names = [*groups, HEAD]
+    return ",".join(f"{one.first_epoch + 1}:{names[-1 - one.depth]}" for one in stages)
+
+
+def check_new_schedule(path: Path) -> None:
+    """Check that a schedule can be written.
+
+    Raises:
+        ConfigError: It has another ending than YAML's, its folder is missing, or it is there.
+    """
+    if path.suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"A schedule is a YAML file, such as unfreeze.yaml. Received: {path}")
+    if path.exists():
+        raise ConfigError(f"{path} exists already; name another file for the schedule.")
+    if not path.parent.is_dir():
+        raise ConfigError(f"The schedule cannot be written: there is no folder {path.parent}.")
+
+
+def write_schedule(path: Path, text: str, groups: Sequence[str], epochs: int) -> None:
+    """Write a schedule to edit and give back as the setting `unfreeze`.
+
+    Args:
+        path: A new YAML file.
+        text: The schedule.
+        groups: Names of the backbone's layer groups from the input side.
+        epochs: Number of epochs.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    lines = [
+        f"# Stages of {epochs} epochs: the first epoch of each, counted from 1, and the layer",
+        "# group from which on it trains, up to the head. Edit and give the file to --unfreeze.",
+        f"# Groups from the input: {', '.join([*groups, HEAD])}",
+        *(step.replace(":", ": ") for step in text.split(",")),
+    ]
+    try:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"Cannot write the schedule {path}: {error.strerror}.") from None
+
+
 def parse_unfreeze(text: str) -> list[tuple[int, int | str]]:
     """Read a schedule such as `2:1,5:3` into `(epoch from 1, groups or group name)` pairs.
 
@@ -40,8 +118,8 @@ def parse_unfreeze(text: str) -> list[tuple[int, int | str]]:
         match = _STEP.match(part)
         if not match:
             raise ConfigError(
-                "unfreeze must be auto, none, all or a schedule such as 2:1,5:3 "
-                f"(epoch:groups, ...; quoted in YAML). Received: {text!r}"
+                "unfreeze must be auto, none, all, a schedule such as 2:1,5:3 (epoch:groups, ...; "
+                f"quoted in YAML) or a YAML file that holds one. Received: {text!r}"
             )
         epoch, target = int(match[1]), match[2]
         steps.append((epoch, int(target) if target.isdigit() else target))
@@ -78,7 +156,7 @@ def plan_stages(
     """Resolve a schedule into stages that cover all epochs.
 
     Args:
-        text: The `unfreeze` setting.
+        text: The `unfreeze` setting; a file as `schedule_of` reads it.
         epochs: Number of epochs.
         groups: Names of the backbone's layer groups from the input side, without the head.
         automatic: How many groups `auto` ends with; the upper third if `None`.
@@ -86,6 +164,7 @@ def plan_stages(
     Raises:
         ConfigError: More groups are asked for than there are, or an unknown one.
     """
+    text = schedule_of(text)
     check_unfreeze(text, epochs)
     if text == "none":
         starts = [(0, 0)]
@@ -117,6 +196,8 @@ def _depth(target: int | str, groups: Sequence[str]) -> int:
             )
         return target
     if target not in groups:
+        if target == HEAD:
+            return 0
         raise ConfigError(
             f"unfreeze names the group {target!r}; the backbone has: {', '.join(groups)}."
         )
