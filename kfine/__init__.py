@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from kfine.errors import KfineError as KfineError
     from kfine.models.groups import layer_groups as layer_groups
+    from kfine.training.cached_features import cached_features as cached_features
     from kfine.training.gradual_unfreezing import GradualUnfreezing as GradualUnfreezing
     from kfine.training.layers import freeze as freeze
     from kfine.training.layers import freeze_to as freeze_to
@@ -35,6 +36,7 @@ else:
             "Run": "verbs.run",
             "Search": "verbs.search",
             "benchmark": "verbs.benchmark",
+            "cached_features": "training.cached_features",
             "cross_validate": "verbs.folds",
             "dry_run": "verbs.dry_run",
             "evaluate": "verbs.evaluate",

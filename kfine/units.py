@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them: `4MB`, `20ms`."""
+"""Sizes and durations as people write them: `4MB`, `20ms`, `1h30m`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from kfine.errors import ConfigError
 
 _BYTES = {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _MILLISECONDS = {"": 1, "us": 1e-3, "ms": 1, "s": 1e3}
+_SECONDS: dict[str, float] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_PART = re.compile(r"\d*\.?\d+[A-Za-z]*")
 
 
 def parse_bytes(value: str | float, name: str = "max_size") -> int:
@@ -29,10 +31,31 @@ def parse_milliseconds(value: str | float, name: str = "max_latency") -> float:
     return _parse(value, _MILLISECONDS, name, "a duration such as 20ms")
 
 
-def _parse(value: str | float, units: dict[str, float], name: str, words: str) -> float:
+def parse_seconds(value: str | float, name: str = "time") -> float:
+    """Seconds of `90s`, `20m`, `1h30m`, or a plain number.
+
+    Raises:
+        ConfigError: It is no positive duration, or of more than thirty years.
+    """
+    words = "a duration such as 90s, 20m or 1h30m"
+    text = "".join(str(value).split())
+    parts = _PART.findall(text)
+    # 1h30 may be minutes or seconds.
+    unclear = len(parts) > 1 and any(part[-1].isdigit() for part in parts)
+    if unclear or "".join(parts) != text:
+        parts = [text]
+    seconds = sum(_parse(part, _SECONDS, name, words, value) for part in parts)
+    if seconds >= 1e9:
+        raise ConfigError(f"{name} must be under thirty years. Received: {value!r}")
+    return seconds
+
+
+def _parse(
+    value: str | float, units: dict[str, float], name: str, words: str, whole: object = None
+) -> float:
     found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", str(value))
     factor = units.get(found[2].lower()) if found else None
     number = float(found[1]) * factor if found and factor else 0.0
     if not number or not math.isfinite(number):
-        raise ConfigError(f"{name} must be {words}, more than zero. Received: {value!r}")
+        raise ConfigError(f"{name} must be {words}, more than zero. Received: {whole or value!r}")
     return number

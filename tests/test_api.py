@@ -20,6 +20,7 @@ PUBLIC = [
     "Run",
     "Search",
     "benchmark",
+    "cached_features",
     "cross_validate",
     "dry_run",
     "evaluate",

@@ -87,6 +87,35 @@ def frozen_features(
     memory_budget: int,
     console: Console,
 ) -> tuple[keras.Model, list[tuple[Any, Lengths | None]]] | None:
+    """As `features_below`; `None` where there is nothing to keep, or the cache is not wanted."""
+    if precision == "none":
+        return None
+    try:
+        return features_below(
+            model,
+            groups,
+            depth,
+            requests,
+            input=input,
+            precision=precision,
+            memory_budget=memory_budget,
+            console=console,
+        )
+    except (CannotCut, NoRoom):
+        return None
+
+
+def features_below(
+    model: keras.Model,
+    groups: Sequence[LayerGroup],
+    depth: int,
+    requests: Sequence[Request],
+    *,
+    input: Any,
+    precision: str,
+    memory_budget: int,
+    console: Console,
+) -> tuple[keras.Model, list[tuple[Any, Lengths | None]]]:
     """The suffix of a model, and the features of several sets of examples that it takes.
 
     Args:
@@ -100,18 +129,16 @@ def frozen_features(
         console: Hears of the pass.
 
     Returns:
-        The suffix and, for each request, its features and how far they reach; `None` where there
-        is no trunk to cut off, no room for the features, or the cache is not wanted.
+        The suffix and, for each request, its features and how far they reach.
+
+    Raises:
+        CannotCut: There is no trunk to cut off.
+        NoRoom: The features do not fit on the disk.
     """
-    if precision == "none":
-        return None
-    try:
-        cut = worthwhile_cut(model, groups, depth)
-        key = trunk_key(cut, {"input": input})
-        trunk = Trunk(cut, key, precision, {"cut": cut.name})
-        fill([trunk], requests, f"features before {cut.name}", console)
-    except (CannotCut, NoRoom):
-        return None
+    cut = worthwhile_cut(model, groups, depth)
+    key = trunk_key(cut, {"input": input})
+    trunk = Trunk(cut, key, precision, {"cut": cut.name})
+    fill([trunk], requests, f"features before {cut.name}", console)
     return cut.suffix, [
         (open_rows_of(trunk, one, memory_budget, console), lengths_of(trunk, one))
         for one in requests

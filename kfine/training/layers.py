@@ -109,7 +109,7 @@ def freeze_to(model: keras.Model, group_name: str, batch_norm: str = "frozen") -
     ```
     """
     _check_batch_norm(batch_norm)
-    groups = _groups_of(model, "freeze_to")
+    groups = groups_of(model, "freeze_to")
     names = [group.name for group in groups]
     if group_name not in names:
         raise ConfigError(
@@ -161,7 +161,7 @@ def layerwise_adamw(
     for name, factor in (("backbone_rate", backbone_rate), ("layerwise_decay", layerwise_decay)):
         if not factor > 0:
             raise ConfigError(f"{name} must be above 0. Received: {factor!r}")
-    groups = _groups_of(model, "layerwise_adamw")
+    groups = groups_of(model, "layerwise_adamw")
     from kfine.training.optimizer import StagedAdamW, group_factors
 
     optimizer = StagedAdamW(learning_rate, **options)
@@ -177,7 +177,16 @@ def _group_around(thing: Any, verb: str) -> LayerGroup:
     return LayerGroup(thing.name, (thing,))
 
 
-def _groups_of(model: Any, verb: str) -> list[LayerGroup]:
+def groups_of(model: Any, verb: str) -> list[LayerGroup]:
+    """The layer groups of a built model.
+
+    Args:
+        model: Anything.
+        verb: The function that was called with it, for the error.
+
+    Raises:
+        ConfigError: It is no Keras model, or is not built.
+    """
     import keras
 
     if not isinstance(model, keras.Model):

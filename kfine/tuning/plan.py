@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -14,8 +13,6 @@ ORACLES = ("bayesian", "hyperband", "random", "grid")
 QUANTIZE = ("none", "float16", "dynamic", "int8")
 FOOTPRINT = {"size": "min", "latency": "min"}
 USUAL_TRIALS = 12
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
 @dataclass(frozen=True)
@@ -93,30 +90,6 @@ class Plan:
             known[name] = tuple(known[name])
         searched = known["searched"].items()
         return cls(**{**known, "searched": {k: Range.from_dict(v) for k, v in searched}})
-
-
-def read_duration(value: str | float | None) -> float | None:
-    """Seconds of a text such as `90s`, `20m` or `1h30m`; a number is seconds already.
-
-    Raises:
-        ConfigError: It is none, or not above zero.
-    """
-    if value is None:
-        return None
-    text = str(value).strip().replace(" ", "").lower()
-    parts = _DURATION.findall(text)
-    if parts and "".join(number + unit for number, unit in parts) == text:
-        seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    else:
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = 0.0
-    if not 0 < seconds < 1e9:
-        raise ConfigError(
-            f"A time is written like 90s, 20m or 1h30m and is above zero. Received: {value!r}"
-        )
-    return seconds
 
 
 def check_objective(text: str, reported: Mapping[str, str]) -> tuple[str, str]:

@@ -23,14 +23,13 @@ from kfine.tuning.plan import (
     USUAL_TRIALS,
     Plan,
     check_objective,
-    read_duration,
 )
 from kfine.tuning.ranges import read_fixed, read_searches
 from kfine.tuning.records import SearchFolder, open_search
 from kfine.tuning.reopening import make_space, resume_search
 from kfine.tuning.searching import run_search
 from kfine.tuning.space import Space
-from kfine.units import parse_bytes, parse_milliseconds
+from kfine.units import parse_bytes, parse_milliseconds, parse_seconds
 from kfine.verbs.search import Search
 
 
@@ -113,7 +112,7 @@ def tune(
     ```
     """
     console = console or Console()
-    seconds = read_duration(time)
+    seconds = None if time is None else parse_seconds(time)
     if seeds < 1:
         raise ConfigError(f"seeds must be at least 1. Received: {seeds}")
     if resume is not None:

@@ -201,3 +201,96 @@ def test_layerwise_adamw_goes_with_gradual_unfreezing(schedule: str, expected: s
     model = plain_model(compiled=False)
     model.compile(kfine.layerwise_adamw(model), "mse")
     assert moved(model, epochs=3, callbacks=[kfine.GradualUnfreezing(schedule)]) == expected
+
+
+def convolutional(compiled: bool = False) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(4, 3, name="first"),
+            keras.layers.BatchNormalization(name="norm"),
+            keras.layers.Conv2D(6, 3, activation="relu", name="second"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(3, name="last"),
+        ]
+    )
+    if compiled:
+        model.compile("adam", "mse")
+    return model
+
+
+IMAGES = np.random.default_rng(1).normal(size=(40, 8, 8, 3)).astype("float32")
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_cached_features_train_the_same_weights_as_the_whole_model() -> None:
+    labels = np.random.default_rng(2).integers(0, 3, 40)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    whole, cut = convolutional(), convolutional()
+    for model in (whole, cut):
+        kfine.freeze_to(model, "head")
+        # Random dropout would differ.
+        model.layers[-2].rate = 0.0
+    found = kfine.cached_features(cut, IMAGES[:30], IMAGES[30:], precision="float32")
+    assert [one.shape for one in found.features] == [(30, 6), (10, 6)]
+    np.testing.assert_allclose(
+        found.model.predict(found.features[1], verbose=0),
+        whole.predict(IMAGES[30:], verbose=0),
+        atol=1e-5,
+    )
+    for model, rows in ((whole, IMAGES[:30]), (found.model, found.features[0])):
+        model.compile(keras.optimizers.SGD(0.1), loss)
+        model.fit(rows, labels[:30], epochs=3, shuffle=False, verbose=0)
+    learned, expected = cut.get_layer("last").get_weights(), whole.get_layer("last").get_weights()
+    assert not np.allclose(learned[0], convolutional().get_layer("last").get_weights()[0])
+    for one, other in zip(learned, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_cached_features_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kfine.data.row_cache import RowCache
+
+    computed: list[int] = []
+    write = RowCache.write
+    monkeypatch.setattr(
+        RowCache, "write", lambda *given: (computed.append(len(given[1])), write(*given))
+    )
+    model = convolutional()
+    model.get_layer("first").trainable = False
+    first = kfine.cached_features(model, IMAGES[:30]).features[0]
+    assert sum(computed) == 30
+    again = kfine.cached_features(model, IMAGES).features[0]
+    assert sum(computed) == 40, "only those that are new"
+    np.testing.assert_array_equal(again[:30], first)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((), "needs the inputs of examples"),
+        ((np.zeros((0, 8, 8, 3)),), r"arrays of one or more examples.*\(0, 8, 8, 3\)"),
+        ((3,), r"Received: \(\)"),
+        (({"one": np.zeros((2, 3)), "two": np.zeros((3, 3))},), r"Received: \(2, 3\), \(3, 3\)"),
+    ],
+)
+def test_inputs_that_have_no_features_are_refused(given: Any, message: str) -> None:
+    model = convolutional()
+    kfine.freeze_to(model, "head")
+    with pytest.raises(ConfigError, match=message):
+        kfine.cached_features(model, *given)
+
+
+def test_models_without_a_frozen_part_are_refused() -> None:
+    model = convolutional()
+    with pytest.raises(ConfigError, match=r"no frozen part .* every layer group trains"):
+        kfine.cached_features(model, IMAGES)
+    kfine.freeze(model)
+    with pytest.raises(ConfigError, match="needs a layer group that trains, and all are frozen"):
+        kfine.cached_features(model, IMAGES)
+    with pytest.raises(ConfigError, match="precision must be one of auto, float16, float32"):
+        kfine.cached_features(model, IMAGES, precision="none")
+    with pytest.raises(ConfigError, match="cached_features takes a Keras model"):
+        kfine.cached_features(IMAGES, IMAGES)  # type: ignore[arg-type]

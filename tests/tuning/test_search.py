@@ -227,7 +227,7 @@ def test_hyperband_continues_the_best_trials_from_their_checkpoints(
         ),
         ({"only": ["dropout"], "dropout": 0.1}, "Nothing varies"),
         ({"oracle": "best"}, "oracle must be one of bayesian"),
-        ({"time": "soon"}, "written like 90s, 20m or 1h30m"),
+        ({"time": "soon"}, "time must be a duration such as 90s, 20m or 1h30m, more than zero"),
         ({"time": 0.001}, r"too short for one trial, which takes about .* by its first steps"),
         ({"trials": 0}, "one trial or more"),
     ],
