@@ -39,8 +39,8 @@ from kfine.exporting.choices import (
 @click.option(
     "--input",
     type=click.Choice(INPUTS),
-    help="Images of any size, resized in the graph, or of the model's size only.  "
-    "[default: fixed for a bundle and for texts, else any]",
+    help="Images of the model's size, or of any size and resized in the graph, which MediaPipe, "
+    "tflite-support and LiteRT.js cannot read.  [default: fixed]",
 )
 @click.option(
     "--max-drop",
@@ -97,6 +97,8 @@ def _print(report: Any) -> None:
         f"{0 - verdict.drop:+.3f}), agreement {verdict.agreement:.3f}, "
         f"{report.milliseconds:.1f} ms {report.each} on this machine"
     )
+    if report.form_note:
+        click.echo(report.form_note)
     if report.float_layers:
         click.echo(f"{len(report.float_layers)} layers for which int8 is too coarse stay in float")
     if report.findings:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 BUNDLE = "bundle"
 FORMATS = (BUNDLE, "tflite", "trainable", "saved_model", "onnx", "openvino")
-INPUTS = ("any", "fixed")
+FIXED = "fixed"
+INPUTS = (FIXED, "any")
 AUTO = "auto"
 # What one conversion can do, from the largest file to the smallest.
 QUANTIZE = ("none", "float16", "int16", "int8", "int8-full", "dynamic", "int4")

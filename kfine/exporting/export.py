@@ -18,6 +18,7 @@ from kfine.exporting.choices import (
     AUTO,
     CALIBRATED,
     ENDINGS,
+    FIXED,
     FORMATS,
     QUANTIZE,
     default_quantize,
@@ -35,6 +36,7 @@ from kfine.exporting.metadata.model_metadata import model_metadata
 from kfine.exporting.report import ExportReport
 from kfine.inputs import Input
 from kfine.runtimes.carried import LABELS, read_metadata
+from kfine.runtimes.litert import output_order
 
 __all__ = ["ExportReport", "HeldOut", "Plan", "convert_model", "export_model"]
 
@@ -52,7 +54,7 @@ class Plan:
             `ladder.KINDS` are measured on validation and the smallest that keeps the limits is
             taken. The input's usual one if omitted.
         form: How the file takes examples, one of the forms of the input: what the inference model
-            was made with. The usual one if omitted.
+            was made with.
         name: The file's name without ending; `{}` in it stands for the kind that was taken.
         representative: Raw training examples that calibrate integers, see `choose_calibration`;
             iterated anew for each kind.
@@ -65,7 +67,7 @@ class Plan:
     answer: Answer
     format: str = "tflite"
     quantize: str = ""
-    form: str = ""
+    form: str = FIXED
     name: str = "model"
     representative: Iterable[Any] | None = None
     limits: Limits = field(default_factory=Limits)
@@ -80,7 +82,6 @@ class Plan:
         """
         device = self.input.device()
         quantize = self.quantize or default_quantize(self.format, device.usual_quantize)
-        form = self.form or device.usual_form(bundle=False)
         formats = [one for one in FORMATS if one != "bundle"]
         if self.format not in formats:
             raise ExportError(
@@ -90,14 +91,14 @@ class Plan:
             raise ExportError(
                 f"Unknown quantization: {quantize!r}; use one of {', '.join(QUANTIZE)}, {AUTO}."
             )
-        reason = self.misfit(quantize, form)
+        reason = self.misfit(quantize, self.form)
         if reason:
             raise ExportError(reason)
         if quantize in (*CALIBRATED, AUTO) and self.representative is None:
             raise ExportError(
                 f"{quantize} is calibrated on real training {self.input.many}: received none."
             )
-        return replace(self, quantize=quantize, form=form)
+        return replace(self, quantize=quantize)
 
     def misfit(self, quantize: str, form: str) -> str:
         """Why there can be no such file, in a sentence; empty if there can."""
@@ -106,6 +107,12 @@ class Plan:
             or self.input.device().misfit(self.format, quantize, form)
             or self.answer.device().misfit(self.format, quantize)
         )
+
+    @property
+    def form_note(self) -> str:
+        """Who reads a LiteRT file of another form than the usual one; empty for that."""
+        plain = self.form == FIXED or self.format not in ("tflite", "trainable")
+        return "" if plain else self.input.device().forms[self.form]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -199,6 +206,7 @@ def export_model(
         findings=findings,
         ladder=tuple(rungs),
         input=plan.input.kind,
+        form_note=plan.form_note,
         each=plan.answer.device().timed or plan.input.each,
     )
 
@@ -305,29 +313,21 @@ def _described(plan: Plan, inference: keras.Model, path: Path | None) -> bytes:
     tensors = {one.name: one for one in plan.answer.device().tensors}
     order = list(tensors)
     if path is not None and len(order) > 1:
-        order = _outputs_in_order(path, order)
+        order = output_order(path, order)
     first = next((one.name for one in tensors.values() if one.labels), "")
     labelled = {name: f"labels-{name}.txt" for name, one in tensors.items() if one.labels}
+    facts = {
+        "name": f"{plan.input.kind} {plan.answer.kind}",
+        "description": plan.answer.device().purpose(plan.input.many),
+        "version": "1",
+        **plan.info,
+    }
     return model_metadata(
-        {
-            "name": f"{plan.input.kind} {plan.answer.kind}",
-            "description": plan.answer.device().purpose(plan.input.many),
-            "version": "1",
-            **plan.info,
-        },
+        {**facts, "description": f"{facts['description']} {plan.form_note}".rstrip()},
         describe_inputs=lambda builder: plan.input.device().tensor_metadata(builder, plan.form),
         outputs=[tensors[name] for name in order],
         labels_files={**labelled, first: LABELS} if first else {},
     )
-
-
-def _outputs_in_order(path: Path, names: list[str]) -> list[str]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(path))
-    runner = interpreter.get_signature_runner("serving_default")
-    by_index = {one["index"]: name for name, one in runner.get_output_details().items()}
-    return [by_index.get(one["index"], names[0]) for one in interpreter.get_output_details()]
 
 
 def _with_limits(measured: Measured, limits: Limits) -> Verdict:

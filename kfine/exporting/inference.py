@@ -8,12 +8,13 @@ import keras
 
 from kfine.answers import Answer, named_outputs
 from kfine.errors import ExportError
+from kfine.exporting.choices import FIXED
 from kfine.inputs import Input
 from kfine.keras_private import flattened
 
 
 def inference_model(
-    model: keras.Model, input: Input, answer: Answer, form: str | None = None
+    model: keras.Model, input: Input, answer: Answer, form: str = FIXED
 ) -> keras.Model:
     """Put the input's stage before a model and the answer's behind it.
 
@@ -24,8 +25,7 @@ def inference_model(
         model: From what the input's `prepare` gives to what the answer's losses compare.
         input: What lies between raw examples and the model.
         answer: What lies between its outputs and predictions.
-        form: How raw examples are taken, one of the forms of `input.device()`; the usual one of a
-            file, no bundle, if omitted.
+        form: How raw examples are taken, one of the forms of `input.device()`.
 
     Returns:
         Raw tensors (one, or a dict by name) to a dict of float32 tensors by name.
@@ -34,7 +34,6 @@ def inference_model(
         ExportError: The form is unknown, or the model does not give what the answer needs.
     """
     device = input.device()
-    form = form or device.usual_form(bundle=False)
     if form not in device.forms:
         raise ExportError(f"Unknown input form: {form!r}; use {' or '.join(device.forms)}.")
     raw, prepared = device.stage(form)

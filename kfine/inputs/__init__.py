@@ -167,7 +167,7 @@ class InputOnDevice(Protocol):
     """How an exported file takes examples.
 
     Attributes:
-        forms: Ways in which a file may take them, with words for each.
+        forms: Ways in which a file may take them, `fixed` among them, with a sentence for each.
         usual_quantize: What a LiteRT (TFLite) file is stored as where nothing is said.
     """
 
@@ -175,10 +175,6 @@ class InputOnDevice(Protocol):
 
     @property
     def usual_quantize(self) -> str: ...
-
-    def usual_form(self, bundle: bool) -> str:
-        """The form of a bundle, or of other formats, where nothing is said."""
-        ...
 
     def stage(self, form: str) -> tuple[Any, Any]:
         """Symbolic raw tensors (one, or a dict by name) and what the model takes of them.

@@ -11,6 +11,7 @@ from kfine.exporting.choices import (
     AUTO,
     BUNDLE,
     CALIBRATION_EXAMPLES,
+    FIXED,
     FORMATS,
     INPUTS,
     QUANTIZE,
@@ -56,9 +57,9 @@ def export(
             images and dynamic for texts if omitted, and none for `saved_model` and `onnx`.
             `"auto"` tries several, chooses on validation the smallest that keeps the limits, and
             confirms it on the test split.
-        input: `"any"` takes raw images of any size and resizes in the graph, `"fixed"` takes
-            images of the model's size only; fixed for a bundle and any for others if omitted.
-            Token ids of texts have one length, so that is always fixed.
+        input: `"fixed"`, if omitted, takes images of the model's size; `"any"` takes raw images of
+            any size and resizes in the graph, which MediaPipe, tflite-support and LiteRT.js cannot
+            read. Token ids of texts have one length, so that is always fixed.
         max_drop: How much of the primary metric the file may lose, fraction 0 to 1.
         max_size: Largest file, such as `"4MB"` or `"500kB"`.
         max_latency: Longest median time an example on this machine, milliseconds or `"20ms"`.
@@ -87,7 +88,7 @@ def export(
     run.folder.require_finished()
     device = run.input.device()
     quantize = quantize or default_quantize(format, device.usual_quantize)
-    form = input or device.usual_form(bundle=format == BUNDLE)
+    form = input or FIXED
     reason = (
         misfit(format, quantize)
         or device.misfit(format, quantize, form)
@@ -123,7 +124,7 @@ def export(
         format="tflite" if format == BUNDLE else format,
         quantize=quantize,
         form=form,
-        name=_file_name(format, form, device.usual_form(bundle=False)),
+        name=_file_name(format, form),
         representative=job.examples(data.train, chosen.indices),
         limits=limits,
         info={**facts, "calibration": chosen.to_dict()},
@@ -179,14 +180,14 @@ def _require_packages(format: str, quantize: str) -> None:
         require_openvino()
 
 
-def _file_name(format: str, form: str, usual: str) -> str:
+def _file_name(format: str, form: str) -> str:
     names = {
         "trainable": "trainable-{}",
         "saved_model": "saved_model",
         "onnx": "model",
         "openvino": "openvino-{}",
     }
-    return names.get(format, "model-{}") + ("" if form == usual else f"-{form}")
+    return names.get(format, "model-{}") + ("" if form == FIXED else f"-{form}")
 
 
 def _write_report(run: Path, report: ExportReport) -> None:

@@ -49,7 +49,7 @@ class Trained:
     def plan(self, **settings: Any) -> Plan:
         from kfine.exporting.export import Plan
 
-        return Plan(self.input, self.answer, **settings)
+        return Plan(self.input, self.answer, **{"form": "any", **settings})
 
     def inference(self, form: str = "any") -> keras.Model:
         from kfine.exporting.inference import inference_model

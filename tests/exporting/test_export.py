@@ -201,7 +201,7 @@ def test_a_saved_model_is_replaced_by_a_new_one(trained: Any, tmp_path: Path) ->
         ({"quantize": "auto"}, "calibrated on real training images: received none"),
         ({"format": "saved_model", "quantize": "int8"}, "saved_model takes quantize none"),
         ({"quantize": "int8", "representative": None}, "received none"),
-        ({"form": "some"}, "use any or fixed"),
+        ({"form": "some"}, "use fixed or any"),
     ],
 )
 def test_contradictory_settings_are_refused_before_anything_is_written(

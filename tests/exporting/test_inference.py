@@ -52,7 +52,7 @@ def test_a_mixed_precision_model_is_exported_in_float32() -> None:
     hidden = keras.layers.Conv2D(4, 3, dtype=policy)(image)
     hidden = keras.layers.GlobalAveragePooling2D(dtype=policy)(hidden)
     model = keras.Model(image, keras.layers.Dense(3, dtype=policy)(hidden))
-    inference = inference_model(model, Image((8, 8)), Classes(("a", "b", "c")))
+    inference = inference_model(model, Image((8, 8)), Classes(("a", "b", "c")), "any")
     assert {layer.compute_dtype for layer in inference._flatten_layers()} == {"float32"}
     for old, new in zip(model.get_weights(), inference.get_weights(), strict=True):
         assert np.array_equal(old, new)
@@ -62,7 +62,7 @@ def test_a_mixed_precision_model_is_exported_in_float32() -> None:
 def test_an_unknown_input_kind_is_an_error(trained: Any) -> None:
     from kfine.exporting.inference import inference_model
 
-    with pytest.raises(ExportError, match="use any or fixed"):
+    with pytest.raises(ExportError, match="use fixed or any"):
         inference_model(trained.model, trained.input, trained.answer, "some")
 
 
@@ -74,4 +74,4 @@ def test_a_model_without_class_logits_is_an_error() -> None:
     image = keras.Input((8, 8, 3))
     model = keras.Model(image, keras.layers.Conv2D(2, 3)(image))
     with pytest.raises(ExportError, match=r"probabilities \(batch, classes\)"):
-        inference_model(model, Image((8, 8)), Classes(("a", "b", "c")))
+        inference_model(model, Image((8, 8)), Classes(("a", "b", "c")), "any")

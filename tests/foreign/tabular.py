@@ -216,10 +216,6 @@ class TableOnDevice:
     forms: ClassVar[Mapping[str, str]] = {"fixed": "Rows of numbers."}
     usual_quantize = "none"
 
-    def usual_form(self, bundle: bool) -> str:
-        """There is one."""
-        return "fixed"
-
     def stage(self, form: str) -> tuple[Any, Any]:
         """The standardised row."""
         import keras

@@ -13,6 +13,8 @@ import pytest
 
 import kfine
 from kfine.console import Console
+from kfine.exporting.metadata.embedding import read_buffer
+from kfine.exporting.metadata.model_metadata import BUFFER_NAME
 
 Command = Callable[..., Any]
 
@@ -69,9 +71,9 @@ def test_a_limit_that_the_file_breaks_refuses_it(kfine_command: Command, run: Pa
     assert said.status == 3
     assert "MB allowed (kept as" in said.err
     report = json.loads(said.out)
-    assert report["path"].endswith("model-float16-fixed.refused.tflite")
+    assert report["path"].endswith("model-float16.refused.tflite")
     assert report["bundle"] is None
-    kept = json.loads((run / "exports" / "model-float16-fixed.refused.json").read_text())
+    kept = json.loads((run / "exports" / "model-float16.refused.json").read_text())
     assert kept["verdict"]["passed"] is False
     names = {path.name for path in (run / "exports").iterdir()}
     assert not any(name.startswith("bundle") for name in names)
@@ -112,3 +114,28 @@ def test_auto_prints_what_it_tried_and_exits_3_when_nothing_keeps_the_promise(
     assert [rung["quantize"] for rung in ladder["ladder"]] == tried
     assert all("latency" in rung["broken"] for rung in ladder["ladder"])
     assert not list((run / "exports").glob(".*"))
+
+
+def test_a_file_takes_a_fixed_size_unless_any_is_asked_for(
+    kfine_command: Command, run: Path
+) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    given = ("export", run, "--format", "tflite", "--max-drop", 1, "--quiet")
+    plain, opened = kfine_command(*given), kfine_command(*given, "--input", "any")
+    files = [
+        run / "exports" / name for name in ("model-float16.tflite", "model-float16-any.tflite")
+    ]
+    shapes = [
+        Interpreter(model_path=str(one)).get_input_details()[0]["shape_signature"].tolist()
+        for one in files
+    ]
+    assert (plain.status, opened.status) == (0, 0), plain.err + opened.err
+    assert shapes == [[1, 32, 32, 3], [1, -1, -1, 3]]
+    note = "MediaPipe, tflite-support and LiteRT.js read it wrongly or refuse it"
+    assert note in opened.out and note not in plain.out
+    described = [read_buffer(one.read_bytes(), BUFFER_NAME) or b"" for one in files]
+    assert [note.encode() in one for one in described] == [False, True]
+    assert [b"32 x 32 pixels" in one for one in described] == [True, False]
+    report = json.loads((run / "exports" / "model-float16-any.json").read_text())
+    assert note in report["form_note"]

@@ -33,14 +33,12 @@ class ImageOnDevice:
     image: Image
 
     forms: ClassVar[Mapping[str, str]] = {
-        "any": "Images of any size, resized in the graph.",
         "fixed": "Images of the model's size only.",
+        "any": "Takes images of any size and resizes them in the graph: LiteRT's interpreter reads "
+        "it where the caller sets the size, as kfine does; MediaPipe, tflite-support and LiteRT.js "
+        "read it wrongly or refuse it.",
     }
     usual_quantize = "float16"
-
-    def usual_form(self, bundle: bool) -> str:
-        """Apps resize themselves; a server need not."""
-        return "fixed" if bundle else "any"
 
     def stage(self, form: str) -> tuple[Any, Any]:
         """uint8 RGB `(batch, height, width, 3)` to what the backbone takes."""
@@ -92,7 +90,7 @@ class ImageOnDevice:
         """RGB with its size; MediaPipe's image libraries read this."""
         from kfine.inputs.image.metadata import image_tensor
 
-        return [image_tensor(builder, self.image.image_size)]
+        return [image_tensor(builder, None if form == "any" else self.image.image_size)]
 
     def portable(self, example: Any) -> Any:
         """An image is handed over as it is."""

@@ -48,10 +48,6 @@ class TextOnDevice:
     # agrees with Keras on 97 of 100 texts or more.
     usual_quantize = "dynamic"
 
-    def usual_form(self, bundle: bool) -> str:
-        """There is one form."""
-        return "fixed"
-
     def stage(self, form: str) -> tuple[Any, Any]:
         """int32 `token_ids` `(batch, sequence length)` to an encoder's inputs.
 
