@@ -73,7 +73,7 @@ def build_model(config: Config, data: Data) -> Built:
     outputs = {"class": len(classes.names), "number": len(numbers.names)}
     return Built(
         model=image_heads(preset, outputs, dropout=config.dropout),
-        input=image_of_preset(preset, config.image_size),
+        input=image_of_preset(preset, config.image_size, data),
         answer=Several(
             {"class": classes, "number": numbers}, "class", {"number": config.number_weight}
         ),

@@ -61,7 +61,7 @@ def build_model(config: Config, data: Data) -> Built:
     weights, chosen = class_weights(data.train.labels, config.class_weights)
     return Built(
         model=image_model(preset, len(data.class_names), dropout=config.dropout),
-        input=image_of_preset(preset, config.image_size),
+        input=image_of_preset(preset, config.image_size, data),
         answer=Classes(data.class_names, config.label_smoothing),
         augmentation=augmentation_layers(config.augmentation, flip=config.flip),
         weights=weights,

@@ -63,7 +63,7 @@ def build_model(config: Config, data: Data) -> Built:
     preset = find_preset(config.preset)
     return Built(
         model=image_model(preset, len(data.class_names), dropout=config.dropout),
-        input=image_of_preset(preset, config.image_size),
+        input=image_of_preset(preset, config.image_size, data),
         answer=Labels(data.class_names, config.label_smoothing),
         augmentation=augmentation_layers(config.augmentation, flip=config.flip),
     )

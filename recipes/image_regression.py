@@ -71,7 +71,7 @@ def build_model(config: Config, data: Data) -> Built:
     columns, units = columns_and_units(config.numbers)
     return Built(
         model=image_model(preset, len(columns), dropout=config.dropout),
-        input=image_of_preset(preset, config.image_size),
+        input=image_of_preset(preset, config.image_size, data),
         answer=Numbers.of(data.train.labels, columns, units),
         augmentation=augmentation_layers(config.augmentation, flip=config.flip),
     )

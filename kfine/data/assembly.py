@@ -36,6 +36,7 @@ class Examples:
         set_aside: The examples that could not be read.
         together: Equal for examples that no carved split may divide; the digests if empty.
         read: Reads one record again as it came; `None` where the inputs are that already.
+        warnings: Sentences on what looks wrong in their contents.
     """
 
     records: Sequence[Record]
@@ -44,6 +45,7 @@ class Examples:
     set_aside: Sequence[SetAside] = ()
     together: Sequence[str] = ()
     read: Callable[[Record], Any] | None = None
+    warnings: Sequence[str] = ()
 
 
 ReadExamples = Callable[[Sequence[Record]], Examples]
@@ -198,7 +200,12 @@ def _assemble(
         class_names=names,
         splits=splits,
         set_aside=(*source.set_aside, *examples.set_aside),
-        warnings=(*source.warnings, *warnings, *content_warnings(found_digests, shared)),
+        warnings=(
+            *source.warnings,
+            *warnings,
+            *examples.warnings,
+            *content_warnings(found_digests, shared),
+        ),
         notes=(*source.notes, *notes, *missing),
         shared=shared,
         counted=counted,

@@ -71,6 +71,8 @@ def format_of(header: bytes) -> str | None:
         return "BMP"
     if header.startswith((b"II*\x00", b"MM\x00*")):
         return "TIFF"
+    if header[4:8] == b"ftyp" and header[8:12] in (b"avif", b"avis"):
+        return "AVIF"
     if header[4:8] == b"ftyp" and header[8:12] in (b"heic", b"heix", b"mif1", b"hevc"):
         return "HEIC"
     return None

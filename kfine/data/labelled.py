@@ -28,6 +28,7 @@ class Data:
         counted: Split -> name -> how often it occurs in the labels there.
         near_duplicates: Held-out texts that training holds almost; None if not looked for.
         columns: As in `Source`.
+        settings: What the reader found in the examples, by the setting that says the same.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Data:
     counted: dict[str, dict[str, int]] = field(default_factory=dict)
     near_duplicates: tuple[NearDuplicate, ...] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def train(self) -> Split:

@@ -28,6 +28,13 @@ class ImageConfig(TrainingConfig):
         minimum=32,
         maximum=1024,
     )
+    white: float | None = setting(
+        None,
+        "What counts as white in images of floats or of more than 8 bits, such as 1 or 4095: one "
+        "value for all of them, found in them if not given.",
+        group="Data",
+        minimum=1e-6,
+    )
     augmentation: str = setting(
         "light",
         "Random variation of training images.",
@@ -98,6 +105,7 @@ def reading(config: ImageConfig) -> dict[str, Any]:
         "validation_split": config.validation_split,
         "test_split": config.test_split,
         "seed": config.seed,
+        "white": config.white,
         "memory_budget": int(config.cache_memory * 1e9),
     }
 

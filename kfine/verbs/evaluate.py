@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def evaluate(
 
 def _other_data(run: TrainedRun, module: Recipe, data: str, console: Console) -> Data:
     """Other labelled data for a run, with what is to be said of it."""
-    scored = module.load_data(with_columns(run.config, run.columns, data), data, run.answer)
+    config = replace(run.config, **run.input.settings())
+    scored = module.load_data(with_columns(config, run.columns, data), data, run.answer)
     for line in (*scored.notes, *scored.warnings):
         console.warn(line)
     warn_set_aside(scored, console)

@@ -35,9 +35,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The bytes of each photo that was really decoded."""
     found: list[int] = []
 
-    def counting(content: bytes) -> np.ndarray:
+    def counting(content: bytes, white: float | None) -> np.ndarray:
         found.append(len(content))
-        return decode_image(content)
+        return decode_image(content, white)
 
     monkeypatch.setattr(decoding, "decode_image", counting)
     return found

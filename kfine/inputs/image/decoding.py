@@ -24,18 +24,31 @@ if TYPE_CHECKING:
 
 # Each thread holds one photo at its original size, 36 MB and more.
 _MOST_THREADS = 16
+# Of an image that is nearly black all levels are below, of one that is nearly white above.
+_BLACK, _WHITE = 8, 247
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What became of one record: its content's SHA-256, or why it cannot be used."""
+    """What became of one record.
+
+    Attributes:
+        digest: Its content's SHA-256.
+        reason: Why it cannot be used.
+        flat: Whether it is nearly black or nearly white all over.
+    """
 
     digest: str = ""
     reason: str = ""
+    flat: bool = False
 
 
-def load_record(record: Record) -> tuple[Image, str]:
+def load_record(record: Record, white: float | None = None) -> tuple[Image, str]:
     """Read one example.
+
+    Args:
+        record: The example.
+        white: As in `decode_image`.
 
     Returns:
         The image, uint8 RGB `(height, width, 3)` at its original size, and the SHA-256 of its
@@ -47,7 +60,7 @@ def load_record(record: Record) -> tuple[Image, str]:
     if record.array is not None:
         return record.array, hashlib.sha256(record.array.tobytes()).hexdigest()
     content = _content_of(record)
-    return decode_image(content), hashlib.sha256(content).hexdigest()
+    return decode_image(content, white), hashlib.sha256(content).hexdigest()
 
 
 def _content_of(record: Record) -> bytes:
@@ -58,17 +71,19 @@ def _content_of(record: Record) -> bytes:
     raise DataError("no content")
 
 
-def _resized(record: Record, size: tuple[int, int], kept: KeptImages | None) -> tuple[Image, str]:
+def _resized(
+    record: Record, size: tuple[int, int], kept: KeptImages | None, white: float | None
+) -> tuple[Image, str]:
     """As `load_record`, at the size that is wanted; where it is kept, it is not decoded."""
     if kept is None or record.array is not None:
-        image, digest = load_record(record)
+        image, digest = load_record(record, white)
         return resize_image(image, size), digest
     content = _content_of(record)
     digest = hashlib.sha256(content).hexdigest()
     found = kept.find(digest)
     if found is None:
         start = time.thread_time()
-        found = resize_image(decode_image(content), size)
+        found = resize_image(decode_image(content, white), size)
         kept.add(digest, found, time.thread_time() - start)
     return found, digest
 
@@ -78,6 +93,7 @@ def decode_all(
     rows: RowStore,
     *,
     kept: KeptImages | None = None,
+    white: float | None = None,
     progress: Progress | None = None,
 ) -> list[Decoded]:
     """Fill row i with record i, resized to the rows' size; what cannot be read leaves zeros.
@@ -86,6 +102,7 @@ def decode_all(
         records: The examples.
         rows: uint8, `(len(records), height, width, 3)`.
         kept: Photos of that size from earlier runs, and where new ones go.
+        white: As in `decode_image`.
         progress: Called in the calling thread with (done, total) after each example.
 
     Returns:
@@ -98,11 +115,11 @@ def decode_all(
 
     def decode(number: int) -> Decoded:
         try:
-            image, digest = _resized(records[number], size, kept)
+            image, digest = _resized(records[number], size, kept, white)
         except DataError as error:
             return Decoded(reason=str(error))
         rows[number] = image
-        return Decoded(digest)
+        return Decoded(digest, flat=bool(image.max() < _BLACK or image.min() > _WHITE))
 
     pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS), "kfine-decode")
     results = []
@@ -129,6 +146,7 @@ class DecodedImages:
         digests: Their content hashes.
         rows: Their rows in the store.
         set_aside: The examples that could not.
+        flat: Names of those that are nearly black or nearly white all over.
     """
 
     store: RowStore
@@ -136,6 +154,7 @@ class DecodedImages:
     digests: list[str] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
+    flat: list[str] = field(default_factory=list)
 
 
 def decode_images(
@@ -145,6 +164,7 @@ def decode_images(
     memory_budget: int,
     cache_folder: Path,
     kept: KeptImages | None = None,
+    white: float | None = None,
     progress: Progress | None = None,
 ) -> DecodedImages:
     """Decode and resize all examples, and sort out those that cannot be.
@@ -155,6 +175,7 @@ def decode_images(
         memory_budget: Bytes of rows that may lie in memory; more go to a file.
         cache_folder: Where that file lies.
         kept: Photos of that size from earlier runs, and where new ones go.
+        white: As in `decode_image`.
         progress: As in `decode_all`.
 
     Raises:
@@ -164,7 +185,8 @@ def decode_images(
         len(records), (*image_size, 3), np.uint8, memory_budget=memory_budget, folder=cache_folder
     )
     images = DecodedImages(store)
-    for row, result in enumerate(decode_all(records, store, kept=kept, progress=progress)):
+    decoded = decode_all(records, store, kept=kept, white=white, progress=progress)
+    for row, result in enumerate(decoded):
         record = records[row]
         if result.reason:
             images.set_aside.append(SetAside(record.name, record.split, result.reason))
@@ -172,4 +194,6 @@ def decode_images(
             images.records.append(record)
             images.digests.append(result.digest)
             images.rows.append(row)
+            if result.flat:
+                images.flat.append(record.name)
     return images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from kfine.inputs.places import Whole
 from kfine.presets import Preset, converter_config, shipped_names
 
 if TYPE_CHECKING:
+    from kfine.data.labelled import Data
     from kfine.inputs.image.device import ImageOnDevice
 
 # In pixels; what a damaged file wants may be absurd.
@@ -33,6 +35,7 @@ class Image:
         image_size: Height and width in pixels.
         scale: One factor, or one per RGB channel.
         offset: One summand, or one per RGB channel.
+        white: What counts as white in images of more than 8 bits; `None` where training had none.
     """
 
     kind: ClassVar[str] = "image"
@@ -43,6 +46,7 @@ class Image:
     image_size: tuple[int, int]
     scale: tuple[float, ...] = (1 / 255,)
     offset: tuple[float, ...] = (0.0,)
+    white: float | None = None
 
     @property
     def prepare(self) -> Callable[[Any], Any]:
@@ -71,11 +75,12 @@ class Image:
 
         if request.context is not None:
             raise ConfigError("A context is for a model that answers questions; this one does not.")
-        return Images(request.given)
+        return Images(request.given, self.white)
 
     def settings(self) -> dict[str, Any]:
-        """The size that images are resized to."""
-        return {"image_size": self.image_size[0]}
+        """The size that images are resized to, and their white."""
+        size = {"image_size": self.image_size[0]}
+        return size if self.white is None else {**size, "white": self.white}
 
     def sizes(self, examples: Sequence[Any]) -> None:
         """Images are all of one size in the end."""
@@ -132,7 +137,11 @@ class Image:
         height, width = (int(one) for one in values["image_size"])
         if not all(0 < side <= _LARGEST_SIDE for side in (height, width)):
             raise ValueError(f"it wants images of {height} x {width} pixels")
-        return cls((height, width), *(_channels(values[name]) for name in ("scale", "offset")))
+        white = values.get("white")
+        if white is not None and not 0 < float(white) < math.inf:
+            raise ValueError(f"its white is {white!r}")
+        scale, offset = (_channels(values[name]) for name in ("scale", "offset"))
+        return cls((height, width), scale, offset, white)
 
     def device(self) -> ImageOnDevice:
         """uint8 RGB, of any size or of the model's."""
@@ -148,8 +157,14 @@ def _channels(values: Any) -> tuple[float, ...]:
     return found
 
 
-def image_of_preset(preset: Preset, image_size: int) -> Image:
-    """The preprocessing of an image preset: its scale and offset, at the given size in pixels."""
+def image_of_preset(preset: Preset, image_size: int, data: Data | None = None) -> Image:
+    """The preprocessing of an image preset.
+
+    Args:
+        preset: Its scale and offset are taken.
+        image_size: Height and width in pixels.
+        data: The data set, whose images may have a white of their own.
+    """
     config = converter_config(preset)
     if not config and preset.origin in ("network", "cached"):
         import keras_hub
@@ -157,7 +172,8 @@ def image_of_preset(preset: Preset, image_size: int) -> Image:
         converter = keras_hub.layers.ImageConverter.from_preset(preset.handle)
         config = {"scale": converter.scale, "offset": converter.offset}
     size = (image_size, image_size)
-    return Image(size, _factors(config.get("scale"), 1.0), _factors(config.get("offset"), 0.0))
+    scale, offset = _factors(config.get("scale"), 1.0), _factors(config.get("offset"), 0.0)
+    return Image(size, scale, offset, data.settings.get("white") if data else None)
 
 
 def _factors(value: Any, default: float) -> tuple[float, ...]:

@@ -15,7 +15,7 @@ from kfine.errors import RunError
 # Seconds of processor time. Reading a kept photo takes a hundredth of that.
 SLOW = 0.01
 # To be raised when `decode_image` or `resize_image` gives other pixels.
-_VERSION = 1
+_VERSION = 2
 _SEGMENT_BYTES = 64e6
 
 
@@ -28,14 +28,17 @@ class KeptImages:
 
     Args:
         size: Height and width in pixels.
+        white: As in `decode_image`.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], white: float | None = None) -> None:
         from PIL import __version__ as pillow
 
         height, width = size
         # Another version of the decoder, or of what is done with its pixels, may round otherwise.
         name = f"{height}x{width}-pillow-{pillow}-{_VERSION}"
+        if white is not None:
+            name += f"-white-{white:g}"
         folder = cache_folder() / "images" / name
         self._cache = RowCache(folder)
         self._about = {"images": f"{height} x {width}"}

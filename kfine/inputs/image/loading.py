@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from kfine.data.sources import read_source
 from kfine.data.split import Rows
 from kfine.inputs.image.decoding import decode_images, load_record
 from kfine.inputs.image.kept import KeptImages
+from kfine.inputs.image.white import find_white
 
 
 def load_images(
@@ -28,6 +30,7 @@ def load_images(
     memory_budget: int,
     folder: Path | None = None,
     labels: LabelReader = CLASS_LABELS,
+    white: float | None = None,
     like: Known | None = None,
     split_lists: dict[str, Any] | None = None,
     progress: Progress | None = None,
@@ -45,6 +48,8 @@ def load_images(
         memory_budget: Bytes of decoded images that may lie in memory; more go to a file.
         folder: Where that file lies; the shared cache if omitted.
         labels: How labels are read from a manifest.
+        white: What counts as white in images of more than 8 bits; found in them if omitted, see
+            `find_white`.
         like: What a trained model knows, to score it: there is then one split, test, which is the
             source's own or else everything.
         split_lists: What `Data.split_lists` of a former run gave: its images keep their split.
@@ -55,10 +60,16 @@ def load_images(
             decoded images.
     """
     source = read_source(data, labels)
-    read = partial(_decoded, image_size, memory_budget, folder or cache_folder(), progress)
+    found = find_white(source.records) if white is None else None
+    if found is not None:
+        white = found.value
+        source = replace(source, notes=(*source.notes, found.note()))
+    read = partial(_decoded, image_size, memory_budget, folder or cache_folder(), progress, white)
+    settings = {} if white is None else {"white": white}
     if like is not None:
-        return load_test_examples(data, source, read, like, labels=labels)
-    return load_examples(
+        loaded = load_test_examples(data, source, read, like, labels=labels)
+        return replace(loaded, settings=settings)
+    loaded = load_examples(
         data,
         source,
         read,
@@ -68,6 +79,7 @@ def load_images(
         split_lists=split_lists,
         labels=labels,
     )
+    return replace(loaded, settings=settings)
 
 
 def _decoded(
@@ -75,6 +87,7 @@ def _decoded(
     memory_budget: int,
     folder: Path,
     progress: Progress | None,
+    white: float | None,
     records: Sequence[Record],
 ) -> Examples:
     images = decode_images(
@@ -82,15 +95,30 @@ def _decoded(
         image_size,
         memory_budget=memory_budget,
         cache_folder=folder,
-        kept=KeptImages(image_size),
+        kept=KeptImages(image_size, white),
+        white=white,
         progress=progress,
     )
 
     def inputs(numbers: Sequence[int]) -> Rows:
         return Rows(images.store, [images.rows[number] for number in numbers])
 
-    return Examples(images.records, images.digests, inputs, images.set_aside, read=_original)
+    return Examples(
+        images.records,
+        images.digests,
+        inputs,
+        images.set_aside,
+        read=partial(_original, white=white),
+        warnings=_flat_warning(images.flat, len(images.records)),
+    )
 
 
-def _original(record: Record) -> Image:
-    return load_record(record)[0]
+def _original(record: Record, white: float | None) -> Image:
+    return load_record(record, white)[0]
+
+
+def _flat_warning(names: Sequence[str], count: int) -> list[str]:
+    if not names:
+        return []
+    shown = ", ".join(names[:3]) + (" and so on" if len(names) > 3 else "")
+    return [f"{len(names)} of {count} images are nearly black or nearly white all over: {shown}"]

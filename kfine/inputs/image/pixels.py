@@ -17,20 +17,30 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 # Pillow knows many more; some of them (EPS) start other programs on the user's file.
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "AVIF")
+# Chunks of a PNG that hold text, which Pillow refuses above a size; the pixels need none of it.
+_TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+# Of a band that is transparency, so many pixels are opaque or not there at all.
+_LEAST_EXTREME = 0.9
 
 
-def decode_image(source: Path | bytes) -> Image:
+def decode_image(source: Path | bytes, white: float | None = None) -> Image:
     """Decode an image file to 8-bit RGB, upright.
 
     The content decides, not the file's ending. EXIF orientation is applied; of an animation
     the first frame counts; what is transparent becomes white; grey becomes three equal
-    channels; CMYK is converted without a colour profile (profiles are ignored throughout).
-    16-bit grey is divided by 257, 32-bit integers are taken as 16-bit values, and floats as
-    0 to 1, or 0 to 255, or 0 to 65535, whichever is the first that holds them all.
+    channels; CMYK is converted without a colour profile (profiles are ignored throughout). The
+    fourth band of a TIFF that is neither opaque nor absent almost everywhere, such as near
+    infrared, is left out.
+
+    Grey levels of more than 8 bits, and floats, run from 0 to `white`, and are cut there. One value
+    holds for a data set, see `kfine.inputs.image.white`. Without it integers run to 65535 and
+    floats to 1, 255 or 65535, whichever is the first that holds those of this image.
 
     Args:
-        source: A file, or the content of one: JPEG, PNG, BMP, GIF, WebP or TIFF.
+        source: A file, or the content of one: JPEG, PNG, BMP, GIF, WebP, TIFF, or AVIF where
+            Pillow reads it.
+        white: What counts as white in images of more than 8 bits.
 
     Returns:
         uint8, `(height, width, 3)`, RGB, the original size in pixels; may be read-only.
@@ -39,7 +49,7 @@ def decode_image(source: Path | bytes) -> Image:
         DataError: A short reason without the file's name, such as `empty file`.
     """
     from PIL import Image as pillow
-    from PIL import UnidentifiedImageError
+    from PIL import UnidentifiedImageError, features
 
     content = source if isinstance(source, bytes) else read_file(source)
     if not content:
@@ -47,11 +57,15 @@ def decode_image(source: Path | bytes) -> Image:
     found = format_of(content[:16])
     if found == "HEIC":
         raise DataError("HEIC photos cannot be read: save them as JPEG")
+    if found == "PNG":
+        content = _without_text(content)
     try:
         with pillow.open(io.BytesIO(content), formats=_FORMATS) as image:
             image.load()
-            return _to_rgb(_upright(image))
+            return _to_rgb(_upright(image), white)
     except UnidentifiedImageError:
+        if found == "AVIF" and not features.check("avif"):
+            raise DataError("AVIF photos need Pillow 11.3 or later: save them as JPEG") from None
         raise DataError(f"truncated or damaged {found}" if found else "not an image") from None
     except pillow.DecompressionBombError:
         limit = 2 * (pillow.MAX_IMAGE_PIXELS or 0) // 10**6
@@ -87,17 +101,24 @@ def _upright(image: PillowImage) -> PillowImage:
     return image
 
 
-def _to_rgb(image: PillowImage) -> Image:
+def deep_levels(image: PillowImage) -> NDArray[np.float64] | None:
+    """The grey levels of an open image of more than 8 bits; `None` for others."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return np.nan_to_num(np.asarray(image).astype(np.float64))
+    return None
+
+
+def _to_rgb(image: PillowImage, white: float | None) -> Image:
     from PIL import Image as pillow
 
-    if image.mode.startswith("I;16"):
-        return _gray(np.asarray(image).astype(np.float32) / 257)
-    if image.mode == "I":
-        return _gray(np.asarray(image).astype(np.float64) / 257)
-    if image.mode == "F":
-        values = np.nan_to_num(np.asarray(image))
-        top = values.max()
-        return _gray(values * 255 if top <= 1 else values if top <= 255 else values / 257)
+    levels = deep_levels(image)
+    if levels is not None:
+        if white is None:
+            top = levels.max() if image.mode == "F" else 65535
+            white = next((one for one in (1, 255) if top <= one), 65535)
+        return _gray(levels * (255 / white))
+    if image.format == "TIFF" and image.mode == "RGBA" and not _is_transparency(image):
+        return np.asarray(image)[:, :, :3].copy()
     if image.has_transparency_data:
         opaque = pillow.new("RGBA", image.size, "white")
         opaque.alpha_composite(image.convert("RGBA"))
@@ -105,6 +126,22 @@ def _to_rgb(image: PillowImage) -> Image:
     # Photos are RGB already: converting them, and asking for an array that can be written to,
     # would copy 36 MB twice for one of 12 megapixels.
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _is_transparency(image: PillowImage) -> bool:
+    band = np.asarray(image.getchannel("A"))
+    return bool(((band == 0) | (band == 255)).mean() >= _LEAST_EXTREME)
+
+
+def _without_text(content: bytes) -> bytes:
+    """A PNG without its texts; as it is where it does not have the form of one."""
+    parts, place = [content[:8]], 8
+    while place + 8 <= len(content):
+        end = place + 12 + int.from_bytes(content[place : place + 4], "big")
+        if content[place + 4 : place + 8] not in _TEXT_CHUNKS:
+            parts.append(content[place:end])
+        place = end
+    return b"".join(parts) if len(parts) > 1 else content
 
 
 def _gray(values: NDArray[np.floating]) -> Image:

@@ -14,11 +14,16 @@ from kfine.inputs.walking import AT_ONCE, files_below
 class Images:
     """Image files; a folder stands for all files below it.
 
+    Args:
+        given: Files and folders.
+        white: As in `decode_image`.
+
     Raises:
         DataError: A path is missing.
     """
 
-    def __init__(self, given: Sequence[str | Path]) -> None:
+    def __init__(self, given: Sequence[str | Path], white: float | None = None) -> None:
+        self._white = white
         self._paths = list(_image_paths(given))
 
     def __len__(self) -> int:
@@ -32,7 +37,7 @@ class Images:
             names, images = [], []
             for path in self._paths[start : start + AT_ONCE]:
                 try:
-                    images.append(decode_image(path))
+                    images.append(decode_image(path, self._white))
                     names.append(str(path))
                 except DataError as error:
                     console.warn(f"set aside {path}: {error}")
