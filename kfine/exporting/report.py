@@ -31,6 +31,7 @@ class ExportReport:
         bundle: The folder that it is part of, `None` for a single file.
         ladder: What was tried on validation, empty if only this was.
         input: The kind of what goes in.
+        cut: Of how many held-out examples the file does not see all.
         form_note: Who reads a file of this form; empty for the usual one.
         each: What the milliseconds are of, with its article.
     """
@@ -50,6 +51,7 @@ class ExportReport:
     bundle: Path | None = None
     ladder: tuple[Rung, ...] = ()
     input: str = ""
+    cut: int = 0
     form_note: str = ""
     each: str = "an example"
 
@@ -68,6 +70,7 @@ class ExportReport:
             "quantize": self.quantize,
             "input": self.input,
             "form": self.form,
+            "cut": self.cut,
             "form_note": self.form_note,
             "size_bytes": self.size_bytes,
             "float_layers": list(self.float_layers),

@@ -131,6 +131,10 @@ class Input(Protocol):
         """A unit and how large each example is in it, to score small and large ones apart."""
         ...
 
+    def cut(self, examples: Sequence[Any]) -> list[int]:
+        """Numbers of the examples of which the model does not see all, such as long texts."""
+        ...
+
     def caption(self, example: Any) -> str:
         """An example in a line, such as the text; empty where only its name can tell."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,15 @@ from typing import Any
 from kfine.console import Console
 from kfine.data.files import tables_in
 from kfine.data.labelled import Data
+from kfine.data.split import Split
 from kfine.data.tables import SUFFIXES
 from kfine.errors import RunError
+from kfine.inputs import Input
 from kfine.recipe import Recipe
 from kfine.runs.folder import Folder, RunFolder
 
 MOST_NAMED = 20
+MOST_CUT = 3
 # Below this many held-out examples a user is told how uncertain a score is.
 FEW = 50
 
@@ -155,6 +158,34 @@ def _warn_if_small(splits: dict[str, dict[str, Any]], console: Console) -> None:
                 f"the {name} split has {count} examples, too few to tell much: 80 % right on it "
                 f"may be {low:.0%} to {high:.0%}"
             )
+
+
+def warn_cut_split(input: Input, split: Split, console: Console) -> list[str]:
+    """As `warn_cut`, of a split."""
+    # Where an example is read anew, its row holds it whole, resized.
+    found = input.cut(split.examples()) if split.read is None else []
+    names = [split.names[number] for number in found]
+    warn_cut(input, names, len(split), f"{split.name} ", console)
+    return names
+
+
+def warn_cut(input: Input, found: Sequence[str], count: int, of: str, console: Console) -> None:
+    """Name the examples of which a model does not see all.
+
+    Args:
+        input: Of the model.
+        found: Their names.
+        count: How many examples there are.
+        of: The split, followed by a space, or nothing.
+        console: Is warned.
+    """
+    if found:
+        shown = ", ".join(found[:MOST_CUT]) + (" and so on" if len(found) > MOST_CUT else "")
+        (length,) = (value for name, value in input.settings().items() if "length" in name)
+        console.warn(
+            f"{len(found)} of {count} {of}{input.many} are longer than {length} tokens, and what "
+            f"is behind is not read: {shown}"
+        )
 
 
 def warn_set_aside(data: Data, console: Console) -> None:

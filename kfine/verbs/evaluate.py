@@ -13,7 +13,12 @@ from kfine.data.split import Split
 from kfine.errors import DataError
 from kfine.recipe import Recipe, recipe_of_run
 from kfine.runtimes.kinds import find_model
-from kfine.training.data import load_data_of_run, warn_set_aside, with_columns
+from kfine.training.data import (
+    load_data_of_run,
+    warn_cut_split,
+    warn_set_aside,
+    with_columns,
+)
 from kfine.training.run import TrainedRun, as_run
 from kfine.verbs.evaluation_files import evaluation_folder, keep_evaluation
 from kfine.verbs.files import is_run
@@ -63,7 +68,7 @@ def evaluate(
         run.model  # noqa: B018
     predictions = _predict_with_cache(run, scored.test, console)
     score = run.answer.score(predictions, scored.test.labels)
-    metrics = metrics_of(run, score, predictions, scored.test)
+    metrics = metrics_of(run, score, predictions, scored.test, console)
     with console.timed("scoring the baselines"):
         from kfine.evaluation.baselines import beside_baselines
 
@@ -85,14 +90,19 @@ def _other_data(run: TrainedRun, module: Recipe, data: str, console: Console) ->
     return scored
 
 
-def metrics_of(model: Any, score: Score, predictions: Any, split: Split) -> dict[str, Any]:
+def metrics_of(
+    model: Any, score: Score, predictions: Any, split: Split, console: Console
+) -> dict[str, Any]:
     """What `metrics.json` holds of a model: its score, that of small and large examples apart.
+
+    Examples of which the model does not see all are named there and to the user.
 
     Args:
         model: With `input` and `answer`.
         score: Of the predictions.
         predictions: One for each example of the split.
         split: What was predicted.
+        console: Is warned.
     """
     from kfine.evaluation.slices import by_size
 
@@ -101,6 +111,9 @@ def metrics_of(model: Any, score: Score, predictions: Any, split: Split) -> dict
     if sizes is not None:
         unit, counted = sizes
         metrics["by_size"] = by_size(model.answer, predictions, split.labels, unit, counted)
+    cut = warn_cut_split(model.input, split, console)
+    if cut:
+        metrics["cut"] = cut
     return metrics
 
 

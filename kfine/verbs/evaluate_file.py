@@ -63,7 +63,7 @@ def evaluate_file(
 
     answer = exported.answer
     score = answer.score(predictions, scored.test.labels)
-    metrics = metrics_of(exported, score, predictions, scored.test)
+    metrics = metrics_of(exported, score, predictions, scored.test, console)
     metrics["model"] = {"path": str(path), "kind": kind, "milliseconds": milliseconds}
     folder = file_evaluation_folder(path, data)
     keep_evaluation(

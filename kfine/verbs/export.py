@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from kfine.exporting.measuring.limits import Limits
 from kfine.recipe import recipe_of_run
 from kfine.runs.files import write_json
 from kfine.runs.lock import locked
-from kfine.training.data import load_data_of_run
+from kfine.training.data import load_data_of_run, warn_cut_split
 from kfine.training.parts import own_parts
 from kfine.training.run import TrainedRun, as_run
 from kfine.units import parse_bytes, parse_milliseconds
@@ -139,6 +140,7 @@ def export(
             validation=lambda: job.measured_on(data.validation or held_out),
             progress=console.progress,
         )
+        report = replace(report, cut=len(warn_cut_split(run.input, held_out, console)))
         if format == BUNDLE and report.verdict.passed:
             name = f"bundle-{report.quantize}" + ("-any" if form == "any" else "")
             report = write_bundle(report, run.path / "exports" / name, plan, job.golden(), facts)

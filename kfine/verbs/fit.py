@@ -12,7 +12,7 @@ from kfine.errors import ConfigError, RunError
 from kfine.recipe import Recipe, load_recipe, recipe_name, recipe_of_run
 from kfine.runs.folder import RunFolder, new_run, open_run, removed_on_failure
 from kfine.runs.lock import locked
-from kfine.training.data import load_data, load_unchanged, say_data
+from kfine.training.data import load_data, load_unchanged, say_data, warn_cut_split
 from kfine.training.job import build_job, describe_run, train
 from kfine.verbs.run import Run
 
@@ -77,6 +77,8 @@ def fit(
             describe_run(folder, module, resolved, data)
             say_data(data, console)
             prepared = build_job(module, resolved, data, console)
+            for split in data.splits.values():
+                warn_cut_split(prepared.built.input, split, console)
         return Run(train(folder, prepared, console, callbacks=callbacks).folder)
 
 

@@ -14,6 +14,7 @@ from kfine.errors import DataError
 from kfine.inputs import Request
 from kfine.inputs.walking import AT_ONCE
 from kfine.runtimes.kinds import find_model, kind_of
+from kfine.training.data import warn_cut
 from kfine.training.run import TrainedRun, as_run
 from kfine.verbs.files import is_run, load_file, warn_if_refused
 
@@ -30,12 +31,14 @@ class Prediction:
             `text`, `start`, `end` and `probability` of entities; `text`, `start`, `end` and
             `score` of an answer; columns and their numbers.
         unsure: Whether the best probability is below the limit that was asked for.
+        cut: Whether the model does not see all of the example, such as the end of a long text.
         value: The prediction itself, as the answer has it.
     """
 
     name: str
     rows: tuple[dict[str, Any], ...]
     unsure: bool = False
+    cut: bool = False
     value: Any = None
 
     @property
@@ -89,14 +92,17 @@ def predict(
     found: list[Prediction] = []
     done = 0
     for names, raw in requested.read(console):
-        for name, value in zip(names, ask(raw) if raw else (), strict=True):
+        cut = set(parts.cut(raw))
+        pairs = zip(names, ask(raw) if raw else (), strict=True)
+        for number, (name, value) in enumerate(pairs):
             rows = tuple(answer.describe(value))
             sure = rows[0].get("probability", 1.0) if rows else 1.0
-            found.append(Prediction(name, rows, sure < unsure_below, value))
+            found.append(Prediction(name, rows, sure < unsure_below, number in cut, value))
         done = min(done + AT_ONCE, len(requested))
         progress(done, len(requested))
     if not found:
         raise DataError(f"None of the {len(requested)} {parts.many} can be read.")
+    warn_cut(parts, [one.name[:60] for one in found if one.cut], len(found), "", console)
     return found
 
 
@@ -137,7 +143,9 @@ def as_rows(predictions: Sequence[Prediction], top: int) -> list[dict[str, Any]]
     for one in predictions:
         labelled = bool(one.rows) and "label" in one.rows[0]
         label = {"label": one.label} if labelled else {}
-        rows.append({"name": one.name, **label, "predictions": most_probable(one.rows, top)})
+        cut = {"cut": True} if one.cut else {}
+        found = most_probable(one.rows, top)
+        rows.append({"name": one.name, **label, **cut, "predictions": found})
     return rows
 
 

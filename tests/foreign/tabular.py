@@ -162,6 +162,10 @@ class Table:
     def sizes(self, examples: Sequence[Any]) -> None:
         """Rows are all of one size."""
 
+    def cut(self, examples: Sequence[Any]) -> list[int]:
+        """Rows are whole."""
+        return []
+
     def caption(self, example: Any) -> str:
         """The numbers."""
         return ", ".join(f"{one:g}" for one in self.numbers(example))

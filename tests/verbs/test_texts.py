@@ -288,3 +288,33 @@ def test_a_split_that_tells_little_is_named_with_its_interval(
     )
     assert said.status == 0
     assert "the test split has 24 examples, too few to tell much: 80 % right on it" in said.err
+
+
+@pytest.mark.slow
+def test_every_verb_names_texts_that_are_cut(
+    text_settings: dict[str, Any], tmp_path: Path, kfine_command: Callable[..., Any]
+) -> None:
+    given = {**text_settings, "sequence_length": 16, "unfreeze": "none", "epochs": 1}
+    run = tmp_path / "run"
+    options = [part for k, v in given.items() for part in (f"--{k.replace('_', '-')}", v)]
+    said = kfine_command("fit", "text_classification", *options, "--run-dir", run)
+    assert said.status == 0, said.err
+    for split in ("train", "validation", "test"):
+        (line,) = (one for one in said.err.splitlines() if f" {split} texts are longer" in one)
+        assert "than 16 tokens, and what is behind is not read: " in line
+    metrics = json.loads(kfine_command("evaluate", run, "--json", "--quiet").out)
+    named = metrics["cut"]
+    assert len(named) > 0 and f"{len(named)} of {metrics['count']} test texts" in said.err
+    short, long = "a fine film", "fine film " * 30
+    said = kfine_command("predict", run, short, long, "--json")
+    rows = json.loads(said.out)
+    assert ["cut" in row for row in rows] == [False, True]
+    assert "1 of 2 texts are longer than 16 tokens" in said.err
+    said = kfine_command("export", run, "--max-drop", 1)
+    assert said.status == 0, said.err
+    assert f"{len(named)} of " in said.err and "what is behind is not read" in said.err
+    bundle = next((run / "exports").glob("bundle-*/"))
+    assert json.loads((bundle / "report.json").read_text())["cut"] == len(named)
+    assert "held-out texts that were too long" in (bundle / "model_card.md").read_text()
+    said = kfine_command("evaluate", bundle, "--json")
+    assert json.loads(said.out)["cut"] == named and "is not read" in said.err

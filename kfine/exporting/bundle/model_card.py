@@ -65,6 +65,9 @@ def _rows(report: ExportReport, input: Input, facts: Mapping[str, Any]) -> list[
         balanced = ", balanced over classes" if report.calibration["per_class"] else ""
         words = f"{{examples}} {input.many} of the {{split}} split{balanced}, seed {{seed}}"
         rows.append(("calibrated on", words.format(**report.calibration)))
+    if report.cut:
+        words = f"{report.cut} of {report.verdict.count}: what is behind was not read"
+        rows.append((f"held-out {input.many} that were too long", words))
     if report.float_layers:
         rows.append(("layers kept in float", ", ".join(report.float_layers)))
     return rows

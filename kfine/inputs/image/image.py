@@ -85,6 +85,10 @@ class Image:
     def sizes(self, examples: Sequence[Any]) -> None:
         """Images are all of one size in the end."""
 
+    def cut(self, examples: Sequence[Any]) -> list[int]:
+        """Images are resized whole."""
+        return []
+
     def caption(self, example: Any) -> str:
         """Pixels say nothing in a line."""
         return ""

@@ -164,6 +164,13 @@ class Text:
             return None
         return "words", [len(shown(one).split()) for one in examples]
 
+    def cut(self, examples: Sequence[Any]) -> list[int]:
+        """Texts that are longer than a row; of contexts, windows show everything."""
+        if self.stride is not None:
+            return []
+        self.tokenizer.read(chain.from_iterable(map(_strings, examples)))
+        return [n for n, one in enumerate(examples) if self._encode(one).tokens_cut]
+
     def caption(self, example: Any) -> str:
         """The text."""
         return shown(example)
