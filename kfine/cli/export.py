@@ -15,6 +15,7 @@ from kfine.exporting.choices import (
     CALIBRATION_EXAMPLES,
     FORMATS,
     INPUTS,
+    PREFER,
     QUANTIZE,
 )
 
@@ -33,8 +34,8 @@ from kfine.exporting.choices import (
     "--quantize",
     type=click.Choice([*QUANTIZE, AUTO]),
     help="How weights are stored; int8 and int16 are calibrated on training examples; auto tries "
-    "all and takes the smallest that keeps the limits.  [default: float16, dynamic for texts, "
-    "none for saved_model and onnx]",
+    "all and takes the best that keeps the limits (--prefer).  [default: float16, dynamic for "
+    "texts, none for saved_model and onnx]",
 )
 @click.option(
     "--input",
@@ -61,6 +62,20 @@ from kfine.exporting.choices import (
     show_default=True,
     metavar="EXAMPLES",
     help="Training examples that calibrate integers, balanced over the classes.",
+)
+@click.option(
+    "--prefer",
+    type=click.Choice(PREFER),
+    default=PREFER[0],
+    show_default=True,
+    help="What decides where auto finds several files that keep the limits; sizes and times "
+    "within 10 % count as equal.",
+)
+@click.option(
+    "--require-gain",
+    is_flag=True,
+    help="Refuse a file that is no better than the trivial answer, such as the most frequent "
+    "class (exit 3).",
 )
 @quiet_option
 @json_option

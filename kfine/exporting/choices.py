@@ -7,6 +7,8 @@ FORMATS = (BUNDLE, "tflite", "trainable", "saved_model", "onnx", "openvino")
 FIXED = "fixed"
 INPUTS = (FIXED, "any")
 AUTO = "auto"
+# What decides among the files that keep the promise.
+PREFER = ("size", "latency", "accuracy")
 # What one conversion can do, from the largest file to the smallest.
 QUANTIZE = ("none", "float16", "int16", "int8", "int8-full", "dynamic", "int4")
 CALIBRATED = ("int8", "int8-full", "int16")

@@ -51,7 +51,7 @@ class Plan:
         answer: What lies between outputs and predictions; written into the file too.
         format: "tflite", "trainable", "saved_model", "onnx" or "openvino".
         quantize: A kind of `choices.QUANTIZE` that the format can store, or "auto": all of
-            `ladder.KINDS` are measured on validation and the smallest that keeps the limits is
+            `ladder.KINDS` are measured on validation and the best that keeps the limits is
             taken. The input's usual one if omitted.
         form: How the file takes examples, one of the forms of the input: what the inference model
             was made with.
@@ -59,6 +59,7 @@ class Plan:
         representative: Raw training examples that calibrate integers, see `choose_calibration`;
             iterated anew for each kind.
         limits: What the file must keep.
+        prefer: What decides among the files of "auto" that keep them, see `ladder.choose`.
         info: JSON-able facts to carry in the file; a "calibration" among them is reported.
         own: A recipe's module whose own kinds the file may name; `None` if all ship.
     """
@@ -71,6 +72,7 @@ class Plan:
     name: str = "model"
     representative: Iterable[Any] | None = None
     limits: Limits = field(default_factory=Limits)
+    prefer: str = "size"
     info: Mapping[str, Any] = field(default_factory=dict)
     own: Any = None
 
@@ -146,6 +148,7 @@ def export_model(
     *,
     validation: Callable[[], HeldOut] | None = None,
     progress: Progress = silent,
+    tried: Progress = silent,
 ) -> ExportReport:
     """Write one export and measure it; a refused one is kept under a name that says so.
 
@@ -159,6 +162,7 @@ def export_model(
         held_out: What the file is measured on.
         validation: The split that "auto" chooses on, anew for each kind.
         progress: Told what is under way.
+        tried: Told of each kind of "auto" what came of it.
 
     Returns:
         The report; `report.verdict.passed` says whether the file may be used.
@@ -174,8 +178,8 @@ def export_model(
     with tempfile.TemporaryDirectory(prefix=".export-", dir=destination) as folder:
         rungs: list[Rung] = []
         if plan.quantize == AUTO and validation is not None:
-            rungs = _climb(inference, plan, Path(folder), validation, progress)
-            taken = choose(rungs)
+            rungs = _climb(inference, plan, Path(folder), validation, progress, tried)
+            taken = choose(rungs, plan.prefer)
             if taken is None or taken.path is None:
                 return _none_kept(plan, destination, held_out, rungs)
             made, plan = taken.path, replace(plan, quantize=taken.quantize)
@@ -217,6 +221,7 @@ def _climb(
     folder: Path,
     validation: Callable[[], HeldOut],
     progress: Progress,
+    tried: Progress,
 ) -> list[Rung]:
     return climb(
         lambda kind: convert_model(inference, replace(plan, quantize=kind), folder),
@@ -224,6 +229,7 @@ def _climb(
         plan.limits,
         kinds=[kind for kind in KINDS if not plan.misfit(kind, plan.form)],
         progress=progress,
+        tried=tried,
     )
 
 
@@ -332,10 +338,11 @@ def _described(plan: Plan, inference: keras.Model, path: Path | None) -> bytes:
 
 def _with_limits(measured: Measured, limits: Limits) -> Verdict:
     verdict = measured.verdict
-    broken = limits.broken(measured.size_bytes, measured.milliseconds)
+    broken = [*limits.broken(measured.size_bytes, measured.milliseconds).values()]
+    broken += filter(None, [limits.no_gain(verdict)])
     if not broken:
         return verdict
-    return replace(verdict, passed=False, reasons=(*verdict.reasons, *broken.values()))
+    return replace(verdict, passed=False, reasons=(*verdict.reasons, *broken))
 
 
 def _keep(made: Path, destination: Path, name: str, ending: str, verdict: Verdict) -> Path:

@@ -31,6 +31,8 @@ class ExportReport:
         bundle: The folder that it is part of, `None` for a single file.
         ladder: What was tried on validation, empty if only this was.
         input: The kind of what goes in.
+        baseline: The answer that costs nothing: its `name`, its primary metric as `value`, and
+            whether it is `beaten` by the file; `None` where it was not asked for.
         cut: Of how many held-out examples the file does not see all.
         form_note: Who reads a file of this form; empty for the usual one.
         each: What the milliseconds are of, with its article.
@@ -52,6 +54,7 @@ class ExportReport:
     ladder: tuple[Rung, ...] = ()
     input: str = ""
     cut: int = 0
+    baseline: dict[str, Any] | None = None
     form_note: str = ""
     each: str = "an example"
 
@@ -71,6 +74,7 @@ class ExportReport:
             "input": self.input,
             "form": self.form,
             "cut": self.cut,
+            "baseline": self.baseline,
             "form_note": self.form_note,
             "size_bytes": self.size_bytes,
             "float_layers": list(self.float_layers),

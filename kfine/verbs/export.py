@@ -15,6 +15,7 @@ from kfine.exporting.choices import (
     FIXED,
     FORMATS,
     INPUTS,
+    PREFER,
     QUANTIZE,
     default_quantize,
     misfit,
@@ -43,6 +44,8 @@ def export(
     max_size: str | float | None = None,
     max_latency: str | float | None = None,
     calibration: int = CALIBRATION_EXAMPLES,
+    prefer: str = "size",
+    require_gain: bool = False,
     allow_refused: bool = False,
     console: Console | None = None,
 ) -> ExportReport:
@@ -65,6 +68,10 @@ def export(
         max_size: Largest file, such as `"4MB"` or `"500kB"`.
         max_latency: Longest median time an example on this machine, milliseconds or `"20ms"`.
         calibration: How many training examples calibrate integers, balanced over the classes.
+        prefer: What decides where `"auto"` finds several files that keep the limits: `"size"`,
+            `"latency"` or `"accuracy"`; sizes and times within 10 % count as equal.
+        require_gain: Refuse a file that is no better than the trivial answer, such as the most
+            frequent class; without, that is said loudly.
         allow_refused: Return the report of a refused file instead of raising; its
             `verdict.passed` is false.
         console: Hears of the progress.
@@ -80,7 +87,7 @@ def export(
     """
     console = console or Console()
     run = as_run(run)
-    _check(format, quantize, input, max_drop, calibration)
+    _check(format, quantize, input, max_drop, calibration, prefer)
     limits = Limits(
         max_drop,
         parse_bytes(max_size) if max_size is not None else None,
@@ -117,6 +124,9 @@ def export(
         from kfine.exporting.export import Plan, export_model
         from kfine.exporting.inference import inference_model
 
+    trivial = job.trivial()
+    if require_gain:
+        limits = replace(limits, beats=trivial)
     chosen = job.calibration(calibration)
     facts = job.facts()
     plan = Plan(
@@ -128,6 +138,7 @@ def export(
         name=_file_name(format, form),
         representative=job.examples(data.train, chosen.indices),
         limits=limits,
+        prefer=prefer,
         info={**facts, "calibration": chosen.to_dict()},
         own=job.own,
     )
@@ -139,8 +150,10 @@ def export(
             job.measured_on(held_out),
             validation=lambda: job.measured_on(data.validation or held_out),
             progress=console.progress,
+            tried=console.say,
         )
         report = replace(report, cut=len(warn_cut_split(run.input, held_out, console)))
+        report = _beside_trivial(report, trivial, console)
         if format == BUNDLE and report.verdict.passed:
             name = f"bundle-{report.quantize}" + ("-any" if form == "any" else "")
             report = write_bundle(report, run.path / "exports" / name, plan, job.golden(), facts)
@@ -150,13 +163,30 @@ def export(
     return report
 
 
+def _beside_trivial(
+    report: ExportReport, trivial: tuple[str, float], console: Console
+) -> ExportReport:
+    """The report with the trivial answer; a warning where the file is no better."""
+    words = Limits(beats=trivial).no_gain(report.verdict)
+    if words and report.verdict.passed:
+        console.warn(f"do not ship this file: {words}")
+    name, value = trivial
+    return replace(report, baseline={"name": name, "value": value, "beaten": not words})
+
+
 def _check(
-    format: str, quantize: str | None, input: str | None, max_drop: float, calibration: int
+    format: str,
+    quantize: str | None,
+    input: str | None,
+    max_drop: float,
+    calibration: int,
+    prefer: str,
 ) -> None:
     for name, value, allowed in (
         ("format", format, FORMATS),
         ("quantize", quantize, (*QUANTIZE, AUTO)),
         ("input", input, INPUTS),
+        ("prefer", prefer, PREFER),
     ):
         if value is not None and value not in allowed:
             raise ConfigError(f"{name} must be one of {', '.join(allowed)}. Received: {value!r}")

@@ -85,6 +85,13 @@ class ExportJob:
             for i in chosen
         ]
 
+    def trivial(self) -> tuple[str, float]:
+        """The answer that costs nothing: its name, and its primary metric on the held-out split."""
+        answer, held = self.run.answer, self.held_out
+        found = answer.trivial(self.data.train.labels, _examples(self.data.train))
+        score = answer.score(found.predict(_examples(held)), held.labels)
+        return found.name, float(score.metrics[answer.primary])
+
     def facts(self) -> dict[str, Any]:
         """What the file and its card say of the run."""
         from kfine import __version__
@@ -118,3 +125,8 @@ class SplitExamples:
         for index in self._indices:
             one = int(index)
             yield self._split.read_raw(one) if self._raw else self._split.inputs[one]
+
+
+def _examples(split: Split) -> list[Any]:
+    """What trivial answers look at: texts; of images, which are many bytes, their number only."""
+    return split.examples() if split.read is None else [None] * len(split)

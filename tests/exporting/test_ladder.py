@@ -56,6 +56,35 @@ def test_the_smallest_that_keeps_the_promise_is_chosen() -> None:
     assert choose(rungs[2:]) is None
 
 
+@pytest.mark.parametrize(
+    ("prefer", "kind"), [("size", "int8"), ("latency", "int8"), ("accuracy", "float16")]
+)
+def test_what_is_preferred_decides_and_what_is_nearly_equal_does_not(
+    prefer: str, kind: str
+) -> None:
+    rungs = [
+        replace(rung("float16", 6_000), milliseconds=15.5),
+        replace(rung("dynamic", 3_000, wrong=1), milliseconds=54.0),
+        replace(rung("int8", 3_200, wrong=1), milliseconds=16.0),
+        replace(rung("int4", 2_000, broken={"drop": "falls"}), milliseconds=1.0),
+    ]
+    chosen = choose(rungs, prefer)
+    assert chosen is not None and chosen.quantize == kind
+
+
+def test_a_file_has_to_beat_the_trivial_answer_where_that_is_asked_for() -> None:
+    verdict = rung("int8", 3_000, wrong=50).verdict
+    assert verdict is not None and verdict.exported == 0.5
+    assert Limits().no_gain(verdict) == Limits(beats=("majority", 0.49)).no_gain(verdict) == ""
+    words = Limits(beats=("first_sentence", 0.5)).no_gain(verdict)
+    assert words == (
+        "it is no better than the trivial answer, first sentence: accuracy 0.500 against 0.500"
+    )
+    less = replace(verdict, direction="min")
+    assert Limits(beats=("median", 0.5)).no_gain(less)
+    assert not Limits(beats=("median", 0.6)).no_gain(less)
+
+
 def test_a_failure_names_the_nearest_and_the_layers_that_cost_most() -> None:
     rungs = [
         rung("float16", 6_000, broken={"size": "it is too large", "latency": "it is too slow"}),

@@ -139,3 +139,25 @@ def test_a_file_takes_a_fixed_size_unless_any_is_asked_for(
     assert [b"32 x 32 pixels" in one for one in described] == [True, False]
     report = json.loads((run / "exports" / "model-float16-any.json").read_text())
     assert note in report["form_note"]
+
+
+def test_a_file_that_knows_nothing_is_warned_of_or_refused(
+    kfine_command: Command, finished_run: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    run = kfine.Run(path)
+    model, (dense,) = run.model, kfine.layer_groups(run.model)[-1].layers[-1:]
+    kernel, bias = dense.get_weights()
+    # The same class whatever it is given, as of the trivial answer.
+    dense.set_weights([0 * kernel, 0 * bias + [1, 0, 0]])
+    model.save(run.folder.model_path)
+    said = kfine_command("export", path, "--max-drop", 1, "--json")
+    assert said.status == 0, said.err
+    baseline = json.loads(said.out)["baseline"]
+    assert baseline == {"name": "majority", "value": pytest.approx(1 / 3), "beaten": False}
+    assert "do not ship this file: it is no better than the trivial answer, majority" in said.err
+    card = (path / "exports" / "bundle-float16" / "model_card.md").read_text()
+    assert "| accuracy of the trivial answer (majority) | 0.333 |" in card
+    said = kfine_command("export", path, "--max-drop", 1, "--require-gain", "--quiet")
+    assert said.status == 3 and "no better than the trivial answer" in said.err
+    assert (path / "exports" / "model-float16.refused.tflite").is_file()

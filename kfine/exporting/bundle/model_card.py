@@ -8,6 +8,7 @@ from typing import Any
 from kfine.answers import Answer
 from kfine.console import format_bytes
 from kfine.exporting.bundle.snippets import platforms
+from kfine.exporting.measuring.ladder import headings
 from kfine.exporting.measuring.lint import summarize
 from kfine.exporting.report import ExportReport
 from kfine.inputs import Input
@@ -45,6 +46,11 @@ def model_card(report: ExportReport, input: Input, answer: Answer, facts: Mappin
         parts.append(_table(("class", "change of recall against Keras"), rows))
     if verdict.note:
         parts.append(f"{verdict.note}.")
+    if report.ladder:
+        parts += [
+            "What was tried, on the validation split:",
+            _table(headings(report.ladder), [rung.row() for rung in report.ladder]),
+        ]
     parts += ["## Devices", *_devices(report)]
     parts += [
         "## Limits",
@@ -76,10 +82,17 @@ def _rows(report: ExportReport, input: Input, facts: Mapping[str, Any]) -> list[
 def _quality(report: ExportReport, answer: Answer) -> list[tuple[str, ...]]:
     verdict, given = report.verdict, answer.device()
     low, high = report.right_interval or (0.0, 1.0)
+    baseline = report.baseline or {}
+    trivial = [
+        (f"{verdict.metric} of the trivial answer ({name.replace('_', ' ')})", f"{value:.3f}", "")
+        for name, value in [(baseline.get("name", ""), baseline.get("value", 0.0))]
+        if name
+    ]
     right = (f"{given.right}, 95 % interval", f"{low:.3f} to {high:.3f}", "")
     return [
         (verdict.metric, f"{verdict.exported:.3f}", f"{verdict.reference:.3f}"),
         *([right] if given.right else []),
+        *trivial,
         (given.same, f"{verdict.agreement:.3f}", ""),
         (
             f"milliseconds {report.each}, on the machine that exported",

@@ -1,4 +1,4 @@
-"""Try quantizations, measure each on validation, and choose the smallest that keeps a promise."""
+"""Try quantizations, measure each on validation, and choose the best that keeps a promise."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ HEADINGS = (
     "ms", "",
 )  # fmt: skip
 _NAMED_LAYERS = 4
+# Files whose sizes, or times, are within this factor are as good as each other.
+_ALIKE = 1.1
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ class Rung:
         """A JSON-able copy without the path, which is gone afterwards."""
         values = {name: value for name, value in vars(self).items() if name != "path"}
         return {**values, "verdict": self.verdict.to_dict() if self.verdict else None}
+
+    def words(self) -> str:
+        """Size, primary metric, time and outcome in a line."""
+        _, size, metric, *_, milliseconds, outcome = self.row()
+        name = self.verdict.metric if self.verdict else "metric"
+        return f"{size}, {name} {metric}, {milliseconds} ms, {outcome}"
 
     def row(self) -> list[str]:
         """One cell for each of `HEADINGS`."""
@@ -93,6 +101,7 @@ def climb(
     *,
     kinds: Sequence[str] = KINDS,
     progress: Progress = silent,
+    tried: Progress = silent,
 ) -> list[Rung]:
     """Convert and measure each kind; one that cannot be made is a rung that says why.
 
@@ -102,6 +111,7 @@ def climb(
         limits: The promise.
         kinds: What to try.
         progress: Told what is under way.
+        tried: Told of each kind what came of it.
     """
     rungs = []
     for number, kind in enumerate(kinds, start=1):
@@ -111,6 +121,7 @@ def climb(
             path = convert(kind)
         except (ExportError, MissingPackage) as error:
             rungs.append(Rung(kind, broken={"conversion": str(error).rstrip(".")}))
+            tried(f"{step}: {rungs[-1].broken['conversion']}")
             continue
         measured = measure_file(
             path,
@@ -119,13 +130,35 @@ def climb(
             progress=lambda line, step=step: progress(f"{step}: {line}"),  # type: ignore[misc]
         )
         rungs.append(_rung(kind, path, measured, limits))
+        tried(f"{step}: {rungs[-1].words()}")
     return rungs
 
 
-def choose(rungs: Sequence[Rung]) -> Rung | None:
-    """The smallest that keeps the promise, `None` if none does."""
+def choose(rungs: Sequence[Rung], prefer: str = "size") -> Rung | None:
+    """The best that keeps the promise, `None` if none does.
+
+    Args:
+        rungs: What was tried.
+        prefer: "size" takes the smallest, of files within 10 % of it the fastest; "latency" the
+            fastest, of those within 10 % of it the smallest; "accuracy" the one whose primary
+            metric falls least, of equals the smallest.
+    """
     kept = [rung for rung in rungs if rung.path and not rung.broken]
-    return min(kept, key=lambda rung: rung.size_bytes or 0, default=None)
+    if not kept:
+        return None
+    if prefer == "accuracy":
+        return min(kept, key=lambda one: (one.verdict.drop if one.verdict else 0.0, _size(one)))
+    first, second = (_size, _latency) if prefer == "size" else (_latency, _size)
+    most = _ALIKE * min(map(first, kept))
+    return min((one for one in kept if first(one) <= most), key=second)
+
+
+def _size(rung: Rung) -> float:
+    return rung.size_bytes or 0
+
+
+def _latency(rung: Rung) -> float:
+    return rung.milliseconds or 0.0
 
 
 def failure(rungs: Sequence[Rung], limits: Limits) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kfine.errors import ConfigError
+from kfine.exporting.measuring.gate import Verdict
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,27 @@ class Limits:
         max_drop: Largest fall of the primary metric, a fraction.
         max_size: Bytes, `None` for any.
         max_latency: Median milliseconds an example on this machine, `None` for any.
+        beats: Name of the trivial answer and its primary metric, which the file has to beat;
+            `None` for any.
     """
 
     max_drop: float = 0.01
     max_size: int | None = None
     max_latency: float | None = None
+    beats: tuple[str, float] | None = None
+
+    def no_gain(self, verdict: Verdict) -> str:
+        """That a file is no better than the trivial answer, a clause; empty if it is, or may be."""
+        if self.beats is None or verdict.exported is None:
+            return ""
+        name, value = self.beats
+        gain = verdict.exported - value if verdict.direction == "max" else value - verdict.exported
+        if gain > 0:
+            return ""
+        return (
+            f"it is no better than the trivial answer, {name.replace('_', ' ')}: {verdict.metric} "
+            f"{verdict.exported:.3f} against {value:.3f}"
+        )
 
     def broken(self, size_bytes: int, milliseconds: float | None) -> dict[str, str]:
         """What a file of that size and speed breaks: "size" or "latency" -> why, a clause."""
