@@ -7,7 +7,7 @@ import difflib
 import inspect
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +33,7 @@ class Setting:
     choices: tuple[str, ...] | None
     minimum: float | None
     maximum: float | None
+    read: Callable[[Any], Any] | None = None
 
     @property
     def option(self) -> str:
@@ -49,6 +50,7 @@ def setting(
     choices: Iterable[str] | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
+    read: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Declare a field of a settings dataclass.
 
@@ -60,6 +62,8 @@ def setting(
         choices: The only values allowed.
         minimum: Smallest value allowed.
         maximum: Largest value allowed.
+        read: From a value as it is given to what the config keeps, such as of a file to its
+            contents; raises `ConfigError` where it cannot.
     """
     metadata = {
         "help": help,
@@ -68,6 +72,7 @@ def setting(
         "choices": tuple(choices) if choices else None,
         "minimum": minimum,
         "maximum": maximum,
+        "read": read,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -111,6 +116,9 @@ def make_config(
 ) -> ConfigType:
     """Build a config from keyword arguments over a YAML file over the defaults.
 
+    A class with a static method `derived` fills in settings that were not given: it takes those
+    that were, checked, and gives those that follow from them.
+
     Raises:
         ConfigError: A name is unknown (the nearest right one is given) or a value impossible.
     """
@@ -122,7 +130,8 @@ def make_config(
         if name not in known:
             raise ConfigError(f"There is no setting {raw_name!r}; {nearest(name, known)}.")
         checked[name] = check_value(known[name], value)
-    return config_class(**checked)
+    derived = getattr(config_class, "derived", None)
+    return config_class(**{**(derived(checked) if derived else {}), **checked})
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -142,7 +151,7 @@ def check_value(one: Setting, value: Any) -> Any:
         if one.optional or one.default is None:
             return None
         raise ConfigError(f"{one.name} needs a value; the default is {one.default!r}.")
-    value = _convert(one, value)
+    value = _convert(one, one.read(value) if one.read else value)
     if one.choices and value not in one.choices:
         raise ConfigError(
             f"{one.name} must be one of {', '.join(one.choices)}. Received: {value!r}"

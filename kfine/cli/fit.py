@@ -201,7 +201,7 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
         size = f", {format_bytes(stage['cache_bytes'])} of cached features" if cached else ""
         click.echo(f"{stage['sentence']}; about {format_seconds(stage['seconds'])}{size}")
     click.echo(f"about {format_seconds(plan['seconds'])} in all, measured on a few steps")
-    click.echo(f"schedule: --unfreeze {plan['unfreeze']}")
+    click.echo(f"schedule: --unfreeze {shlex.quote(plan['unfreeze'])}")
 
 
 def _print_folds(found: dict[str, Any], as_json: bool) -> None:

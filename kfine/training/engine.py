@@ -24,7 +24,7 @@ from kfine.training.callbacks import (
 from kfine.training.checkpoints import Checkpoint, Checkpoints
 from kfine.training.features import Features, Feed
 from kfine.training.freezing import apply_stage, build_optimizer_for, changes
-from kfine.training.optimizer import make_optimizer
+from kfine.training.optimizer import make_optimizer, stage_factors
 from kfine.training.proof import check_movement, group_digests
 from kfine.training.settings import TrainingConfig
 from kfine.training.unfreezing import Stage
@@ -157,6 +157,8 @@ def run_stages(
         if enough and state.history and enough(state.history):
             break
         apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
+        names = [group.name for group in job.groups]
+        job.model.optimizer.set_factors(stage_factors(names, stage, job.config))
         console.say(stage_sentence(job, stage))
         if not state.history or _stage_of(job, state) != stage:
             state.stage_digests = group_digests(job.groups)
@@ -266,7 +268,7 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Record and save."""
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = self.model.optimizer.head_rate
         entry = {"epoch": epoch + 1, "stage": self.stage.index + 1, "learning_rate": rate}
         values = {name: float(value) for name, value in (logs or {}).items()}
         self.state.history.append({**entry, **values})
@@ -283,12 +285,15 @@ def stage_sentence(job: Job, stage: Stage) -> str:
     """A stage in plain words, its model already in that state."""
     trains = sum(math.prod(variable.shape) for variable in job.model.trainable_variables)
     total = job.model.count_params()
-    verb = "unfreezing" if stage.index else "training"
+    other = stage.learning_rate not in (None, job.config.learning_rate)
+    rate = f" at a learning rate of {stage.learning_rate:g}" if other else ""
+    goes_on = stage.index == 0 or job.stages[stage.index - 1].depth == stage.depth
+    verb = "training" if goes_on else "unfreezing"
     what = f"{verb} {stage_span(job.groups, stage)}"
     return (
         f"stage {stage.index + 1} of {len(job.stages)} (epochs {stage.first_epoch + 1} to "
         f"{stage.end_epoch}): {what}, {_millions(trains)} of {_millions(total)} million weights "
-        "train"
+        f"train{rate}"
     )
 
 

@@ -9,6 +9,8 @@ import keras
 from keras import ops
 
 from kfine.models.groups import LayerGroup
+from kfine.training.settings import TrainingConfig
+from kfine.training.unfreezing import Stage
 
 
 @keras.saving.register_keras_serializable("kfine")
@@ -42,7 +44,16 @@ class StagedAdamW(keras.optimizers.AdamW):
         }
         self._factors = self.add_variable((len(factors),), dtype="float32", name="group_factors")
         self._offsets = self.add_variable((len(factors),), dtype="float32", name="group_offsets")
+        self.set_factors(factors)
+
+    def set_factors(self, factors: Sequence[float]) -> None:
+        """Give the groups other factors from now on, in the order of `set_groups`."""
         self._factors.assign(factors)
+
+    @property
+    def head_rate(self) -> float:
+        """The learning rate of the last group, the head, in the next step."""
+        return float(ops.convert_to_numpy(self.learning_rate * self._factors[-1]))
 
     def start_groups(self, names: Sequence[str]) -> None:
         """Say which groups train from now on; those that did not before start afresh."""
@@ -90,6 +101,24 @@ def group_factors(groups: int, backbone_rate: float, layerwise_decay: float) -> 
     """Factors of all groups: 1 for the head, which is last, and falling toward the input."""
     distances = range(groups - 2, -1, -1)
     return [*(backbone_rate * layerwise_decay**distance for distance in distances), 1.0]
+
+
+def stage_factors(names: Sequence[str], stage: Stage, config: TrainingConfig) -> list[float]:
+    """Factors of all groups in a stage: the usual ones, but for the rates that it gives.
+
+    Args:
+        names: Of all groups, the head last.
+        stage: The stage.
+        config: The rates that the factors are of, and the usual factors.
+    """
+    assert config.backbone_rate is not None, "a recipe's resolve chooses it"
+    usual = group_factors(len(names), config.backbone_rate, config.layerwise_decay)
+    peak = config.learning_rate
+    head = 1.0 if stage.learning_rate is None else stage.learning_rate / peak
+    return [
+        stage.group_rates[name] / peak if name in stage.group_rates else factor * head
+        for name, factor in zip(names, usual, strict=True)
+    ]
 
 
 def make_optimizer(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kfine.config import setting
-from kfine.training.unfreezing import check_unfreeze, schedule_of
+from kfine.training.schedule import is_list, read_unfreeze
+from kfine.training.unfreezing import check_unfreeze, epochs_of
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ class TrainingConfig:
         "three) or 6:block6b (from epoch 6 every group from block6b up); or a YAML file that holds "
         "one, as --dry-run --schedule writes it.",
         group="Freezing",
+        read=read_unfreeze,
     )
     batch_norm: str = setting(
         "frozen",
@@ -170,8 +174,14 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         # The run holds the stages, and does not need the file again.
-        object.__setattr__(self, "unfreeze", schedule_of(self.unfreeze))
+        object.__setattr__(self, "unfreeze", read_unfreeze(self.unfreeze))
         check_unfreeze(self.unfreeze, self.epochs)
+
+    @staticmethod
+    def derived(given: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that follow from those that were given: the epochs of a list of stages."""
+        unfreeze = given.get("unfreeze")
+        return {"epochs": epochs_of(unfreeze)} if unfreeze and is_list(unfreeze) else {}
 
     @property
     def patience(self) -> int:

@@ -1,19 +1,14 @@
-"""The schedule of gradual unfreezing: from the text or the file of a setting to stages."""
+"""The schedule of gradual unfreezing: from the text of a setting to stages."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
-from kfine.config import load_yaml
 from kfine.errors import ConfigError
-
-_STEP = re.compile(r"^(\d+):(\d+|[A-Za-z_][\w.\-]*)$")
-# What the last group is called in a schedule, also where a user's recipe names it otherwise.
-HEAD = "head"
+from kfine.models.groups import HEAD
+from kfine.training.schedule import NAMED, STEP, depth_of, entries_of, is_list
 
 
 @dataclass(frozen=True)
@@ -25,41 +20,20 @@ class Stage:
         first_epoch: First epoch of the stage, counted from 0.
         end_epoch: Epoch after its last one.
         depth: Number of backbone groups that train, counted from the head. The head always does.
+        learning_rate: Peak rate of the head, where the schedule gives one.
+        group_rates: Peak rates of single groups, where the schedule gives them.
     """
 
     index: int
     first_epoch: int
     end_epoch: int
     depth: int
-
-
-def schedule_of(setting: str) -> str:
-    """A schedule as text: a setting that is the path of a YAML file gives what stands in it.
-
-    The file has a line for each stage, its first epoch and a group: `2: block7a`.
-
-    Raises:
-        ConfigError: The file is missing, or holds something else.
-    """
-    path = Path(setting)
-    if path.suffix not in (".yaml", ".yml"):
-        return setting
-    steps = load_yaml(path, "schedule")
-    wrong = next((f"{key}: {value}" for key, value in steps.items() if _is_no_step(key, value)), "")
-    if wrong or not steps:
-        raise ConfigError(
-            f"The schedule {path} must hold lines such as 2: block7a (first epoch of a stage: "
-            f"group from which on layers train). Received: {wrong or 'an empty file'}"
-        )
-    return ",".join(f"{epoch}:{group}" for epoch, group in steps.items())
-
-
-def _is_no_step(key: object, value: object) -> bool:
-    return not (isinstance(key, str) and isinstance(value, str) and _STEP.match(f"{key}:{value}"))
+    learning_rate: float | None = None
+    group_rates: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 def schedule_text(stages: Sequence[Stage], groups: Sequence[str]) -> str:
-    """The schedule of some stages, by the names of groups.
+    """The schedule of some stages as a text, by the names of groups and without their rates.
 
     Args:
         stages: What `plan_stages` gives.
@@ -67,44 +41,6 @@ def schedule_text(stages: Sequence[Stage], groups: Sequence[str]) -> str:
     """
     names = [*groups, HEAD]
     return ",".join(f"{one.first_epoch + 1}:{names[-1 - one.depth]}" for one in stages)
-
-
-def check_new_schedule(path: Path) -> None:
-    """Check that a schedule can be written.
-
-    Raises:
-        ConfigError: It has another ending than YAML's, its folder is missing, or it is there.
-    """
-    if path.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"A schedule is a YAML file, such as unfreeze.yaml. Received: {path}")
-    if path.exists():
-        raise ConfigError(f"{path} exists already; name another file for the schedule.")
-    if not path.parent.is_dir():
-        raise ConfigError(f"The schedule cannot be written: there is no folder {path.parent}.")
-
-
-def write_schedule(path: Path, text: str, groups: Sequence[str], epochs: int) -> None:
-    """Write a schedule to edit and give back as the setting `unfreeze`.
-
-    Args:
-        path: A new YAML file.
-        text: The schedule.
-        groups: Names of the backbone's layer groups from the input side.
-        epochs: Number of epochs.
-
-    Raises:
-        ConfigError: The file cannot be written.
-    """
-    lines = [
-        f"# Stages of {epochs} epochs: the first epoch of each, counted from 1, and the layer",
-        "# group from which on it trains, up to the head. Edit and give the file to --unfreeze.",
-        f"# Groups from the input: {', '.join([*groups, HEAD])}",
-        *(step.replace(":", ": ") for step in text.split(",")),
-    ]
-    try:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"Cannot write the schedule {path}: {error.strerror}.") from None
 
 
 def parse_unfreeze(text: str) -> list[tuple[int, int | str]]:
@@ -115,7 +51,7 @@ def parse_unfreeze(text: str) -> list[tuple[int, int | str]]:
     """
     steps: list[tuple[int, int | str]] = []
     for part in text.replace(" ", "").split(","):
-        match = _STEP.match(part)
+        match = STEP.match(part)
         if not match:
             raise ConfigError(
                 "unfreeze must be auto, none, all, a schedule such as 2:1,5:3 (epoch:groups, ...; "
@@ -138,9 +74,18 @@ def check_unfreeze(text: str, epochs: int) -> None:
     """Check a schedule against the number of epochs, before any model is known.
 
     Raises:
-        ConfigError: The schedule is malformed or begins a stage after the last epoch.
+        ConfigError: The schedule is malformed, begins a stage after the last epoch, or is a list
+            of stages for another number of epochs.
     """
-    if text in ("auto", "none", "all"):
+    if text in NAMED:
+        return
+    if is_list(text):
+        total = epochs_of(text)
+        if total != epochs:
+            raise ConfigError(
+                f"The stages of unfreeze last {total} epochs together; leave epochs out, or "
+                f"make them agree. Received: epochs {epochs}"
+            )
         return
     last = parse_unfreeze(text)[-1][0]
     if last > epochs:
@@ -150,13 +95,18 @@ def check_unfreeze(text: str, epochs: int) -> None:
         )
 
 
+def epochs_of(text: str) -> int:
+    """The epochs of all stages of a schedule that is a list."""
+    return sum(entry.epochs for entry in entries_of(text))
+
+
 def plan_stages(
     text: str, epochs: int, groups: Sequence[str], automatic: int | None = None
 ) -> list[Stage]:
     """Resolve a schedule into stages that cover all epochs.
 
     Args:
-        text: The `unfreeze` setting; a file as `schedule_of` reads it.
+        text: The `unfreeze` setting, as `read_unfreeze` gives it.
         epochs: Number of epochs.
         groups: Names of the backbone's layer groups from the input side, without the head.
         automatic: How many groups `auto` ends with; the upper third if `None`.
@@ -164,8 +114,9 @@ def plan_stages(
     Raises:
         ConfigError: More groups are asked for than there are, or an unknown one.
     """
-    text = schedule_of(text)
     check_unfreeze(text, epochs)
+    if is_list(text):
+        return _listed(text, groups)
     if text == "none":
         starts = [(0, 0)]
     elif text == "all":
@@ -185,6 +136,16 @@ def plan_stages(
         Stage(index, first, end, depth)
         for index, ((first, depth), end) in enumerate(zip(starts, ends, strict=True))
     ]
+
+
+def _listed(text: str, groups: Sequence[str]) -> list[Stage]:
+    stages: list[Stage] = []
+    for index, entry in enumerate(entries_of(text)):
+        first = stages[-1].end_epoch if stages else 0
+        depth = depth_of(entry, index + 1, groups)
+        rates = (entry.learning_rate, entry.group_rates)
+        stages.append(Stage(index, first, first + entry.epochs, depth, *rates))
+    return stages
 
 
 def _depth(target: int | str, groups: Sequence[str]) -> int:

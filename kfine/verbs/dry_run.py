@@ -9,7 +9,9 @@ from kfine.console import Console
 from kfine.training.data import load_data, say_data
 from kfine.training.estimate import measure_stages
 from kfine.training.job import build_job
-from kfine.training.unfreezing import check_new_schedule, schedule_text, write_schedule
+from kfine.training.schedule import is_list
+from kfine.training.schedule_file import check_new_schedule, schedule_of_job, write_schedule
+from kfine.training.unfreezing import schedule_text
 from kfine.verbs.fit import prepare
 
 
@@ -33,29 +35,40 @@ def dry_run(
         **settings: Fields of the recipe's `Config`.
 
     Returns:
-        The data summary, the stages with their groups and trainable weights, the schedule as the
-        setting `unfreeze` takes it, and seconds.
+        `data`: the data summary; `stages`: of each stage its epochs, the number of groups that
+        train, and what it costs; `seconds` in all; `schedule`: the stages as a list to edit, one
+        mapping each with `epochs`, `groups`, `learning_rate` and `group_rates`; `unfreeze`: the
+        same as a text. Both are values of the setting `unfreeze`.
 
     Raises:
         KfineError: The settings, the data or the preset cannot be used, or the schedule cannot
             be written.
+
+    Example:
+
+    ```python
+    plan = kfine.dry_run("image_classification", data="flowers", epochs=8)
+    plan["schedule"][-1]["learning_rate"] /= 2
+    run = kfine.fit("image_classification", data="flowers", unfreeze=plan["schedule"])
+    ```
     """
     console = console or Console()
-    if schedule is not None:
-        check_new_schedule(Path(schedule))
+    target = None if schedule is None else check_new_schedule(schedule)
     module, resolved = prepare(recipe, config, settings)
     data = load_data(module, resolved, console)
     say_data(data, console)
     job = build_job(module, resolved, data, console).job
-    groups = [group.name for group in job.groups[:-1]]
-    text = schedule_text(job.stages, groups)
-    if schedule is not None:
-        write_schedule(Path(schedule), text, groups, resolved.epochs)
+    entries = schedule_of_job(job)
+    groups = [group.name for group in job.groups]
+    if target is not None:
+        write_schedule(target, entries, groups, str(recipe))
+    listed = is_list(resolved.unfreeze)
     stages = measure_stages(job)
     total = sum(stage["seconds"] for stage in stages)
     return {
         "data": data.summary(),
         "stages": stages,
-        "unfreeze": text,
+        "unfreeze": resolved.unfreeze if listed else schedule_text(job.stages, groups[:-1]),
+        "schedule": [entry.to_dict() for entry in entries],
         "seconds": round(total, 1),
     }

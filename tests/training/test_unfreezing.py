@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from kfine.errors import ConfigError
 from kfine.training.settings import TrainingConfig
-from kfine.training.unfreezing import (
-    check_new_schedule,
-    plan_stages,
-    schedule_of,
-    schedule_text,
-    stage_at,
-    write_schedule,
-)
+from kfine.training.unfreezing import plan_stages, schedule_text, stage_at
 
 GROUPS = ["stem", "block1a", "block2a", "block3a", "top"]
 
@@ -82,63 +73,6 @@ def test_a_config_checks_its_schedule_before_any_model_is_known() -> None:
 @pytest.mark.parametrize(
     "text", ["auto", "none", "all", "2:1,5:3", "1:head,3:block2a", "1:block1a", "4:stem"]
 )
-def test_a_written_schedule_gives_the_stages_that_it_came_from(text: str, tmp_path: Path) -> None:
+def test_the_names_of_a_schedule_give_the_stages_that_it_came_from(text: str) -> None:
     stages = plan_stages(text, 8, GROUPS)
-    written = schedule_text(stages, GROUPS)
-    assert plan_stages(written, 8, GROUPS) == stages
-    path = tmp_path / "stages.yaml"
-    write_schedule(path, written, GROUPS, 8)
-    assert schedule_of(str(path)) == written
-    assert plan_stages(str(path), 8, GROUPS) == stages
-    assert f"# Groups from the input: {', '.join(GROUPS)}, head\n" in path.read_text()
-
-
-def test_an_edited_schedule_gives_other_stages(tmp_path: Path) -> None:
-    path = tmp_path / "stages.yaml"
-    write_schedule(path, schedule_text(plan_stages("auto", 8, GROUPS), GROUPS), GROUPS, 8)
-    path.write_text(path.read_text() + "6: block1a\n")
-    assert [(one.first_epoch, one.depth) for one in plan_stages(str(path), 8, GROUPS)] == [
-        (0, 0),
-        (1, 2),
-        (5, 4),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "Received: an empty file"),
-        ("# nothing\n", "Received: an empty file"),
-        ("2: -1", "Received: 2: -1"),
-        ("two: block1a", "Received: two: block1a"),
-        ("2: [top, block1a]", r"Received: 2: \['top', 'block1a'\]"),
-        ("2: {3: top}", "Received: 2: 3:top"),
-        ("2 top", "must hold `name: value` lines"),
-        ("2: top\n\t3: stem", "is not valid YAML"),
-        ("3: top\n2: stem", "must increase"),
-        ("2: which", "the backbone has: stem, block1a, block2a, block3a, top"),
-        ("9: top", "there are only 8 epochs"),
-    ],
-)
-def test_a_schedule_that_cannot_be_is_refused(content: str, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "stages.yml"
-    path.write_text(content)
-    with pytest.raises(ConfigError, match=message):
-        plan_stages(str(path), 8, GROUPS)
-
-
-def test_a_schedule_that_is_missing_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"Cannot read the schedule nowhere\.yaml: No such file"):
-        plan_stages("nowhere.yaml", 8, GROUPS)
-
-
-def test_a_schedule_is_written_to_a_new_file_only(tmp_path: Path) -> None:
-    there = tmp_path / "there.yaml"
-    there.touch()
-    for path, message in (
-        (there, "exists already"),
-        (tmp_path / "stages.txt", "A schedule is a YAML file"),
-        (tmp_path / "no" / "stages.yaml", "there is no folder"),
-    ):
-        with pytest.raises(ConfigError, match=message):
-            check_new_schedule(path)
+    assert plan_stages(schedule_text(stages, GROUPS), 8, GROUPS) == stages

@@ -229,24 +229,3 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(
     assert plan["seconds"] == pytest.approx(sum(s["seconds"] for s in plan["stages"]), abs=0.3)
     json.dumps(plan)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_a_schedule_of_a_dry_run_trains_the_same_weights(
-    tiny_settings: dict[str, Any], tmp_path: Path
-) -> None:
-    path = tmp_path / "stages.yaml"
-    kfine.dry_run("image_classification", schedule=path, console=QUIET, **tiny_settings)
-    runs = [
-        kfine.fit(
-            "image_classification",
-            run_dir=tmp_path / name,
-            console=QUIET,
-            **{**tiny_settings, "unfreeze": given},
-        )
-        for name, given in (("text", tiny_settings["unfreeze"]), ("file", path))
-    ]
-    path.unlink()
-    text, file = (one.model.get_weights() for one in runs)
-    assert all(np.array_equal(one, other) for one, other in zip(text, file, strict=True))
-    assert runs[1].config.unfreeze == "1:head,2:top,3:block2b"
