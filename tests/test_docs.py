@@ -68,7 +68,7 @@ def test_command_lines_of_the_docs_parse(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     copy_recipe("image_classification", tmp_path / "mine.py")
-    (tmp_path / "stages.yaml").write_text("2: top")
+    (tmp_path / "stages.yaml").write_text("- {epochs: 1, groups: [head]}")
     words = shlex.split(line.split(" > ")[0], comments=True)[1:]
     try:
         context = parse(cli, "kfine", words)

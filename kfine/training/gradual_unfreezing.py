@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 
+from kfine.errors import ConfigError
 from kfine.keras_private import trained_by
 from kfine.models.groups import LayerGroup, layer_groups
 from kfine.training.freezing import apply_stage, build_optimizer_for
+from kfine.training.schedule import entries_of, is_list, read_unfreeze
 from kfine.training.unfreezing import plan_stages, stage_at
 
 
@@ -23,13 +26,15 @@ class GradualUnfreezing(keras.callbacks.Callback):
 
     Args:
         unfreeze: `"auto"`, `"none"` (head only), `"all"`, or a schedule such as `"2:1,5:3"`:
-            from epoch 2, counted from 1, the group nearest the head trains, from epoch 5 three;
-            or the path of a YAML file that holds one.
+            from epoch 2, counted from 1, the group nearest the head trains, from epoch 5 three.
+            Or the file of a schedule, or the list that it holds, as `kfine.dry_run` gives it, but
+            without `learning_rate` and `group_rates`: the rates are the optimizer's.
         groups: Layer groups from the input side, the head last; `layer_groups(model)` if omitted.
         batch_norm: `"frozen"` keeps BatchNorm of unfrozen groups as it is; `"train"` trains it.
 
     Raises:
-        ConfigError: The schedule does not fit the model or the number of epochs.
+        ConfigError: The schedule does not fit the model or the number of epochs, cannot be read,
+            or gives learning rates.
         ValueError: The optimizer was already built on fewer variables than the stages train.
 
     Example:
@@ -48,12 +53,13 @@ class GradualUnfreezing(keras.callbacks.Callback):
 
     def __init__(
         self,
-        unfreeze: str = "auto",
+        unfreeze: str | Path | Sequence[Mapping[str, Any]] = "auto",
         groups: Sequence[LayerGroup] | None = None,
         batch_norm: str = "frozen",
     ) -> None:
         super().__init__()
-        self.unfreeze = unfreeze
+        self.unfreeze: str = read_unfreeze(unfreeze)
+        _check_no_rates(self.unfreeze)
         self.groups = groups
         self.batch_norm = batch_norm
         self.current: int | None = None
@@ -85,3 +91,12 @@ class GradualUnfreezing(keras.callbacks.Callback):
             assert self.groups is not None
             apply_stage(self.model, self.groups, depth, batch_norm=self.batch_norm)
             self.current = depth
+
+
+def _check_no_rates(unfreeze: str) -> None:
+    for entry in entries_of(unfreeze) if is_list(unfreeze) else ():
+        if entry.learning_rate is not None or entry.group_rates:
+            raise ConfigError(
+                "GradualUnfreezing leaves learning rates to the optimizer; take learning_rate and "
+                f"group_rates out of the schedule. Received: {entry.to_dict()}"
+            )

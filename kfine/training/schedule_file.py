@@ -73,7 +73,9 @@ def _rounded(factor: float, learning_rate: float) -> float:
     return next(same, rate)
 
 
-def write_schedule(path: Path, entries: Sequence[Entry], groups: Sequence[str], recipe: str) -> None:
+def write_schedule(
+    path: Path, entries: Sequence[Entry], groups: Sequence[str], recipe: str
+) -> None:
     """Write stages as a file to read, edit and give back.
 
     Args:

@@ -73,6 +73,20 @@ def test_it_works_with_any_model_and_optimizer() -> None:
     assert changed == [False, True, True]
 
 
+def test_it_takes_a_list_of_stages_without_rates() -> None:
+    model = plain_model()
+    stages = [
+        {"epochs": 1, "groups": ["head"]},
+        {"epochs": 1, "groups": ["second", "head"]},
+    ]
+    before = [layer.kernel.numpy() for layer in model.layers]
+    model.fit(DATA, DATA, epochs=2, verbose=0, callbacks=[GradualUnfreezing(stages)])
+    same = map(np.array_equal, before, [layer.kernel.numpy() for layer in model.layers])
+    assert list(same) == [True, False, False]
+    with pytest.raises(ConfigError, match=r"to the optimizer; .* Received: .*'learning_rate': 0.1"):
+        GradualUnfreezing([{**stages[0], "learning_rate": 0.1}])
+
+
 def test_continuing_with_initial_epoch_is_in_the_right_stage() -> None:
     model = plain_model()
     model.fit(

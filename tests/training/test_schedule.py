@@ -131,9 +131,7 @@ def test_a_bad_file_is_refused_in_one_sentence(text: str, words: str, tmp_path: 
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"No such file .*--schedule.* Received: '.*x.yaml'"
-    ):
+    with pytest.raises(ConfigError, match=r"No such file .*--schedule.* Received: '.*x.yaml'"):
         make_config(TrainingConfig, {"unfreeze": tmp_path / "x.yaml"})
     with pytest.raises(ConfigError, match="cannot read a schedule: Is a directory"):
         make_config(TrainingConfig, {"unfreeze": tmp_path})
