@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kfine
 from kfine.errors import ConfigError
@@ -250,6 +251,49 @@ def test_cached_features_train_the_same_weights_as_the_whole_model() -> None:
 
 
 @pytest.mark.usefixtures("fresh_cache")
+def test_a_dataset_gives_the_features_of_its_examples_with_their_targets() -> None:
+    model = convolutional()
+    kfine.freeze_to(model, "second")
+    labels, weights = np.arange(40), np.linspace(0, 1, 40).astype("float32")
+    (arrays,) = kfine.cached_features(model, IMAGES).features
+    dataset = tf.data.Dataset.from_tensor_slices((IMAGES, labels, weights))
+    shuffled = dataset.shuffle(40, reshuffle_each_iteration=True).batch(7)
+    found = kfine.cached_features(model, shuffled, tf.data.Dataset.from_tensors(IMAGES[:5]))
+    (features, targets, sample_weights), alone = found.features
+    assert not np.array_equal(targets, labels)
+    np.testing.assert_array_equal(features, arrays[targets])
+    np.testing.assert_array_equal(sample_weights, weights[targets])
+    np.testing.assert_array_equal(alone, arrays[:5])
+    np.testing.assert_allclose(
+        found.model.predict(features, verbose=0),
+        model.predict(IMAGES[targets], verbose=0),
+        atol=1e-3,
+    )
+    found.model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    pair = (features, targets % 3)
+    found.model.fit(*pair, validation_data=pair, epochs=1, verbose=0)
+
+
+@pytest.mark.usefixtures("fresh_cache")
+def test_a_dataset_may_have_several_inputs_and_targets() -> None:
+    one, two = keras.Input((3,), name="one"), keras.Input((2,), name="two")
+    joined = keras.layers.Concatenate()(
+        [keras.layers.Dense(4, name="first")(one), keras.layers.Dense(4, name="second")(two)]
+    )
+    model = keras.Model({"one": one, "two": two}, keras.layers.Dense(1, name="last")(joined))
+    kfine.freeze_to(model, "head")
+    inputs = {"one": DATA[:, :3], "two": DATA[:, 2:]}
+    targets = {"a": DATA[:, 0], "b": DATA[:, 1]}
+    batches = tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(5)
+    found = kfine.cached_features(model, inputs, batches, precision="float32")
+    arrays, (features, given) = found.features
+    np.testing.assert_array_equal(arrays, features)
+    np.testing.assert_array_equal(given["b"], targets["b"])
+    whole = model.predict(inputs, verbose=0)
+    np.testing.assert_allclose(found.model.predict(features, verbose=0), whole, atol=1e-6)
+
+
+@pytest.mark.usefixtures("fresh_cache")
 def test_cached_features_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from kfine.data.row_cache import RowCache
 
@@ -267,12 +311,27 @@ def test_cached_features_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(again[:30], first)
 
 
+def batches(rows: Any) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(rows).batch(16)
+
+
+@pytest.mark.usefixtures("fresh_cache")
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ((), "needs the inputs of examples"),
         ((np.zeros((0, 8, 8, 3)),), r"arrays of one or more examples.*\(0, 8, 8, 3\)"),
         ((3,), r"Received: \(\)"),
+        ((IMAGES[0],), r"takes batches of \(None, 8, 8, 3\)\. Received: \(8, 8, 3\)"),
+        ((IMAGES[..., :2],), r"takes batches of .* Received: \(40, 8, 8, 2\)"),
+        ((batches(IMAGES).repeat(),), "has to end. Received: an endless one"),
+        ((batches(IMAGES).take(0),), "needs examples. Received: none"),
+        ((batches(["a", "b"]),), r"batches of numbers. Received: shape \(2,\) of object"),
+        ((batches(IMAGES).unbatch(),), r"takes batches of .* Received: \(320, 8, 3\)"),
+        (
+            (batches(IMAGES).concatenate(batches(IMAGES[:, 1:])),),
+            r"have one shape. Received: \(16, 7, 8, 3\) after \(None, 8, 8, 3\)",
+        ),
         (({"one": np.zeros((2, 3)), "two": np.zeros((3, 3))},), r"Received: \(2, 3\), \(3, 3\)"),
     ],
 )
