@@ -10,7 +10,7 @@ from kfine.errors import ConfigError
 _BYTES = {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _MILLISECONDS = {"": 1, "us": 1e-3, "ms": 1, "s": 1e3}
 _SECONDS: dict[str, float] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_PART = re.compile(r"\d*\.?\d+[A-Za-z]*")
+_PART = re.compile(r"\d*\.?\d+\s*[A-Za-z]*")
 
 
 def parse_bytes(value: str | float, name: str = "max_size") -> int:
@@ -38,11 +38,11 @@ def parse_seconds(value: str | float, name: str = "time") -> float:
         ConfigError: It is no positive duration, or of more than thirty years.
     """
     words = "a duration such as 90s, 20m or 1h30m"
-    text = "".join(str(value).split())
-    parts = _PART.findall(text)
+    text = str(value)
+    parts = [part.strip() for part in _PART.findall(text)]
     # 1h30 may be minutes or seconds.
     unclear = len(parts) > 1 and any(part[-1].isdigit() for part in parts)
-    if unclear or "".join(parts) != text:
+    if not parts or unclear or "".join("".join(parts).split()) != "".join(text.split()):
         parts = [text]
     seconds = sum(_parse(part, _SECONDS, name, words, value) for part in parts)
     if seconds >= 1e9:
