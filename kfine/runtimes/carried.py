@@ -11,7 +11,7 @@ from typing import Any
 
 from kfine.errors import ExportError
 from kfine.runtimes.kinds import kind_of
-from kfine.runtimes.onnx_metadata import read_properties
+from kfine.runtimes.onnx_metadata import checksum_of, read_properties
 
 LABELS, INFO, CHECKSUM = "labels.txt", "kfine.json", "sha256.txt"
 # In bytes: the most that a flatbuffer's offsets reach, and far more than any labels take.
@@ -87,13 +87,13 @@ def _info_beside(path: Path) -> str:
 
 
 def _onnx_info(path: Path) -> str:
-    properties, checksum = read_properties(path)
+    properties, size = read_properties(path)
     if INFO not in properties or CHECKSUM not in properties:
         raise ExportError(
             f"{path} carries no {INFO}: it is cut off or was not exported by kfine; "
             "give a run folder or a model made by kfine export."
         )
-    if checksum != properties[CHECKSUM].strip():
+    if checksum_of(path, size) != properties[CHECKSUM].strip():
         raise ExportError(f"{path} is damaged: its checksum does not match; export again.")
     return properties[INFO]
 

@@ -1,119 +1,71 @@
-"""Labels and facts inside an `.onnx` file, written and read without the onnx package.
+"""Labels and facts at the end of an `.onnx` file, as entries of its `metadata_props`.
 
-They are entries of `metadata_props`, which any ONNX runtime shows
-(https://github.com/onnx/onnx/blob/main/docs/IR.md#optional-metadata). Protocol buffers of one
-type that are put one behind the other are merged, so the entries are appended to the file, and a
-checksum covers what stands before them.
+Any ONNX runtime shows them (https://github.com/onnx/onnx/blob/main/docs/IR.md#optional-metadata).
+Protocol buffers of one type that are put one behind the other are merged, so the entries are
+appended to the file. The last one is where they begin: only they are parsed, since a model that
+is made to do harm takes 80 times its size in memory once it is parsed.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from kfine.errors import ExportError
 
-# `metadata_props` in ModelProto, `key` and `value` in StringStringEntryProto.
-_PROPS, _KEY, _VALUE = 14, 1, 2
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-# A protocol buffer cannot be larger.
-_LARGEST_FILE = 2**31
+# In bytes: far more than any labels and tokenizer take, and what is hashed at a time.
+_LARGEST_ENTRIES, _CHUNK = 2**24, 2**20
+_SIZE, _DIGITS = "size.txt", 12
 
 
 def append_properties(path: Path, properties: Mapping[str, str]) -> None:
-    """Append entries of `metadata_props` to an `.onnx` file."""
+    """Append entries of `metadata_props` to an `.onnx` file, which is not loaded for that."""
+    from onnx import ModelProto, helper
+
+    entries = ModelProto()
+    size = f"{path.stat().st_size:0{_DIGITS}}"
+    helper.set_model_props(entries, {**properties, _SIZE: size})
     with path.open("ab") as file:
-        for key, value in properties.items():
-            entry = _field(_KEY, key.encode()) + _field(_VALUE, value.encode())
-            file.write(_field(_PROPS, entry))
+        file.write(entries.SerializeToString())
 
 
-def read_properties(path: Path) -> tuple[dict[str, str], str]:
-    """The entries of `metadata_props`, and the SHA-256 of what stands before the first.
-
-    Only the outermost fields are looked at; no weights are unpacked.
+def read_properties(path: Path) -> tuple[dict[str, str], int]:
+    """The entries that `append_properties` appended, none if it did not, and where they begin.
 
     Raises:
-        ExportError: It is no regular file, or not an ONNX model, or cut off.
+        ExportError: It is no regular file, or cannot be read.
+        MissingPackage: onnx is not installed.
     """
-    content = _content(path)
-    found: dict[str, str] = {}
-    end = len(content)
+    from kfine.runtimes.onnx import require_onnx
+
+    require_onnx(["onnx"])
+    from google.protobuf.message import DecodeError
+    from onnx import ModelProto
+
     try:
-        for number, start, value in _fields(content):
-            if number == _PROPS and value is not None:
-                end = min(end, start)
-                entry = {key: text for key, _, text in _fields(value) if text is not None}
-                found[bytes(entry[_KEY]).decode()] = bytes(entry[_VALUE]).decode()
-    except (IndexError, KeyError, ValueError) as error:
-        raise ExportError(f"{path} is not an ONNX model, or it is cut off.") from error
-    return found, hashlib.sha256(content[:end]).hexdigest()
-
-
-def checksum_of(path: Path) -> str:
-    """SHA-256 of a file to which nothing has been appended yet."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _content(path: Path) -> memoryview:
-    try:
+        # Opening a named pipe would wait for ever.
         if not path.is_file():
             raise ExportError(f"{path} is no regular file; give a model made by kfine export.")
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ExportError(f"{path} is larger than an .onnx model can be, 2 GB.")
-        return memoryview(path.read_bytes())
+        with path.open("rb") as file:
+            end = path.stat().st_size
+            file.seek(max(0, end - _DIGITS))
+            begin = int(file.read())
+            if not max(0, end - _LARGEST_ENTRIES) <= begin <= end:
+                return {}, end
+            file.seek(begin)
+            entries = ModelProto.FromString(file.read()).metadata_props
+    except (ValueError, DecodeError):
+        return {}, end
     except OSError as error:
         raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
+    return {entry.key: entry.value for entry in entries}, begin
 
 
-def _fields(content: memoryview) -> Iterator[tuple[int, int, memoryview | None]]:
-    """Number, start and, if it has a length, the content of each field.
-
-    Reference:
-        https://protobuf.dev/programming-guides/encoding/
-    """
-    place = 0
-    while place < len(content):
-        start = place
-        tag, place = _varint(content, place)
-        number, kind = tag >> 3, tag & 7
-        value = None
-        if kind == _VARINT:
-            _, place = _varint(content, place)
-        elif kind in (_FIXED64, _FIXED32):
-            place += 8 if kind == _FIXED64 else 4
-        elif kind == _BYTES:
-            length, place = _varint(content, place)
-            value = content[place : place + length]
-            place += length
-        else:
-            raise ValueError(f"unknown wire type {kind}")
-        if place > len(content) or number == 0:
-            raise ValueError("cut off")
-        yield number, start, value
-
-
-def _varint(content: memoryview, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = content[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, place
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number of more than 64 bits")
-
-
-def _field(number: int, value: bytes) -> bytes:
-    return _encode(number << 3 | _BYTES) + _encode(len(value)) + value
-
-
-def _encode(value: int) -> bytes:
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*parts, value])
+def checksum_of(path: Path, size: int) -> str:
+    """SHA-256 of the first `size` bytes of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for begin in range(0, size, _CHUNK):
+            digest.update(file.read(min(_CHUNK, size - begin)))
+    return digest.hexdigest()

@@ -87,7 +87,7 @@ def test_half_the_weights_size_in_openvino(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["half"]
 
 
-@pytest.mark.parametrize("name", ["tf2onnx", "onnxruntime", "openvino"])
+@pytest.mark.parametrize("name", ["tf2onnx", "onnx", "onnxruntime", "openvino"])
 def test_a_missing_package_is_named_with_its_extra(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -103,6 +103,19 @@ def test_a_missing_package_is_named_with_its_extra(
     with pytest.raises(MissingPackage, match=rf"{name}.*pip install 'kfine\[{extra}\]'"):
         write(trained.model, tmp_path / "x", trained.names, {})
     assert not list(tmp_path.iterdir())
+
+
+def test_reading_an_onnx_file_names_the_missing_package(
+    written: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kfine.runtimes.carried import read_metadata
+
+    path, find = written("onnx"), importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda one, *rest: None if one == "onnx" else find(one, *rest)
+    )
+    with pytest.raises(MissingPackage, match=r"pip install 'kfine\[onnx\]'"):
+        read_metadata(path)
 
 
 def test_a_damaged_onnx_file_is_one_sentence(
@@ -123,14 +136,16 @@ def test_a_damaged_onnx_file_is_one_sentence(
         with pytest.raises(ExportError, match=r"bad\.onnx") as caught:
             load_exported(bad)
         assert "\n" not in str(caught.value)
-    # With a checksum that holds it comes as far as the process that tries it.
+    # With a checksum that holds it comes as far as the process that tries it: nothing that stands
+    # before the entries is parsed here.
     kept = {INFO: json.dumps({"labels": ["a"], "info": facts(trained)})}
     bad.write_bytes(content[:9000])
-    append_properties(bad, {**kept, CHECKSUM: checksum_of(bad)})
+    append_properties(bad, {**kept, CHECKSUM: checksum_of(bad, bad.stat().st_size)})
+    assert read_metadata(bad)[0] == ("a",)
     with pytest.raises(ExportError, match=r"bad\.onnx"):
         load_exported(bad)
     bad.write_bytes(b"")
-    append_properties(bad, {**kept, CHECKSUM: checksum_of(bad)})
+    append_properties(bad, {**kept, CHECKSUM: checksum_of(bad, bad.stat().st_size)})
     assert read_metadata(bad)[0] == ("a",)
     with pytest.raises(ExportError, match=r"bad\.onnx cannot be loaded by ONNX Runtime"):
         load_exported(bad)

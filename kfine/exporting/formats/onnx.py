@@ -68,7 +68,7 @@ def write_onnx(
         logger.setLevel(level)
     more = {name: content.decode() for name, content in (files or {}).items()}
     texts = {**metadata_files(labels, info), **more}
-    append_properties(path, {**texts, CHECKSUM: checksum_of(path)})
+    append_properties(path, {**texts, CHECKSUM: checksum_of(path, path.stat().st_size)})
     return path
 
 
