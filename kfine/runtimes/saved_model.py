@@ -9,7 +9,6 @@ import numpy as np
 from kfine.errors import ExportError
 from kfine.inputs import Shapes
 from kfine.runtimes.exported import Exported, Tensors, first_line
-from kfine.runtimes.operations import require_operations
 
 
 class SavedModelFolder(Exported):
@@ -22,7 +21,6 @@ class SavedModelFolder(Exported):
     def _load(self, threads: int | None) -> Shapes:
         import tensorflow as tf
 
-        require_operations(self.info, self.path)
         try:
             self._model: Any = tf.saved_model.load(str(self.path))
             self._serve = self._model.signatures["serving_default"]

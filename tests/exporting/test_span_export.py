@@ -149,7 +149,7 @@ def served(run: Path, **strings: Any) -> dict[str, np.ndarray]:
     if not path.is_dir():
         assert kfine.export(run, format="saved_model", console=QUIET).path == path
     load_exported(path)
-    signature = tf.saved_model.load(str(path)).signatures["serve_text"]
+    signature = tf.saved_model.load(str(path / "strings")).signatures["serve_text"]
     found = signature(**{name: tf.constant(values) for name, values in strings.items()})
     return {name: values.numpy() for name, values in found.items()}
 

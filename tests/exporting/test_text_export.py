@@ -197,15 +197,33 @@ def test_a_saved_model_takes_ids_and_strings_and_gives_the_same(
     assert np.abs(got - known.probabilities).max() < 1e-5
     assert read_metadata(saved_model)[1]["signatures"] == {
         "serving_default": {},
-        "serve_text": {"requires": "tensorflow_text"},
+        "serve_text": {"requires": "tensorflow_text", "folder": "strings"},
     }
     loaded = tf.saved_model.load(str(saved_model))
+    assert set(loaded.signatures) == {"serving_default"}
+    strings = tf.saved_model.load(str(saved_model / "strings"))
+    assert "import tensorflow_text" in (saved_model / "README.txt").read_text()
     ids = exported.input.encode(known.texts).rows["token_ids"]
     by_ids = loaded.signatures["serving_default"](token_ids=tf.constant(ids))["probabilities"]
-    by_text = loaded.signatures["serve_text"](text=tf.constant(known.texts))["probabilities"]
+    by_text = strings.signatures["serve_text"](text=tf.constant(known.texts))["probabilities"]
     assert by_ids.shape == (len(known.texts), 2)
     assert np.abs(by_ids - by_text).max() < 1e-6
     assert (saved_model / "assets.extra" / "tokenizer" / "vocabulary.txt").is_file()
+
+
+def test_a_saved_model_of_texts_loads_in_plain_tensorflow(saved_model: Path) -> None:
+    program = """
+import sys
+import numpy as np
+import tensorflow as tf
+serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+length = serve.structured_input_signature[1]["token_ids"].shape[1]
+found = serve(token_ids=tf.zeros((2, length), tf.int32))["probabilities"]
+print(found.shape, *sorted({"tensorflow_text", "keras_hub", "kfine"} & sys.modules.keys()))
+"""
+    command = [sys.executable, "-c", program, str(saved_model)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "(2, 2)\n"), done.stderr
 
 
 def test_without_tensorflow_text_there_is_one_signature(
