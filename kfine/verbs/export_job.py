@@ -40,15 +40,18 @@ class ExportJob:
         """The split's examples and what the Keras model says of them, found out once."""
         from kfine.exporting.measuring.held_out import HeldOut
 
-        if split.name not in self._predictions:
-            self._predictions[split.name] = self.run.predictor.predict_split(split)
         return HeldOut(
             self.examples(split, range(len(split))),
             split.labels,
-            self._predictions[split.name],
+            self._predicted(split),
             self.run.answer,
             self.own,
         )
+
+    def _predicted(self, split: Split) -> list[Any]:
+        if split.name not in self._predictions:
+            self._predictions[split.name] = self.run.predictor.predict_split(split)
+        return self._predictions[split.name]
 
     def calibration(self, count: int) -> Calibration:
         """Which training examples calibrate integers: balanced over their strata."""
@@ -75,7 +78,10 @@ class ExportJob:
         from kfine.exporting.measuring.calibration import representative_indices
 
         split = self.held_out
-        chosen = representative_indices(split.strata, count=GOLDEN_EXAMPLES)
+        order = representative_indices(split.strata, count=len(split)).tolist()
+        # First those in which the model finds something.
+        found = [bool(self.run.answer.describe(one)) for one in self._predicted(split)]
+        chosen = sorted(order, key=lambda index: not found[index])[:GOLDEN_EXAMPLES]
         return [
             # What is an object holds its label.
             GoldenExample(

@@ -31,6 +31,7 @@ FILES = {
     "model.tflite",
     "model_card.md",
     "report.json",
+    "sha256sum.txt",
     *(f"snippets/{name}" for name in ("Classifier.kt", "Classifier.swift")),
     *(f"snippets/classify.{ending}" for ending in ("js", "py")),
 }
@@ -59,6 +60,16 @@ def test_folder_and_zip_hold_the_same_files(bundle: Path) -> None:
             assert archive.read(f"bundle-float16/{name}") == (bundle / name).read_bytes()
     beside = {path.name for path in bundle.parent.iterdir()}
     assert beside == {"bundle-float16", "bundle-float16.zip", "bundle-float16.json"}
+
+
+def test_the_checksums_are_those_that_sha256sum_prints(bundle: Path) -> None:
+    command = ["sha256sum", "-c", "--quiet", "sha256sum.txt"]
+    if shutil.which("sha256sum") is None:
+        pytest.skip("sha256sum is not on the PATH")
+    done = subprocess.run(command, cwd=bundle, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    lines = (bundle / "sha256sum.txt").read_text().splitlines()
+    assert {line.split("  ")[1] for line in lines} == FILES - {"sha256sum.txt"}
 
 
 def test_the_golden_tensors_give_the_golden_probabilities(

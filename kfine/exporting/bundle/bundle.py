@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -22,6 +23,8 @@ from kfine.runtimes.kinds import BUNDLED
 from kfine.runtimes.litert import output_order
 
 MODEL = BUNDLED
+# What `sha256sum -c` checks a bundle with.
+CHECKSUMS = "sha256sum.txt"
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -72,10 +75,17 @@ def write_bundle(
         document = {**values, "names": list(plan.answer.names), "preprocessing": description}
         text = json.dumps(document, indent=1, ensure_ascii=False)
         (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+        files = sorted(one for one in folder.rglob("*") if one.is_file())
+        lines = [f"{_sha256(one)}  {one.relative_to(folder).as_posix()}\n" for one in files]
+        (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
     with whole_file(destination.with_name(f"{destination.name}.zip")) as archive:
         _zip(destination, archive)
     report.path.unlink()
     return moved
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _zip(folder: Path, path: Path) -> None:

@@ -69,13 +69,11 @@ def attach_metadata(
         **metadata_files(labels, info),
         CHECKSUM: hashlib.sha256(model).hexdigest() + "\n",
     }
+    members = {name: text.encode() for name, text in texts.items()} | dict(files or {})
     with zipfile.ZipFile(path, "a") as archive:
-        # MediaPipe reads what is stored, and nothing that is packed.
-        for name, text in texts.items():
-            archive.writestr(zipfile.ZipInfo(name, _FIXED_DATE), text.encode())
-        for name, content in (files or {}).items():
-            member = zipfile.ZipInfo(name, _FIXED_DATE)
-            archive.writestr(member, content, zipfile.ZIP_DEFLATED)
+        # MediaPipe, and other readers in a few lines, take what is stored, and nothing packed.
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, _FIXED_DATE), content)
 
 
 def write_beside(
