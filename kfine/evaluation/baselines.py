@@ -74,23 +74,30 @@ def features_of(
     run: TrainedRun, input: Input, model: Any, depth: int, splits: list[Split], console: Console
 ) -> Any:
     """The suffix above `depth` groups and what it takes for each split; `None` if not cached."""
+    from kfine.models.cutting import CannotCut
     from kfine.models.groups import layer_groups
-    from kfine.training.frozen import frozen_features, request_for
+    from kfine.training.frozen import features_below, request_for
+    from kfine.training.trunk_pass import NoRoom
 
+    if run.config.feature_cache == "none":
+        return None
     requests = []
     for split in splits:
         encoded = input.encode(split.inputs)
         requests.append(request_for(encoded.rows, input.prepare, encoded.lengths))
-    return frozen_features(
-        model,
-        layer_groups(model),
-        depth,
-        requests,
-        input=input.to_dict(),
-        precision=run.config.feature_cache,
-        memory_budget=int(run.config.cache_memory * 1e9),
-        console=console,
-    )
+    try:
+        return features_below(
+            model,
+            layer_groups(model),
+            depth,
+            requests,
+            input=input.to_dict(),
+            precision=run.config.feature_cache,
+            memory_budget=int(run.config.cache_memory * 1e9),
+            console=console,
+        )
+    except (CannotCut, NoRoom):
+        return None
 
 
 def backbone_features(

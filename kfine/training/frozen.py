@@ -17,7 +17,7 @@ from kfine.models.cutting import CannotCut, Cut, cut_model
 from kfine.models.groups import LayerGroup
 from kfine.training.trunk import Trunk
 from kfine.training.trunk_key import trunk_key
-from kfine.training.trunk_pass import NoRoom, Request, fill, has_positions
+from kfine.training.trunk_pass import Request, fill, has_positions
 
 
 def request_for(
@@ -74,35 +74,6 @@ def open_rows_of(trunk: Trunk, request: Request, memory_budget: int, console: Co
         fill([trunk], [request], "damaged features", console)
         rows = trunk.cache.rows(request.identities, memory_budget)
     return keras.tree.pack_sequence_as(outputs_of(trunk.cut.trunk), rows.tensors())
-
-
-def frozen_features(
-    model: keras.Model,
-    groups: Sequence[LayerGroup],
-    depth: int,
-    requests: Sequence[Request],
-    *,
-    input: Any,
-    precision: str,
-    memory_budget: int,
-    console: Console,
-) -> tuple[keras.Model, list[tuple[Any, Lengths | None]]] | None:
-    """As `features_below`; `None` where there is nothing to keep, or the cache is not wanted."""
-    if precision == "none":
-        return None
-    try:
-        return features_below(
-            model,
-            groups,
-            depth,
-            requests,
-            input=input,
-            precision=precision,
-            memory_budget=memory_budget,
-            console=console,
-        )
-    except (CannotCut, NoRoom):
-        return None
 
 
 def features_below(

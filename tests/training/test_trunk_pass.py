@@ -19,7 +19,7 @@ from kfine.models.cutting import CannotCut, Cut, cut_model
 from kfine.models.forward import predict_rows
 from kfine.models.groups import layer_groups
 from kfine.training.frozen import (
-    frozen_features,
+    features_below,
     open_rows_of,
     request_for,
     worthwhile_cut,
@@ -347,7 +347,7 @@ def masked() -> Iterator[Any]:
 def test_features_of_several_tensors_come_back_in_the_structure_of_the_suffix(
     fresh_cache: Path, masked: Any, tokens: dict[str, np.ndarray]
 ) -> None:
-    found = frozen_features(
+    found = features_below(
         masked,
         layer_groups(masked),
         1,
@@ -357,7 +357,6 @@ def test_features_of_several_tensors_come_back_in_the_structure_of_the_suffix(
         memory_budget=0,
         console=QUIET,
     )
-    assert found is not None
     suffix, ((rows, lengths),) = found
     assert lengths is None
     features = keras.tree.map_structure(lambda one: one[np.arange(40)], rows)
@@ -379,7 +378,7 @@ def test_padded_rows_go_through_the_trunk_trimmed_and_come_back_whole(
         seen.append(batch["token_ids"].shape[1])
     assert seen == [8, 24], "the long row is in the last block"
 
-    found = frozen_features(
+    found = features_below(
         masked,
         layer_groups(masked),
         1,
@@ -389,7 +388,6 @@ def test_padded_rows_go_through_the_trunk_trimmed_and_come_back_whole(
         memory_budget=0,
         console=QUIET,
     )
-    assert found is not None
     suffix, ((rows, kept),) = found
     assert kept is not None and all(kept.sequences)
     assert all(one.shape[1] == 32 for one in keras.tree.flatten(rows))
@@ -406,25 +404,26 @@ def test_looked_up_embeddings_are_not_kept(masked: Any) -> None:
     assert worthwhile_cut(masked, groups, 1).name == "middle"
 
 
-def test_without_a_trunk_or_room_there_are_no_frozen_features(
+def test_without_a_trunk_or_room_there_are_no_features(
     fresh_cache: Path, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def found(depth: int, precision: str) -> Any:
-        return frozen_features(
+    def found(depth: int) -> Any:
+        return features_below(
             model,
             layer_groups(model),
             depth,
             [request_for(ROWS, None)],
             input={},
-            precision=precision,
+            precision="auto",
             memory_budget=0,
             console=QUIET,
         )
 
-    assert found(0, "none") is None
-    assert found(3, "auto") is None
+    with pytest.raises(CannotCut, match="every layer group trains"):
+        found(3)
     monkeypatch.setenv("KFINE_CACHE_LIMIT", "1e-7")
-    assert found(0, "auto") is None
+    with pytest.raises(NoRoom):
+        found(0)
 
 
 def test_a_request_is_cut_into_the_same_blocks_whatever_is_cached() -> None:
