@@ -52,7 +52,7 @@ def byte_pair() -> Text:
 
 def described(kind: str) -> dict[str, Any]:
     return {
-        "format": "kfine-tokenizer-1",
+        "format": "kfine-tokenizer-2",
         "kind": kind,
         "class": "RobertaTokenizer",
         "truncate": "round_robin",

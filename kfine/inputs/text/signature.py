@@ -1,4 +1,4 @@
-"""Strings into a SavedModel: KerasHub's tokenizer in front of the model, in one graph."""
+"""Strings into a SavedModel: the tokenizer in front of the model, in one graph."""
 
 from __future__ import annotations
 

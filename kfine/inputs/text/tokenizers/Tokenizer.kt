@@ -8,6 +8,7 @@
 import android.icu.lang.UCharacter
 import android.icu.text.Normalizer2
 import java.io.File
+import java.util.Locale
 import java.util.PriorityQueue
 import org.json.JSONObject
 
@@ -27,19 +28,22 @@ class Tokenizer(read: (String) -> String) {
     constructor(folder: File) : this({ File(folder, it).readText() })
 
     private data class Letter(val code: Int, val start: Int, val end: Int)
+    private data class Range(val first: Int, val last: Int, val name: String)
     private data class Pair(val rank: Int, val left: Int, val first: String, val second: String)
 
     private val rules = JSONObject(read("tokenizer.json"))
     private val kind: String = rules.getString("kind")
     private val vocabulary = HashMap<String, Int>()
     private val ranks = HashMap<String, Int>()
-    private val categories = HashMap<Int, String>()
-    private val folds = HashMap<Int, String>()
+    private val ranges = ArrayList<Range>()
+    private val classes = HashMap<Int, String>()
+    private val lower = HashMap<Int, String>()
+    private val whole = HashSet<Int>()
     private val specials = strings("special_tokens_in_text").sortedByDescending { it.length }
     private val byteLetters = byteLetters()
 
     init {
-        require(rules.getString("format") == "kfine-tokenizer-1") { "Unknown tokenizer format." }
+        require(rules.getString("format") == "kfine-tokenizer-2") { "Unknown tokenizer format." }
         require(kind == "wordpiece" || kind == "bpe") { "This file does not read a $kind tokenizer." }
         val text = read(rules.getString("vocabulary"))
         if (kind == "wordpiece") {
@@ -52,18 +56,31 @@ class Tokenizer(read: (String) -> String) {
                 .forEachIndexed { rank, line -> ranks[line.trimEnd()] = rank }
         }
         val unicode = rules.getJSONObject("unicode")
-        val named = unicode.getJSONObject("categories")
-        for (category in named.keys()) for (range in named.getString(category).split(" ")) {
-            val ends = range.split("-").map { it.toInt(16) }
-            for (code in ends.first()..ends.last()) categories[code] = category
+        for (name in unicode.keys()) when (name) {
+            "lower" -> unicode.getJSONObject(name).let { pinned ->
+                for (codes in pinned.keys()) for (range in ranges(codes)) for (code in range) {
+                    val to = pinned.getString(codes).toInt(16) + code - range.first
+                    lower[code] = String(Character.toChars(to))
+                }
+            }
+            "whole" -> ranges(unicode.getString(name)).forEach(whole::addAll)
+            else -> ranges(unicode.getString(name)).mapTo(ranges) { Range(it.first, it.last, name) }
         }
-        val folded = unicode.getJSONObject("fold")
-        folded.keys().forEach { folds[it.toInt(16)] = folded.getString(it) }
     }
+
+    /** Ranges of hexadecimal numbers, such as "41-5A 61". */
+    private fun ranges(text: String): List<IntRange> = text.split(" ").map { range ->
+        val ends = range.split("-").map { it.toInt(16) }
+        ends.first()..ends.last()
+    }
+
+    /** The class of tokenizer.json that a character is in; empty for others. */
+    private fun classOf(code: Int): String =
+        classes.getOrPut(code) { ranges.firstOrNull { code in it.first..it.last }?.name ?: "" }
 
     /** The tokens of a text, without special tokens and padding. */
     fun tokenize(text: String): List<Token> =
-        if (kind == "wordpiece") words(text).flatMap(::wordPieces)
+        if (kind == "wordpiece") wordPieces(letters(text))
         else {
             val shift = if (rules.getBoolean("add_prefix_space")) 1 else 0
             bytePairWords(" ".repeat(shift) + text).flatMap(::bytePairs)
@@ -117,17 +134,6 @@ class Tokenizer(read: (String) -> String) {
 
     private fun join(word: List<Letter>) = buildString { word.forEach { appendCodePoint(it.code) } }
 
-    private fun category(code: Int): String = categories[code] ?: when (UCharacter.getType(code)) {
-        1, 2, 3, 4, 5 -> "L"
-        6 -> "Mn"
-        9, 10, 11 -> "N"
-        15 -> "Cc"
-        16 -> "Cf"
-        12, 13, 14 -> "Z"
-        19, 20, 21, 22, 23, 28, 29 -> "P"
-        else -> ""
-    }
-
     private fun specialAt(letters: List<Letter>, place: Int): List<Letter>? = specials.firstNotNullOfOrNull {
         val length = it.codePointCount(0, it.length)
         letters.subList(place, minOf(place + length, letters.size)).takeIf { part -> join(part) == it }
@@ -135,73 +141,80 @@ class Tokenizer(read: (String) -> String) {
 
     // WordPiece
 
-    private fun words(text: String): List<List<Letter>> {
-        var letters = letters(text)
-        if (rules.getBoolean("strip_accents")) {
-            letters = normalized(letters, Normalizer2.getNFDInstance()).filter { category(it.code) != "Mn" }
-        }
-        val words = ArrayList<List<Letter>>()
-        var word = ArrayList<Letter>()
-        fun close() { if (word.isNotEmpty()) words.add(word); word = ArrayList() }
+    private fun wordPieces(letters: List<Letter>): List<Token> {
+        val tokens = ArrayList<Token>()
+        var from = 0
         var place = 0
         while (place < letters.size) {
             val special = specialAt(letters, place)
-            val code = letters[place].code
-            val category = category(code)
-            if (special != null) {
-                close(); words.add(special); place += special.size
-                continue
-            }
-            if (category == "Z" || category == "Cc" || category == "Cf") close()
-            else if (category == "P" || code in 33..126 && !Character.isLetterOrDigit(code)
-                || rules.getBoolean("split_cjk") && isCjk(code)) { close(); words.add(listOf(letters[place])) }
-            else word.add(letters[place])
-            place++
+            if (special == null) { place++; continue }
+            words(letters.subList(from, place)).flatMapTo(tokens, ::pieces)
+            tokens.add(token(join(special), special))
+            place += special.size
+            from = place
         }
-        close()
+        return tokens + words(letters.subList(from, letters.size)).flatMap(::pieces)
+    }
+
+    private fun words(text: List<Letter>): List<List<Letter>> {
+        // Without control characters, and a plain space for each other.
+        var letters = text.filter { classOf(it.code) != "dropped" }
+            .map { if (classOf(it.code) == "spaces") it.copy(code = 32) else it }
+        if (rules.getBoolean("strip_accents")) letters = withoutMarks(letters)
+        if (rules.getBoolean("lowercase")) letters = letters.flatMap { parts(it, lower(it.code)) }
+        val alone = if (rules.getBoolean("split_cjk")) setOf("alone", "cjk") else setOf("alone")
+        val words = ArrayList<List<Letter>>()
+        var word = ArrayList<Letter>()
+        for (letter in letters) {
+            val isAlone = classOf(letter.code) in alone
+            if (letter.code != 32 && !isAlone) { word.add(letter); continue }
+            if (word.isNotEmpty()) words.add(word)
+            if (isAlone) words.add(listOf(letter))
+            word = ArrayList()
+        }
+        if (word.isNotEmpty()) words.add(word)
         return words
     }
 
-    private fun isCjk(code: Int) = code in 0x4E00..0x9FFF || code in 0x3400..0x4DBF || code in 0xF900..0xFAFF ||
-        code in 0x20000..0x2A6DF || code in 0x2A700..0x2CEAF || code in 0x2F800..0x2FA1F
+    private fun parts(letter: Letter, text: String) = letters(text).map { letter.copy(code = it.code) }
 
-    /** Normalises in parts that cannot influence each other, so that each letter keeps its span. */
-    private fun normalized(word: List<Letter>, form: Normalizer2): List<Letter> {
-        val parts = ArrayList<ArrayList<Letter>>()
-        fun apart(letter: Letter) = form.hasBoundaryBefore(letter.code) ||
-            UCharacter.getCombiningClass(letter.code) == 0 &&
-            form.normalize(join(parts.last() + letter)) == form.normalize(join(parts.last())) + join(listOf(letter))
-        for (letter in word) {
-            if (parts.isEmpty() || apart(letter)) parts.add(ArrayList())
-            parts.last().add(letter)
+    private fun lower(code: Int): String =
+        lower.getOrPut(code) { UCharacter.toLowerCase(Locale.ROOT, String(Character.toChars(code))) }
+
+    /** Letters and accents apart (NFD), the accents put in order and dropped. */
+    private fun withoutMarks(letters: List<Letter>): List<Letter> {
+        val form = Normalizer2.getNFDInstance()
+        val kept = ArrayList<Letter>()
+        var marks = ArrayList<Letter>()
+        fun keep(letter: Letter) {
+            if (classOf(letter.code) != "marks") kept.add(letter)
+            else if (kept.isNotEmpty()) kept[kept.lastIndex] = kept.last().let { it.copy(end = maxOf(it.end, letter.end)) }
         }
-        return parts.flatMap { part ->
-            letters(form.normalize(join(part))).map { Letter(it.code, part.first().start, part.last().end) }
+        for (one in letters) {
+            val apart = if (one.code in whole) listOf(one) else parts(one, form.normalize(join(listOf(one))))
+            for (letter in apart) {
+                if (order(letter.code) != 0) { marks.add(letter); continue }
+                marks.sortedBy { order(it.code) }.forEach(::keep)
+                keep(letter)
+                marks = ArrayList()
+            }
         }
+        marks.sortedBy { order(it.code) }.forEach(::keep)
+        return kept
     }
 
-    private fun fold(word: List<Letter>): List<Letter> {
-        val form = Normalizer2.getNFKCCasefoldInstance()
-        val mapped = word.flatMap { letter ->
-            val to = folds[letter.code] ?: String(Character.toChars(letter.code))
-            letters(if (letter.code in categories) to else form.normalize(to))
-                .map { Letter(it.code, letter.start, letter.end) }
-        }
-        val composed = Normalizer2.getNFCInstance()
-        return if (composed.isNormalized(join(mapped))) mapped else normalized(mapped, composed)
-    }
+    private fun order(code: Int): Int =
+        if (classOf(code) == "marks" || classOf(code) == "ordered") UCharacter.getCombiningClass(code) else 0
 
-    private fun wordPieces(original: List<Letter>): List<Token> {
-        if (join(original) in specials) return listOf(token(join(original), original))
-        val word = if (rules.getBoolean("lowercase")) fold(original) else original
-        val unknown = rules.getString("unknown_token")
-        if (join(word).toByteArray().size > rules.getInt("max_word_bytes")) return listOf(token(unknown, word))
+    private fun pieces(word: List<Letter>): List<Token> {
+        val unknown = listOf(token(rules.getString("unknown_token"), word))
+        if (word.size > rules.getInt("max_word_characters")) return unknown
         val tokens = ArrayList<Token>()
         var start = 0
         while (start < word.size) {
             val prefix = if (start == 0) "" else rules.getString("suffix_indicator")
             val end = (word.size downTo start + 1).firstOrNull { prefix + join(word.subList(start, it)) in vocabulary }
-                ?: return listOf(token(unknown, word))
+                ?: return unknown
             tokens.add(token(prefix + join(word.subList(start, end)), word.subList(start, end)))
             start = end
         }
@@ -252,9 +265,16 @@ class Tokenizer(read: (String) -> String) {
             when {
                 letter.code < 128 || letter.code == mark || letter.code <= 0xFFFF && letter.code.toChar() in spaces ->
                     letter.code.toChar().toString()
-                category(letter.code).startsWith("L") -> "z"
-                category(letter.code).startsWith("N") -> "0"
-                else -> "."
+                else -> when (classOf(letter.code)) {
+                    "letters" -> "z"
+                    "numbers" -> "0"
+                    "others" -> "."
+                    else -> when (UCharacter.getType(letter.code)) {
+                        1, 2, 3, 4, 5 -> "z"
+                        9, 10, 11 -> "0"
+                        else -> "."
+                    }
+                }
             }
         }
         var place = 0

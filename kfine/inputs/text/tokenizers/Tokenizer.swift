@@ -27,8 +27,10 @@ final class Tokenizer {
     // By bytes: as keys, Swift takes "é" and "e\u{301}" for the same text.
     private var vocabulary: [[UInt8]: Int] = [:]
     private var ranks: [String: Int] = [:]
-    private var categories: [UInt32: String] = [:]
-    private var folds: [UInt32: String] = [:]
+    private var ranges: [(codes: ClosedRange<UInt32>, name: String)] = []
+    private var classes: [UInt32: String] = [:]
+    private var lower: [UInt32: String] = [:]
+    private var whole: Set<UInt32> = []
     private let specials: [String]
     private let byteLetters: [String]
 
@@ -45,7 +47,7 @@ final class Tokenizer {
         }
         rules = try json("tokenizer.json")
         let kind = rules["kind"] as? String ?? ""
-        guard rules["format"] as? String == "kfine-tokenizer-1", ["wordpiece", "bpe"].contains(kind) else {
+        guard rules["format"] as? String == "kfine-tokenizer-2", ["wordpiece", "bpe"].contains(kind) else {
             throw TokenizerError.unusable("This file does not read a \(kind) tokenizer.")
         }
         isWordPiece = kind == "wordpiece"
@@ -63,19 +65,41 @@ final class Tokenizer {
             let merges = try lines(rules["merges"] as? String ?? "").filter { !$0.isEmpty && !$0.contains("#version:") }
             for (rank, line) in merges.enumerated() { ranks[line] = rank }
         }
-        let unicode = rules["unicode"] as? [String: [String: String]] ?? [:]
-        for (category, ranges) in unicode["categories"] ?? [:] {
-            for range in ranges.split(separator: " ") {
+        // Ranges of hexadecimal numbers, such as "41-5A 61".
+        func codes(_ text: String) -> [ClosedRange<UInt32>] {
+            text.split(separator: " ").map { range in
                 let ends = range.split(separator: "-").compactMap { UInt32($0, radix: 16) }
-                for code in ends.first!...ends.last! { categories[code] = category }
+                return ends.first!...ends.last!
             }
         }
-        for (code, to) in unicode["fold"] ?? [:] { folds[UInt32(code, radix: 16)!] = to }
+        for (name, value) in rules["unicode"] as? [String: Any] ?? [:] {
+            if let pinned = value as? [String: String] {
+                for (text, to) in pinned {
+                    for range in codes(text) {
+                        for code in range {
+                            let scalar = Unicode.Scalar(UInt32(to, radix: 16)! + code - range.lowerBound)!
+                            lower[code] = String(scalar)
+                        }
+                    }
+                }
+            } else if let text = value as? String {
+                if name == "whole" { codes(text).forEach { whole.formUnion($0) } }
+                else { ranges += codes(text).map { ($0, name) } }
+            }
+        }
+    }
+
+    /// The class of tokenizer.json that a character is in; empty for others.
+    private func classOf(_ scalar: Unicode.Scalar) -> String {
+        if let known = classes[scalar.value] { return known }
+        let found = ranges.first { $0.codes.contains(scalar.value) }?.name ?? ""
+        classes[scalar.value] = found
+        return found
     }
 
     /// The tokens of a text, without special tokens and padding.
     func tokenize(_ text: String) -> [Token] {
-        if isWordPiece { return words(letters(text)).flatMap(wordPieces) }
+        if isWordPiece { return wordPieces(letters(text)) }
         let shift = flag("add_prefix_space") ? 1 : 0
         return bytePairWords(letters(String(repeating: " ", count: shift) + text)).flatMap(bytePairs)
             .map { Token(id: $0.id, start: max($0.start - shift, 0), end: $0.end - shift) }
@@ -126,21 +150,6 @@ final class Tokenizer {
         return String(scalars)
     }
 
-    private func category(_ scalar: Unicode.Scalar) -> String {
-        if let category = categories[scalar.value] { return category }
-        switch scalar.properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return "L"
-        case .decimalNumber, .letterNumber, .otherNumber: return "N"
-        case .nonspacingMark: return "Mn"
-        case .control: return "Cc"
-        case .format: return "Cf"
-        case .spaceSeparator, .lineSeparator, .paragraphSeparator: return "Z"
-        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
-            .finalPunctuation, .otherPunctuation: return "P"
-        default: return ""
-        }
-    }
-
     private func same(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
 
     private func special(_ word: [Letter]) -> Int? {
@@ -157,90 +166,85 @@ final class Tokenizer {
 
     // MARK: WordPiece
 
-    private func words(_ text: [Letter]) -> [[Letter]] {
-        var letters = text
-        if flag("strip_accents") {
-            letters = normalized(letters) { $0.decomposedStringWithCanonicalMapping }
-                .filter { category($0.scalar) != "Mn" }
-        }
-        var words: [[Letter]] = [[]]
-        var place = 0
+    private func wordPieces(_ letters: [Letter]) -> [Token] {
+        var tokens: [Token] = []
+        var from = 0, place = 0
         while place < letters.count {
-            if let length = specialLength(letters, place) {
-                words += [Array(letters[place..<place + length]), []]
-                place += length
-                continue
-            }
-            let letter = letters[place], code = letter.scalar.value, category = category(letter.scalar)
-            let isSymbol = code < 128 && code > 32 && category != "L" && category != "N"
-            if category == "Z" || category == "Cc" || category == "Cf" {
-                words.append([])
-            } else if category == "P" || isSymbol || flag("split_cjk") && isCjk(code) {
+            guard let length = specialLength(letters, place) else { place += 1; continue }
+            let word = letters[place..<place + length]
+            tokens += words(letters[from..<place]).flatMap(pieces)
+            tokens.append(token(lookUp(join(word)) ?? 0, word))
+            place += length
+            from = place
+        }
+        return tokens + words(letters[from...]).flatMap(pieces)
+    }
+
+    private func words(_ text: ArraySlice<Letter>) -> [[Letter]] {
+        // Without control characters, and a plain space for each other.
+        var letters = text.filter { classOf($0.scalar) != "dropped" }.map { letter in
+            classOf(letter.scalar) == "spaces" ? Letter(scalar: " ", start: letter.start, end: letter.end) : letter
+        }
+        if flag("strip_accents") { letters = withoutMarks(letters) }
+        if flag("lowercase") { letters = letters.flatMap { parts($0, lower($0.scalar)) } }
+        var words: [[Letter]] = [[]]
+        for letter in letters {
+            let kind = classOf(letter.scalar)
+            if kind == "alone" || kind == "cjk" && flag("split_cjk") {
                 words += [[letter], []]
+            } else if letter.scalar == " " {
+                words.append([])
             } else {
                 words[words.count - 1].append(letter)
             }
-            place += 1
         }
         return words.filter { !$0.isEmpty }
     }
 
-    private func isCjk(_ code: UInt32) -> Bool {
-        [0x4E00...0x9FFF, 0x3400...0x4DBF, 0xF900...0xFAFF, 0x20000...0x2A6DF, 0x2A700...0x2CEAF, 0x2F800...0x2FA1F]
-            .contains { $0.contains(code) }
+    private func parts(_ letter: Letter, _ text: String) -> [Letter] {
+        text.unicodeScalars.map { Letter(scalar: $0, start: letter.start, end: letter.end) }
     }
 
-    /// Normalises letter by letter with the marks behind it, so that each keeps its span.
-    private func normalized(_ word: [Letter], _ form: (String) -> String) -> [Letter] {
-        var parts: [[Letter]] = []
-        for letter in word {
-            let apart = String(letter.scalar).decomposedStringWithCanonicalMapping.unicodeScalars.first!
-            let joined = parts.last.map { form(join($0 + [letter])) }
-            let beside = parts.last.map { form(join($0)) + form(String(letter.scalar)) }
-            let stands = joined == nil || same(joined!, beside!) && apart.properties.canonicalCombiningClass == .notReordered
-            if stands { parts.append([letter]) } else { parts[parts.count - 1].append(letter) }
-        }
-        return parts.flatMap { part in
-            form(join(part)).unicodeScalars.map { Letter(scalar: $0, start: part[0].start, end: part[part.count - 1].end) }
-        }
-    }
+    private func lower(_ scalar: Unicode.Scalar) -> String { lower[scalar.value] ?? scalar.properties.lowercaseMapping }
 
-    private func fold(_ word: [Letter]) -> [Letter] {
-        let mapped = word.flatMap { letter -> [Letter] in
-            let scalar = letter.scalar
-            var text = String(scalar)
-            if categories[scalar.value] != nil {
-                text = folds[scalar.value] ?? text
-            } else {
-                text = text.precomposedStringWithCompatibilityMapping.unicodeScalars.map(caseFolded).joined()
-                    .precomposedStringWithCompatibilityMapping
-                text.unicodeScalars.removeAll { $0.properties.isDefaultIgnorableCodePoint }
+    /// Letters and accents apart (NFD), the accents put in order and dropped.
+    private func withoutMarks(_ letters: [Letter]) -> [Letter] {
+        var kept: [Letter] = [], marks: [Letter] = []
+        func keep(_ letter: Letter) {
+            if classOf(letter.scalar) != "marks" {
+                kept.append(letter)
+            } else if let last = kept.popLast() {
+                kept.append(Letter(scalar: last.scalar, start: last.start, end: max(last.end, letter.end)))
             }
-            return text.unicodeScalars.map { Letter(scalar: $0, start: letter.start, end: letter.end) }
         }
-        let text = join(mapped)
-        if same(text, text.precomposedStringWithCanonicalMapping) { return mapped }
-        return normalized(mapped) { $0.precomposedStringWithCanonicalMapping }
+        func keepMarks() {
+            // By place too: Swift does not promise to keep the order of equals.
+            let sorted = marks.enumerated().sorted {
+                (order($0.element.scalar), $0.offset) < (order($1.element.scalar), $1.offset)
+            }
+            sorted.forEach { keep($0.element) }
+            marks = []
+        }
+        for letter in letters {
+            let apart = String(letter.scalar).decomposedStringWithCanonicalMapping
+            for part in whole.contains(letter.scalar.value) ? [letter] : parts(letter, apart) {
+                if order(part.scalar) != 0 { marks.append(part); continue }
+                keepMarks()
+                keep(part)
+            }
+        }
+        keepMarks()
+        return kept
     }
 
-    /// Unicode's full case folding, for which Foundation's leaves out Cherokee and newer Cyrillic.
-    private func caseFolded(_ scalar: Unicode.Scalar) -> String {
-        func map(_ text: String, _ to: KeyPath<Unicode.Scalar.Properties, String>) -> String {
-            text.unicodeScalars.map { $0.properties[keyPath: to] }.joined()
-        }
-        switch scalar.value {
-        case 0x131: return "ı"
-        case 0x13A0...0x13FD, 0xAB70...0xABBF: return scalar.properties.uppercaseMapping
-        default: return map(map(scalar.properties.lowercaseMapping, \.uppercaseMapping), \.lowercaseMapping)
-        }
+    private func order(_ scalar: Unicode.Scalar) -> UInt8 {
+        let kind = classOf(scalar)
+        return kind == "marks" || kind == "ordered" ? scalar.properties.canonicalCombiningClass.rawValue : 0
     }
 
-    private func wordPieces(_ original: [Letter]) -> [Token] {
-        if let id = special(original) { return [token(id, original[...])] }
-        let word = flag("lowercase") ? fold(original) : original
-        guard !word.isEmpty else { return [] }
+    private func pieces(_ word: [Letter]) -> [Token] {
         let unknown = [token(lookUp(rules["unknown_token"] as? String ?? "") ?? 0, word[...])]
-        if join(word).utf8.count > rules["max_word_bytes"] as? Int ?? 100 { return unknown }
+        if word.count > rules["max_word_characters"] as? Int ?? 100 { return unknown }
         var tokens: [Token] = []
         var start = 0
         while start < word.count {
@@ -300,7 +304,17 @@ final class Tokenizer {
             if letter.scalar.isASCII || letter.scalar == Self.mark || contains(Self.spaces, letter.scalar) {
                 return String(letter.scalar)
             }
-            return ["L": "z", "N": "0"][category(letter.scalar)] ?? "."
+            switch classOf(letter.scalar) {
+            case "letters": return "z"
+            case "numbers": return "0"
+            case "others": return "."
+            default: break
+            }
+            switch letter.scalar.properties.generalCategory {
+            case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return "z"
+            case .decimalNumber, .letterNumber, .otherNumber: return "0"
+            default: return "."
+            }
         }.reduce(into: "") { $0.unicodeScalars.append(contentsOf: $1.unicodeScalars) }
         var words: [[Letter]] = [], place = 0
         func add(_ range: Range<Int>) {

@@ -16,7 +16,7 @@ from kfine.inputs.text.tokenizers.once import TokenizerOnce, memory_of
 from kfine.presets import Preset, check_network
 from kfine.runs.files import read_json
 
-FORMAT, DESCRIPTION = "kfine-tokenizer-1", "tokenizer.json"
+FORMAT, DESCRIPTION = "kfine-tokenizer-2", "tokenizer.json"
 _HERE = Path(__file__).parent
 _WORD_PIECE = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
 _BYTE_PAIR = ("RobertaTokenizer", "BartTokenizer")
@@ -216,7 +216,12 @@ def _from_hugging_face(preset: Preset, folder: Path) -> TokenizerFiles:
     normalizer = _bert_normalizer(preset.read_json(DESCRIPTION).get("normalizer"))
     lowercase = settings.get("do_lower_case", normalizer.get("lowercase"))
     strip = settings.get("strip_accents", normalizer.get("strip_accents"))
-    config = {"lowercase": lowercase, "strip_accents": lowercase if strip is None else strip}
+    split_cjk = settings.get("tokenize_chinese_chars", normalizer.get("handle_chinese_chars"))
+    config = {
+        "lowercase": lowercase,
+        "strip_accents": lowercase if strip is None else strip,
+        "split_on_cjk": split_cjk is not False,
+    }
     return _describe(preset, kind, config, folder, {})
 
 
@@ -268,7 +273,7 @@ def _describe(
     unicode = json.loads((_HERE / "unicode.json").read_text(encoding="utf-8"))
     if kind in _WORD_PIECE:
         name, content = _asset(preset, assets, "vocabulary.txt", "vocab.txt")
-        rules = {"vocabulary": name, **_word_piece_rules(config), "unicode": unicode}
+        rules = {"vocabulary": name, **_word_piece_rules(config), "unicode": unicode["wordpiece"]}
         return TokenizerFiles({**common, **rules}, {name: content})
     if kind in _BYTE_PAIR:
         name, content = _asset(preset, assets, "vocabulary.json", "vocab.json")
@@ -278,7 +283,7 @@ def _describe(
             "vocabulary": name,
             "merges": merges,
             **_byte_pair_rules(kind, config),
-            "unicode": unicode,
+            "unicode": unicode["bpe"],
         }
         return TokenizerFiles({**common, **rules}, {name: content, merges: merges_content})
     known = ", ".join(_WORD_PIECE + _BYTE_PAIR + _SENTENCE_PIECE)
@@ -296,10 +301,10 @@ def _word_piece_rules(config: Mapping[str, Any]) -> dict[str, Any]:
         "lowercase": bool(config.get("lowercase", False)),
         "strip_accents": bool(config.get("strip_accents", False)),
         # KerasHub does not save this setting, so a preset that it loads always splits.
-        "split_cjk": True,
+        "split_cjk": bool(config.get("split_on_cjk", True)),
         "suffix_indicator": config.get("suffix_indicator", "##"),
         "unknown_token": config.get("oov_token", "[UNK]"),
-        "max_word_bytes": 100,
+        "max_word_characters": 100,
         "special_tokens_in_text": specials if config.get("special_tokens_in_strings") else [],
         "start": ["[CLS]"],
         "separator": ["[SEP]"],

@@ -1,8 +1,8 @@
 """A tokenizer that does each text once, many at a time with the `tokenizers` library.
 
-The library is several times as fast as plain Python. It is given the texts of which its tokens are
-known to be ours: of characters that both treat alike, that cannot melt into each other (as marks
-and the letters of Hangul do), and in words that neither takes for too long.
+The library is several times as fast as plain Python, and has the same ids. It is given the texts of
+which the places are the same too: without marks of their own, which here belong to the letter
+before them.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Memory:
         model = models.WordPiece(
             self.plain.vocabulary,
             unk_token=description["unknown_token"],
-            max_input_chars_per_word=description["max_word_bytes"],
+            max_input_chars_per_word=description["max_word_characters"],
             continuing_subword_prefix=description["suffix_indicator"],
         )
         fast = Fast(model)
@@ -104,11 +104,6 @@ class Memory:
         return fast
 
     def _is_alike(self, text: str) -> bool:
-        # A word is limited in bytes here, and in characters there.
-        longest = self._files.description["max_word_bytes"]
-        encoded = text.encode()
-        if len(encoded) > longest and max(map(len, encoded.split()), default=0) > longest:
-            return False
         if text.isascii() and text.isprintable():
             return True
         return all(map(self._treats_alike, set(text)))
@@ -117,26 +112,15 @@ class Memory:
         """Whether a character gives the same tokens, alone, in a word and beside words."""
         found = self._alike.get(char)
         if found is None:
+            is_mark = unicodedata.category(char).startswith("M") or unicodedata.combining(char)
             probes = (char, f"the{char}film", f"the {char} film", f"{char}s", 2 * char)
-            found = self._stays(char) and all(
+            found = not is_mark and all(
                 _rows(self._fast.encode(one, add_special_tokens=False))
                 == [tuple(token) for token in self.plain.tokenize(one)]
                 for one in probes
             )
             self._alike[char] = found
         return found
-
-    def _stays(self, char: str) -> bool:
-        """Whether a character stands for itself, whatever is beside it and known of it."""
-        parts = unicodedata.normalize("NFD", char)
-        marks = [one for one in parts if unicodedata.category(one).startswith("M")]
-        if char in marks or any("\u1100" <= one <= "\u11ff" for one in parts):
-            return False
-        description = self._files.description
-        kept = "".join(one for one in parts if one not in marks)
-        kept = kept if description["strip_accents"] else char
-        folded = unicodedata.normalize("NFKC", kept).casefold()
-        return folded == kept.lower() if description["lowercase"] else True
 
 
 class TokenizerOnce(Tokenizer):

@@ -1,7 +1,7 @@
 """Text to token ids in plain Python: WordPiece and byte-level BPE, as a `tokenizer.json` says.
 
 This one file needs nothing but Python's standard library. It gives the ids that the model was
-trained with, those of KerasHub in a TensorFlow graph, and where each token stands in the text:
+trained with, and where each token stands in the text:
 
     tokenizer = load("bundle")                    # the folder that holds tokenizer.json
     encoding = tokenizer.encode("A fine film.")   # or encode_pair(question, context)
@@ -9,9 +9,9 @@ trained with, those of KerasHub in a TensorFlow graph, and where each token stan
 
     python tokenizer.py bundle "A fine film."     # the same as JSON
 
-Sources: WordPiece, https://arxiv.org/abs/2012.15524; byte-level BPE, the encoder of GPT-2,
-https://github.com/openai/gpt-2/blob/master/src/encoder.py; case folding, toNFKC_Casefold of
-the Unicode standard, section 3.13.
+Sources: BERT's words and pieces, https://github.com/google-research/bert/blob/master/tokenization.py
+and https://arxiv.org/abs/2012.15524, with the characters of the `tokenizers` library; byte-level
+BPE, the encoder of GPT-2, https://github.com/openai/gpt-2/blob/master/src/encoder.py.
 """
 
 from __future__ import annotations
@@ -21,18 +21,12 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_CJK = "一-鿿㐀-䶿\U00020000-\U0002a6df\U0002a700-\U0002ceaf\uf900-\ufaff\U0002f800-\U0002fa1f"
-_IS_CJK = re.compile(f"[{_CJK}]")
-_IGNORABLE = re.compile(
-    "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
 # KerasHub marks the places where GPT-2's expression looks ahead with this digit, and then loses
 # the digit wherever it ends a number in the text itself.
 _MARK = "६"
@@ -46,7 +40,7 @@ _WORDS = re.compile(
 
 
 class Char(NamedTuple):
-    """A character after normalisation, and the span of the text that it comes from."""
+    """A character, perhaps normalised, and the span of the text that it comes from."""
 
     char: str
     start: int
@@ -81,76 +75,35 @@ class Encoding:
     tokens_cut: int
 
 
-class Characters:
-    """What Unicode says of a character; a table pins what differs between its versions."""
+class Classes:
+    """Classes of characters.
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
-        self._categories: dict[str, str] = {}
-        for category, ranges in table.get("categories", {}).items():
-            for one in ranges.split():
-                first, _, last = one.partition("-")
-                codes = range(int(first, 16), int(last or first, 16) + 1)
-                self._categories.update((chr(code), category) for code in codes)
-        self._folded = {chr(int(code, 16)): to for code, to in table.get("fold", {}).items()}
+    Args:
+        table: Name of a class -> its ranges of code points, such as `"41-5A 61"`.
 
-    def category(self, char: str) -> str:
-        """The general category, such as `Lu`; the table gives its first letter only for some."""
-        return self._categories.get(char) or unicodedata.category(char)
+    Attributes:
+        ranges: First and last code point and class of each range, sorted.
+    """
 
-    def strip_accents(self, text: str) -> list[Char]:
-        """Take letters and accents apart (NFD) and drop the accents (category Mn)."""
-        chunks: list[tuple[str, int, int]] = []
-        for place, char in enumerate(text):
-            if chunks and unicodedata.combining(unicodedata.normalize("NFD", char)[0]):
-                chunks[-1] = (chunks[-1][0] + char, chunks[-1][1], place + 1)
-            else:
-                chunks.append((char, place, place + 1))
-        return [
-            Char(char, start, end)
-            for chunk, start, end in chunks
-            for char in unicodedata.normalize("NFD", chunk)
-            if self.category(char) != "Mn"
-        ]
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self.ranges = sorted((*ends, name) for name in table for ends in _ranges(table[name]))
+        self._known: dict[str, str | None] = {}
 
-    def fold(self, word: Sequence[Char]) -> list[Char]:
-        """Lower-case a word as toNFKC_Casefold does: also ﬁ to fi, ß to ss, ² to 2."""
-        mapped = [Char(to, *span) for char, *span in word for to in self._fold_char(char)]
-        text = "".join(char for char, *_ in mapped)
-        if unicodedata.is_normalized("NFC", text):
-            return mapped
-        folded = [
-            Char(char, chunk[0].start, chunk[-1].end)
-            for chunk in _composing(mapped)
-            for char in _compose(chunk)
-        ]
-        whole = unicodedata.normalize("NFC", text)
-        if "".join(char for char, *_ in folded) == whole:
-            return folded
-        return [Char(char, word[0].start, word[-1].end) for char in whole]
-
-    def _fold_char(self, char: str) -> str:
-        if char in self._folded or char in self._categories:
-            return self._folded.get(char, char)
-        folded = unicodedata.normalize("NFKC", char).casefold()
-        return _IGNORABLE.sub("", unicodedata.normalize("NFKC", folded))
+    def of(self, char: str) -> str | None:
+        """The class of a character, if it is in one."""
+        if char not in self._known:
+            code = ord(char)
+            place = bisect_right(self.ranges, code, key=lambda one: one[0]) - 1
+            _, last, name = self.ranges[place] if place >= 0 else (0, -1, None)
+            self._known[char] = name if code <= last else None
+        return self._known[char]
 
 
-def _compose(chars: Sequence[Char]) -> str:
-    return unicodedata.normalize("NFC", "".join(char for char, *_ in chars))
-
-
-def _composing(chars: Sequence[Char]) -> list[list[Char]]:
-    """Cut where composition cannot reach across, so that each part keeps its own span."""
-    chunks: list[list[Char]] = []
-    for char in chars:
-        if chunks and (
-            unicodedata.combining(char.char)
-            or _compose([*chunks[-1], char]) != _compose(chunks[-1]) + char.char
-        ):
-            chunks[-1].append(char)
-        else:
-            chunks.append([char])
-    return chunks
+def _ranges(text: str) -> Iterator[tuple[int, int]]:
+    """First and last of ranges of hexadecimal numbers: `"41-5A 61"`."""
+    for one in text.split():
+        first, _, last = one.partition("-")
+        yield int(first, 16), int(last or first, 16)
 
 
 class Tokenizer:
@@ -167,7 +120,6 @@ class Tokenizer:
             for name in ("start", "separator", "end")
         )
         self._padding = self._special_id(description["padding"])
-        self._characters = Characters(description.get("unicode", {}))
         found = sorted(description.get("special_tokens_in_text", []), key=len, reverse=True)
         self._specials = {token: self._special_id(token) for token in found}
         self._special_pattern = re.compile("|".join(map(re.escape, found)) or r"(?!)")
@@ -240,62 +192,120 @@ def _shares(lengths: Sequence[int], budget: int, truncate: str) -> list[int]:
 
 
 class WordPiece(Tokenizer):
-    """Words at white space, punctuation and CJK; each the longest pieces first."""
+    """Words at white space, punctuation and CJK, as BERT's; each the longest pieces first."""
 
     def __init__(self, description: Mapping[str, Any], vocabulary: Mapping[str, int]) -> None:
         super().__init__(description, vocabulary)
         self._unknown = self.unknown_id = self._special_id(description["unknown_token"])
-        self._kinds: dict[str, str] = {}
+        table = dict(description["unicode"])
+        lower, whole = table.pop("lower"), table.pop("whole")
+        self.classes = Classes(table)
+        # What Unicode says of a character is pinned where that depends on its version.
+        self._lower = {
+            chr(code): chr(code - first + int(to, 16))
+            for codes, to in lower.items()
+            for first, last in _ranges(codes)
+            for code in range(first, last + 1)
+        }
+        self._apart = {
+            chr(code): chr(code)
+            for first, last in _ranges(whole)
+            for code in range(first, last + 1)
+        }
+
+    def kind(self, char: str) -> str | None:
+        """`dropped`, `spaces`, `alone`, `cjk`, `marks`, `ordered`, or `None` for a letter."""
+        return self.classes.of(char)
+
+    def lower(self, char: str) -> str:
+        """A character by itself in lower case."""
+        if char not in self._lower:
+            self._lower[char] = char.lower()
+        return self._lower[char]
 
     def tokenize(self, text: str) -> list[Token]:
-        return [token for word in self._words(text) for token in self._pieces(word)]
-
-    def _words(self, text: str) -> Iterator[list[Char]]:
-        chars = [Char(char, place, place + 1) for place, char in enumerate(text)]
-        if self.description["strip_accents"]:
-            chars = self._characters.strip_accents(text)
-        plain = "".join(char for char, *_ in chars)
+        tokens: list[Token] = []
         place = 0
-        for special in [*self._special_pattern.finditer(plain), None]:
-            word: list[Char] = []
-            for char in chars[place : special.start() if special else len(chars)]:
-                kind = self._kind(char.char)
-                if kind == "letter":
-                    word.append(char)
-                    continue
-                yield word
-                word = []
-                if kind == "alone":
-                    yield [char]
-            yield word
+        for special in [*self._special_pattern.finditer(text), None]:
+            end = special.start() if special else len(text)
+            for word in self._words(self._normalized(text, place, end)):
+                tokens += self._pieces(word)
             if special:
+                tokens.append(Token(self._specials[special[0]], *special.span()))
                 place = special.end()
-                yield chars[special.start() : place]
+        return tokens
 
-    def _kind(self, char: str) -> str:
-        """`space`, `alone` (a word of its own) or `letter`."""
-        kind = self._kinds.get(char)
-        if kind is None:
-            category = self._characters.category(char)
-            mark = category.startswith("P") or (char.isascii() and not char.isalnum())
-            if category[0] == "Z" or category in ("Cc", "Cf"):
-                kind = "space"
-            elif mark or (self.description["split_cjk"] and _IS_CJK.match(char)):
-                kind = "alone"
-            else:
-                kind = "letter"
-            self._kinds[char] = kind
-        return kind
+    def _normalized(self, text: str, start: int, end: int) -> list[Char]:
+        chars = list(self._clean(text, start, end))
+        if self.description["strip_accents"]:
+            chars = self._without_marks(chars)
+        if self.description["lowercase"]:
+            chars = [Char(to, *span) for char, *span in chars for to in self.lower(char)]
+        return chars
+
+    def _clean(self, text: str, start: int, end: int) -> Iterator[Char]:
+        """Without control characters, and a plain space for each other."""
+        for place in range(start, end):
+            kind = self.kind(text[place])
+            if kind != "dropped":
+                yield Char(" " if kind == "spaces" else text[place], place, place + 1)
+
+    def _without_marks(self, chars: Iterable[Char]) -> list[Char]:
+        """Letters and accents apart, and without the accents (NFD, and no category Mn)."""
+        kept: list[Char] = []
+        apart = (Char(part, start, end) for one, start, end in chars for part in self.parts(one))
+        for char in self._in_order(apart):
+            if self.kind(char.char) != "marks":
+                kept.append(char)
+            elif kept:
+                kept[-1] = kept[-1]._replace(end=max(kept[-1].end, char.end))
+        return kept
+
+    def _in_order(self, chars: Iterable[Char]) -> Iterator[Char]:
+        """The marks behind each letter in the canonical order of Unicode."""
+        marks: list[Char] = []
+        for char in chars:
+            if self.order(char.char):
+                marks.append(char)
+                continue
+            yield from sorted(marks, key=lambda one: self.order(one.char))
+            yield char
+            marks = []
+        yield from sorted(marks, key=lambda one: self.order(one.char))
+
+    def order(self, char: str) -> int:
+        """The canonical combining class of a mark; 0 for what is not put in order."""
+        if self.kind(char) in ("marks", "ordered"):
+            return unicodedata.combining(char)
+        return 0
+
+    def parts(self, char: str) -> str:
+        """Letter and accents of a character apart (NFD)."""
+        if char not in self._apart:
+            self._apart[char] = unicodedata.normalize("NFD", char)
+        return self._apart[char]
+
+    def _words(self, chars: Iterable[Char]) -> Iterator[list[Char]]:
+        word: list[Char] = []
+        kinds = ("alone", "cjk") if self.description["split_cjk"] else ("alone",)
+        for char in chars:
+            alone = self.kind(char.char) in kinds
+            if char.char != " " and not alone:
+                word.append(char)
+                continue
+            if word:
+                yield word
+            if alone:
+                yield [char]
+            word = []
+        if word:
+            yield word
 
     def _pieces(self, word: list[Char]) -> list[Token]:
         plain = "".join(char for char, *_ in word)
-        if plain in self._specials:
-            return [Token(self._specials[plain], word[0].start, word[-1].end)]
-        if self.description["lowercase"]:
-            word = self._characters.fold(word)
-            plain = "".join(char for char, *_ in word)
-        if len(plain.encode()) > self.description["max_word_bytes"]:
-            return [Token(self._unknown, word[0].start, word[-1].end)]
+        unknown = [Token(self._unknown, word[0].start, word[-1].end)]
+        if len(word) > self.description["max_word_characters"]:
+            return unknown
         tokens: list[Token] = []
         start = 0
         while start < len(plain):
@@ -307,7 +317,7 @@ class WordPiece(Tokenizer):
                     start = end
                     break
             else:
-                return [Token(self._unknown, word[0].start, word[-1].end)]
+                return unknown
         return tokens
 
 
@@ -321,6 +331,7 @@ class BytePair(Tokenizer):
         merges: Sequence[str],
     ) -> None:
         super().__init__(description, vocabulary)
+        self.classes = Classes(description["unicode"])
         self._byte_chars = _byte_chars()
         missing = [char for char in self._byte_chars if char not in self.vocabulary]
         if missing:
@@ -354,7 +365,8 @@ class BytePair(Tokenizer):
     def _shape(self, char: str) -> str:
         if char.isascii() or char in _MARK + _SPACES:
             return char
-        return {"L": "z", "N": "0"}.get(self._characters.category(char)[0], ".")
+        kind = self.classes.of(char) or unicodedata.category(char)[0]
+        return {"letters": "z", "L": "z", "numbers": "0", "N": "0"}.get(kind, ".")
 
     def _pieces(self, word: list[Char]) -> Iterator[Token]:
         plain = "".join(char for char, *_ in word)
@@ -440,8 +452,8 @@ def load(folder: Path | str) -> Tokenizer:
     """
     folder = Path(folder)
     description = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    if description.get("format") != "kfine-tokenizer-1":
-        raise ValueError(f"{folder / 'tokenizer.json'} is not in the format kfine-tokenizer-1.")
+    if description.get("format") != "kfine-tokenizer-2":
+        raise ValueError(f"{folder / 'tokenizer.json'} is not in the format kfine-tokenizer-2.")
     kind = description["kind"]
     if kind == "sentencepiece":
         raise ValueError(
