@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kfine.training.layers import freeze_to as freeze_to
     from kfine.training.layers import layerwise_adamw as layerwise_adamw
     from kfine.training.layers import unfreeze as unfreeze
+    from kfine.tuning.plan import SearchSettings as SearchSettings
     from kfine.verbs.benchmark import benchmark as benchmark
     from kfine.verbs.dry_run import dry_run as dry_run
     from kfine.verbs.evaluate import evaluate as evaluate
@@ -35,6 +36,7 @@ else:
             "KfineError": "errors",
             "Run": "verbs.run",
             "Search": "verbs.search",
+            "SearchSettings": "tuning.plan",
             "benchmark": "verbs.benchmark",
             "cached_features": "training.cached_features",
             "cross_validate": "verbs.folds",

@@ -19,6 +19,7 @@ PUBLIC = [
     "KfineError",
     "Run",
     "Search",
+    "SearchSettings",
     "benchmark",
     "cached_features",
     "cross_validate",

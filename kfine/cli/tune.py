@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,9 @@ from kfine.cli.options import (
 )
 from kfine.cli.tune_options import LIMITS, OPTIONS
 
+if TYPE_CHECKING:
+    from kfine.tuning.plan import SearchSettings
+
 
 class _Recipes(RecipeGroup):
     """One command per recipe: its settings, which are held, and the options of a search."""
@@ -31,19 +35,29 @@ class _Recipes(RecipeGroup):
 
 def _callback(recipe: str) -> Any:
     def run(quiet: bool, as_json: bool, **options: Any) -> None:
+        from kfine.tuning.plan import AGAIN
         from kfine.verbs.tune import tune
 
         before = click.get_current_context().parent
         if before is not None:
             # `kfine tune --trials 9 RECIPE` means the same as `kfine tune RECIPE --trials 9`.
             quiet, as_json = quiet or before.params["quiet"], as_json or before.params["as_json"]
-            for name in ("trials", "time", "then_fit", "seeds", "workers", "chief"):
+            for name in AGAIN:
                 options[name] = options[name] or before.params[name]
         given = {name: value for name, value in options.items() if value not in (None, (), False)}
         given["prune"] = options["prune"]
-        _print(tune(recipe, console=make_console(quiet), **given), as_json)
+        search, settings = _divided(given)
+        _print(tune(recipe, search, console=make_console(quiet), **settings), as_json)
 
     return run
+
+
+def _divided(options: dict[str, Any]) -> tuple[SearchSettings, dict[str, Any]]:
+    """How to search, and the rest of the options."""
+    from kfine.tuning.plan import SearchSettings
+
+    names = [one.name for one in fields(SearchSettings) if one.name in options]
+    return SearchSettings(**{name: options.pop(name) for name in names}), options
 
 
 def _print(search: Any, as_json: bool) -> None:
@@ -135,20 +149,19 @@ def command(
             )
         join_in(join, resume, name=name, console=make_console(quiet))
     elif resume is not None:
+        from kfine.tuning.plan import SearchSettings
         from kfine.verbs.tune import tune
 
         if ctx.invoked_subcommand is not None:
             raise resume_alone(ctx.command_path)
-        found = tune(
-            resume=resume,
+        again = SearchSettings(
             trials=trials,
             time=time,
             then_fit=then_fit,
             seeds=seeds or 1,
             workers=workers or 0,
             chief=chief,
-            console=make_console(quiet),
         )
-        _print(found, as_json)
+        _print(tune(search=again, resume=resume, console=make_console(quiet)), as_json)
     elif ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +18,18 @@ from kfine.runs.lock import locked
 from kfine.training.data import load_data, say_data
 from kfine.training.folds import divide
 from kfine.training.job import build_job, describe_beginning
-from kfine.tuning.plan import (
-    FOOTPRINT,
-    USUAL_TRIALS,
-    Plan,
-    check_objective,
-)
-from kfine.tuning.ranges import read_fixed, read_searches
+from kfine.tuning.plan import FOOTPRINT, Plan, SearchSettings, check_objective
 from kfine.tuning.records import SearchFolder, open_search
 from kfine.tuning.reopening import make_space, resume_search
 from kfine.tuning.searching import run_search
 from kfine.tuning.space import Space
-from kfine.units import parse_bytes, parse_milliseconds, parse_seconds
 from kfine.verbs.search import Search
 
 
 def tune(
     recipe: str | Path | None = None,
+    search: SearchSettings | None = None,
     *,
-    trials: int | None = None,
-    time: str | float | None = None,
-    oracle: str = "bayesian",
-    objective: str | Sequence[str] | None = None,
-    search: Sequence[str] | Mapping[str, Any] = (),
-    fix: Sequence[str] | Mapping[str, Any] = (),
-    only: Sequence[str] = (),
-    keep: int = 3,
-    prune: bool = True,
-    max_size: str | float | None = None,
-    max_latency: str | float | None = None,
-    quantize: str = "float16",
-    folds: int = 0,
-    groups: str | None = None,
-    then_fit: bool = False,
-    seeds: int = 1,
-    workers: int = 0,
-    chief: str | None = None,
     config: str | Path | None = None,
     run_dir: str | Path | None = None,
     resume: str | Path | None = None,
@@ -64,38 +40,13 @@ def tune(
 
     Args:
         recipe: Name of a recipe, or path of a recipe file.
-        trials: How many to run at most; 12 if neither trials nor time are given.
-        time: How long to search at most, such as "20m"; the trial under way ends with its epoch.
-        oracle: "bayesian", "hyperband", "random" or "grid".
-        objective: What to optimize, such as "val_accuracy"; of several, which may be "size" and
-            "latency" too, the first one leads. The recipe's primary metric on the validation
-            split if omitted.
-        search: Ranges such as "learning_rate=1e-5..1e-3" or "dropout=0,0.2,0.5", or a mapping from
-            settings to such texts or lists; they replace or add to those of the recipe.
-        fix: Settings to hold, such as "epochs=4", or a mapping.
-        only: Settings of the recipe's search space that vary; all if omitted.
-        keep: How many of the best trials keep their weights on disk.
-        prune: End trials early that fall behind the median.
-        max_size: Largest exported file, such as "4MB"; a trial that would be larger is refused
-            before it is trained. A number is MB.
-        max_latency: Longest time of one image in the exported file on this machine, such as
-            "15ms"; a number is milliseconds.
-        quantize: How the export is quantized that both are measured on.
-        folds: Runs of each trial, one for each fold of the training and validation examples; its
-            scores are the means. 0 for one run on the validation split.
-        groups: Column of a manifest whose equal examples are never divided into two folds.
-        then_fit: At the end fit the best config and the defaults again and compare them on the
-            test split, which nothing has seen before.
-        seeds: How many fits of each that takes.
-        workers: Processes on this machine that run the trials; 0 runs them in this one.
-        chief: Address such as "192.168.1.7:8123" to listen on for workers of other machines, which
-            see the folder of the search too.
+        search: How to search; 12 trials of the recipe's own search space if omitted.
         config: YAML file with settings that trials have where they do not vary.
         run_dir: Where to put the search; `runs/RECIPE-search-DATE-TIME` if omitted.
-        resume: The folder of a search to continue; takes no settings, but other `trials`, `time`,
-            `then_fit`, `seeds`, `workers` and `chief` than before.
+        resume: The folder of a search to continue; takes no settings, and of `search` only
+            `trials`, `time`, `then_fit`, `seeds`, `workers` and `chief`.
         console: Hears of the progress; standard error if omitted.
-        **settings: Fields of the recipe's `Config`; they are held as those in `fix` are.
+        **settings: Fields of the recipe's `Config`; they are held as those in `search.fix` are.
 
     Returns:
         The search, its best config in `best.yaml`.
@@ -107,25 +58,20 @@ def tune(
     Example:
 
     ```python
-    search = kfine.tune("image_classification", data="flowers", trials=12)
-    run = kfine.fit("image_classification", config=search.path / "best.yaml")
+    settings = kfine.SearchSettings(trials=20, search={"dropout": [0, 0.2, 0.5]})
+    found = kfine.tune("image_classification", settings, data="flowers")
+    run = kfine.fit("image_classification", config=found.path / "best.yaml")
     ```
     """
     console = console or Console()
-    seconds = None if time is None else parse_seconds(time)
-    if seeds < 1:
-        raise ConfigError(f"seeds must be at least 1. Received: {seeds}")
+    search = search or SearchSettings()
+    how: dict[str, Any] = {"workers": search.workers, "chief": search.chief}
     if resume is not None:
-        if recipe or settings or config or run_dir or search or fix or only or objective:
+        if recipe or settings or config or run_dir:
             raise ConfigError("resume takes no recipe and no settings: the search has its own.")
+        search.check_resuming()
         found = resume_search(
-            open_search(resume),
-            trials,
-            seconds,
-            seeds * then_fit,
-            console,
-            workers=workers,
-            chief=chief,
+            open_search(resume), search.trials, search.seconds, search.final_seeds, console, **how
         )
         return Search(found.path)
     if recipe is None:
@@ -133,27 +79,10 @@ def tune(
             "tune needs a recipe, such as image_classification, or a search to resume."
         )
     module = load_recipe(recipe)
-    held = {**read_fixed(module.Config, fix), **settings}
+    held = {**search.held(module.Config), **settings}
     given = {name: value for name, value in held.items() if value is not None}
     base = make_config(module.Config, given, config)
-    if trials is None and seconds is None and oracle not in ("hyperband", "grid"):
-        trials = USUAL_TRIALS
-    plan = Plan(
-        trials=trials,
-        seconds=seconds,
-        oracle=oracle,
-        objectives=_objectives(objective),
-        searched=read_searches(module.Config, search),
-        fixed=tuple(sorted(held)),
-        only=tuple(only),
-        keep=keep,
-        prune=prune,
-        max_size=None if max_size is None else parse_bytes(max_size) / 1e6,
-        max_latency=None if max_latency is None else parse_milliseconds(max_latency),
-        quantize=quantize,
-        folds=folds,
-        groups=groups,
-    )
+    plan = search.plan(module.Config, held)
     space = make_space(module, base, plan)
     folder = SearchFolder(new_run(f"{recipe_name(module)}-search", run_dir).path)
     with locked(folder.path), pretrained_in_memory():
@@ -166,25 +95,8 @@ def tune(
             if plan.seconds:
                 _check_time(space, data, plan, console)
             _describe(folder, module, space.base, plan, goals, data)
-        run_search(
-            folder,
-            space,
-            plan,
-            goals,
-            seeds * then_fit,
-            console,
-            workers=workers,
-            chief=chief,
-        )
+        run_search(folder, space, plan, goals, search.final_seeds, console, **how)
     return Search(folder.path)
-
-
-def _objectives(wanted: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Names of objectives; none for the one that the answer is watched by."""
-    if wanted is None:
-        return ()
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
-    return tuple(part.strip() for name in names for part in name.split(",") if part.strip())
 
 
 def _goals(space: Space, data: Any, plan: Plan, console: Console) -> dict[str, str]:

@@ -151,7 +151,11 @@ def test_a_search_compares_what_training_reports(
 ) -> None:
     settings = {key: one for key, one in cases[case].items() if key != "learning_rate"}
     search = kfine.tune(
-        case.split(":")[0], trials=1, run_dir=tmp_path / "search", console=QUIET, **settings
+        case.split(":")[0],
+        kfine.SearchSettings(trials=1),
+        run_dir=tmp_path / "search",
+        console=QUIET,
+        **settings,
     )
     assert [one.status for one in search.trials] == ["completed"]
     (goal,) = search.settings["goals"]

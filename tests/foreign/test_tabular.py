@@ -85,7 +85,12 @@ def test_it_is_cross_validated(table: Path, tmp_path: Path) -> None:
 
 def test_it_is_tuned(table: Path, tmp_path: Path) -> None:
     search = kfine.tune(
-        RECIPE, trials=2, data=str(table), run_dir=tmp_path / "s", console=QUIET, epochs=2
+        RECIPE,
+        kfine.SearchSettings(trials=2),
+        data=str(table),
+        run_dir=tmp_path / "s",
+        console=QUIET,
+        epochs=2,
     )
     assert [one.status for one in search.trials] == ["completed", "completed"]
     assert search.settings["goals"] == {"val_steps_off": "min"}

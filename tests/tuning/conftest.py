@@ -30,11 +30,13 @@ def finished_search(
         patch.setenv("KFINE_CACHE", str(tmp_path_factory.mktemp("empty-cache")))
         kfine.tune(
             "image_classification",
-            trials=5,
-            oracle="random",
-            keep=2,
-            only=("dropout", "weight_decay"),
-            search=["learning_rate=0.02..0.2"],
+            kfine.SearchSettings(
+                trials=5,
+                oracle="random",
+                keep=2,
+                only=("dropout", "weight_decay"),
+                search=["learning_rate=0.02..0.2"],
+            ),
             run_dir=path,
             console=Console(quiet=True),
             data=str(digit_photos),

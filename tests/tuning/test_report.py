@@ -142,7 +142,11 @@ def test_the_answer_compares_on_the_test_split_what_it_fits_again(
 ) -> None:
     path = tmp_path / "search"
     shutil.copytree(finished_search, path)
-    search = kfine.tune(resume=path, then_fit=True, seeds=2, console=Console(quiet=True))
+    search = kfine.tune(
+        search=kfine.SearchSettings(then_fit=True, seeds=2),
+        resume=path,
+        console=Console(quiet=True),
+    )
     answer = search.answer
     assert answer is not None and answer["seeds"] == [0, 1] and answer["examples"] == 21
     names = {one.name for one in (path / "final").iterdir()}

@@ -37,7 +37,8 @@ def end_or_die(self, epoch, logs=None):
     if state["epochs"] == int(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGKILL)
 Progress.on_epoch_end = end_or_die
-kfine.tune(console=Console(quiet=True), **json.loads(sys.argv[2]))
+search = kfine.SearchSettings(**json.loads(sys.argv[2]))
+kfine.tune(search=search, console=Console(quiet=True), **json.loads(sys.argv[3]))
 """
 
 
@@ -106,18 +107,20 @@ def test_the_trials_share_the_features_of_the_trunk(finished_search: Path) -> No
 def test_a_search_that_was_killed_goes_on_where_it_was(
     finished_search: Path, head_settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    given = {
+    how = {
         "trials": 3,
         "oracle": "random",
         "only": ["dropout", "weight_decay"],
         "search": ["learning_rate=0.02..0.2"],
+    }
+    given = {
         "recipe": "image_classification",
         "run_dir": str(tmp_path / "search"),
         **{key: value for key, value in head_settings.items() if key != "learning_rate"},
     }
     # The third epoch is the first one of the second trial.
     done = subprocess.run(
-        [sys.executable, "-c", KILLER, "3", json.dumps(given)],
+        [sys.executable, "-c", KILLER, "3", json.dumps(how), json.dumps(given)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -160,9 +163,9 @@ def test_a_failed_trial_shows_its_reason_and_three_end_the_search(
     with pytest.raises(RunError, match=r"3 failed trials in a row .*ZeroDivisionError: no such"):
         kfine.tune(
             recipe,
-            oracle="grid",
-            search={"dropout": [0.2, 0.3, 0.4, 0.5, 0.6]},
-            only=["dropout"],
+            kfine.SearchSettings(
+                oracle="grid", search={"dropout": [0.2, 0.3, 0.4, 0.5, 0.6]}, only=["dropout"]
+            ),
             run_dir=path,
             console=QUIET,
             **head_settings,
@@ -182,9 +185,9 @@ def test_a_mistake_of_the_user_ends_the_search_at_once(
     with pytest.raises(ConfigError, match=r"Trial 0+1 \(.*unfreeze 2:99.*the backbone has 6"):
         kfine.tune(
             "image_classification",
-            oracle="grid",
-            search={"unfreeze": ["none", "2:99", "all"]},
-            only=["unfreeze"],
+            kfine.SearchSettings(
+                oracle="grid", search={"unfreeze": ["none", "2:99", "all"]}, only=["unfreeze"]
+            ),
             run_dir=tmp_path / "search",
             console=QUIET,
             **{key: value for key, value in settings.items() if key != "unfreeze"},
@@ -203,9 +206,7 @@ def test_hyperband_continues_the_best_trials_from_their_checkpoints(
 ) -> None:
     search = kfine.tune(
         "image_classification",
-        oracle="hyperband",
-        only=["dropout", "weight_decay"],
-        trials=5,
+        kfine.SearchSettings(oracle="hyperband", only=["dropout", "weight_decay"], trials=5),
         run_dir=tmp_path / "search",
         console=QUIET,
         **{**head_settings, "epochs": 3},
@@ -225,11 +226,14 @@ def test_hyperband_continues_the_best_trials_from_their_checkpoints(
             {"objective": "val_f1"},
             "does not report 'val_f1'; it reports: latency, size, val_accuracy, val_loss",
         ),
-        ({"only": ["dropout"], "dropout": 0.1}, "Nothing varies"),
+        ({"objective": "accuracy"}, "such as val_loss or val_accuracy. Received: 'accuracy'"),
+        ({"only": ["dropout"], "fix": ["dropout=0.1"]}, "Nothing varies"),
         ({"oracle": "best"}, "oracle must be one of bayesian"),
         ({"time": "soon"}, "time must be a duration such as 90s, 20m or 1h30m, more than zero"),
         ({"time": 0.001}, r"too short for one trial, which takes about .* by its first steps"),
-        ({"trials": 0}, "one trial or more"),
+        ({"trials": 0}, "trials must be at least 1. Received: 0"),
+        ({"folds": 2, "oracle": "hyperband"}, "Hyperband stops and continues single runs"),
+        ({"max_size": "4"}, "a size with its unit, such as 4MB or 500kB"),
     ],
 )
 def test_what_cannot_be_searched_leaves_nothing_behind(
@@ -238,9 +242,10 @@ def test_what_cannot_be_searched_leaves_nothing_behind(
     with pytest.raises(ConfigError, match=message):
         kfine.tune(
             "image_classification",
+            kfine.SearchSettings(**options),
             run_dir=tmp_path / "search",
             console=QUIET,
-            **{**head_settings, **options},
+            **head_settings,
         )
     assert not (tmp_path / "search").exists()
 
@@ -254,11 +259,11 @@ def test_data_that_changed_is_not_compared_with(
     shutil.copytree(head_settings["data"], photos)
     settings = {**head_settings, "data": str(photos)}
     path = tmp_path / "search"
-    given: dict[str, Any] = {"only": ["dropout"], "oracle": "random"}
-    kfine.tune("image_classification", trials=1, run_dir=path, console=QUIET, **given, **settings)
+    search = kfine.SearchSettings(trials=1, only=["dropout"], oracle="random")
+    kfine.tune("image_classification", search, run_dir=path, console=QUIET, **settings)
     os.remove(next((photos / "one").iterdir()))
     with pytest.raises((RunError, DataError), match="changed since the search began"):
-        kfine.tune(resume=path, trials=2, console=QUIET)
+        kfine.tune(search=kfine.SearchSettings(trials=2), resume=path, console=QUIET)
 
 
 def test_the_answer_is_a_settings_file(finished_search: Path) -> None:
@@ -272,15 +277,16 @@ def test_the_answer_is_a_settings_file(finished_search: Path) -> None:
 def test_a_trial_over_a_limit_is_refused_before_it_is_trained(
     head_settings: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = {"oracle": "grid", "search": {"dropout": [0.2, 0.4]}, "only": ["dropout"]}
+    search = kfine.SearchSettings(
+        max_size="10kB", oracle="grid", search={"dropout": [0.2, 0.4]}, only=["dropout"]
+    )
     path = tmp_path / "search"
     with pytest.raises(RunError, match=r"No trial .* was completed \(2 refused, 0 failed\)"):
         kfine.tune(
             "image_classification",
-            max_size="10kB",
+            search,
             run_dir=path,
             console=QUIET,
-            **given,
             **head_settings,
         )
     assert "MB is over 0.01 MB" in capsys.readouterr().err
@@ -297,11 +303,13 @@ def test_several_objectives_give_a_pareto_table(
 ) -> None:
     search = kfine.tune(
         "image_classification",
-        oracle="grid",
-        objective=["val_accuracy", "size", "latency"],
-        search={"dropout": [0.2, 0.4]},
-        only=["dropout"],
-        max_latency="10s",
+        kfine.SearchSettings(
+            oracle="grid",
+            objective=["val_accuracy", "size", "latency"],
+            search={"dropout": [0.2, 0.4]},
+            only=["dropout"],
+            max_latency="10s",
+        ),
         run_dir=tmp_path / "search",
         console=QUIET,
         **head_settings,
@@ -318,11 +326,9 @@ def test_the_score_of_a_trial_with_folds_is_their_mean(
     monkeypatch.setenv("KFINE_CACHE", str(tmp_path / "cache"))
     search = kfine.tune(
         "image_classification",
-        oracle="grid",
-        search={"dropout": [0.2, 0.4]},
-        only=["dropout"],
-        folds=2,
-        keep=1,
+        kfine.SearchSettings(
+            oracle="grid", search={"dropout": [0.2, 0.4]}, only=["dropout"], folds=2, keep=1
+        ),
         run_dir=tmp_path / "search",
         console=QUIET,
         **head_settings,

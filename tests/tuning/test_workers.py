@@ -54,13 +54,14 @@ def test_two_workers_lose_no_trial_when_one_is_killed(
     killer.start()
     search = kfine.tune(
         "image_classification",
-        trials=4,
-        oracle="random",
-        only=["dropout", "weight_decay"],
-        search=["learning_rate=0.02..0.2"],
-        workers=2,
-        # Whether a trial is behind the median depends on which others have ended meanwhile.
-        prune=False,
+        kfine.SearchSettings(
+            trials=4,
+            oracle="random",
+            only=["dropout", "weight_decay"],
+            search=["learning_rate=0.02..0.2"],
+            workers=2,
+            prune=False,
+        ),
         run_dir=path,
         console=QUIET,
         **{key: value for key, value in head_settings.items() if key != "learning_rate"},
@@ -109,8 +110,7 @@ def test_a_port_in_use_is_one_sentence(head_settings: dict[str, Any], tmp_path: 
         with pytest.raises(ConfigError, match=r"Cannot listen on 127\.0\.0\.1"):
             kfine.tune(
                 "image_classification",
-                only=["dropout"],
-                chief=f"127.0.0.1:{taken.getsockname()[1]}",
+                kfine.SearchSettings(only=["dropout"], chief=f"127.0.0.1:{taken.getsockname()[1]}"),
                 run_dir=tmp_path / "search",
                 console=QUIET,
                 **head_settings,

@@ -233,6 +233,10 @@ def test_a_search_over_entities_compares_what_training_reports(
     settings: dict[str, Any] = {"data": str(tagged_texts), "preset": tiny_text_preset}
     settings |= {"epochs": 1, "min_steps": 1, "unfreeze": "none"}
     search = kfine.tune(
-        "token_classification", trials=1, run_dir=tmp_path / "search", console=QUIET, **settings
+        "token_classification",
+        kfine.SearchSettings(trials=1),
+        run_dir=tmp_path / "search",
+        console=QUIET,
+        **settings,
     )
     assert search.settings["goals"] == {"val_accuracy": "max"}

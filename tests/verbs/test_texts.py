@@ -267,7 +267,11 @@ def test_a_dry_run_and_a_search_know_texts(text_settings: dict[str, Any], tmp_pa
     settings = {**text_settings, "unfreeze": "none", "epochs": 2}
     del settings["learning_rate"]
     search = kfine.tune(
-        "text_classification", trials=2, run_dir=tmp_path / "search", console=QUIET, **settings
+        "text_classification",
+        kfine.SearchSettings(trials=2),
+        run_dir=tmp_path / "search",
+        console=QUIET,
+        **settings,
     )
     assert [trial.status for trial in search.trials] == ["completed", "completed"]
     rates = {trial.values["learning_rate"] for trial in search.trials}
