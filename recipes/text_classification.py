@@ -57,6 +57,13 @@ class Config(TextConfig):
         group="Data",
         choices=("auto", "none", "balanced"),
     )
+    long_texts: str = setting(
+        "cut",
+        "What becomes of texts that are longer than sequence_length: cut, or windows, which reads "
+        "them in rows that overlap and averages the answers.",
+        group="Data",
+        choices=("cut", "windows"),
+    )
     pooling: str = setting(
         "mean",
         "What the classifier sees: the mean over all tokens, or KerasHub's own classifier on the "
@@ -93,7 +100,8 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.presets import find_preset
 
     preset = find_preset(config.preset)
-    chosen = text_of_preset(preset, data.train.inputs, **config.tokenizing())
+    windows = config.long_texts == "windows"
+    chosen = text_of_preset(preset, data.train.inputs, windows=windows, **config.tokenizing())
     names = data.class_names
     model = text_classifier(preset, len(names), pooling=config.pooling, dropout=config.dropout)
     built = Built(

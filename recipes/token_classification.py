@@ -51,7 +51,7 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.presets import find_preset
 
     preset = find_preset(config.preset)
-    chosen = text_of_preset(preset, data.train.inputs, **config.tokenizing())
+    chosen = text_of_preset(preset, data.train.inputs, windows=True, **config.tokenizing())
     model = token_classifier(preset, len(data.class_names), dropout=config.dropout)
     return Built(
         model=model,

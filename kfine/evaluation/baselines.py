@@ -14,6 +14,7 @@ from kfine.data.labelled import Data
 from kfine.data.split import Split
 from kfine.evaluation.gain import gain_over
 from kfine.inputs import Input
+from kfine.inputs.places import mean_of_rows
 from kfine.recipe import Recipe
 from kfine.training.job import build_job
 from kfine.training.run import TrainedRun
@@ -112,12 +113,18 @@ def backbone_features(
     input = run.input
     found = features_of(run, input, base, 0, splits, console)
     if found is not None and all(hasattr(rows, "shape") for rows, _ in found[1]):
-        return [np.asarray(rows[range(len(rows))], np.float32) for rows, _ in found[1]]
+        return [
+            mean_of_rows(
+                np.asarray(rows[range(len(rows))], np.float32), input.encode(split.inputs).places
+            )
+            for (rows, _), split in zip(found[1], splits, strict=True)
+        ]
     before_head = keras.Model(base.input, base.layers[-1].input)
     given = []
     for split in splits:
         encoded = input.encode(split.inputs)
-        given.append(predict_rows(before_head, encoded.rows, input.prepare, 32, encoded.lengths))
+        rows = predict_rows(before_head, encoded.rows, input.prepare, 32, encoded.lengths)
+        given.append(mean_of_rows(rows, encoded.places))
     return given
 
 

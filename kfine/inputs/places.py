@@ -35,6 +35,22 @@ def rows_of(places: Places, first: int, last: int) -> tuple[int, int]:
     return int(start), int(end)
 
 
+def mean_of_rows(values: np.ndarray, places: Places) -> np.ndarray:
+    """The mean of the rows of each example, `(examples, ...)`; the rows where each has one.
+
+    Args:
+        values: `(rows, ...)`.
+        places: Whose rows they are.
+    """
+    import numpy as np
+
+    firsts = np.flatnonzero(np.diff(places.owner, prepend=-1))
+    if len(firsts) == len(values):
+        return values
+    counts = np.diff(firsts, append=len(values)).reshape(-1, *[1] * (values.ndim - 1))
+    return np.add.reduceat(values, firsts, axis=0) / counts.astype(values.dtype)
+
+
 @dataclass(frozen=True)
 class Whole:
     """Rows that stand for whole examples, one each."""
@@ -55,23 +71,25 @@ class Whole:
 
 @dataclass(frozen=True)
 class PiecePlaces:
-    """Texts in word pieces, one row each.
+    """Texts in word pieces, one row each, or one for each window of a long text.
 
     Attributes:
-        owner: `(texts,)` int64.
+        owner: `(rows,)` int64.
         examples: The texts.
         tokenizer: What made the rows.
         sequence_length: Pieces of a row.
+        stride: Pieces between the beginnings of two windows; `None` where long texts are cut.
     """
 
     owner: np.ndarray
     examples: Sequence[Any]
     tokenizer: Any
     sequence_length: int
+    stride: int | None = None
 
     def part(self, first: int, last: int) -> PiecePlaces:
         """The same of some of the texts."""
-        owner = self.owner[: last - first]
+        owner = self.owner[slice(*rows_of(self, first, last))] - first
         return replace(self, owner=owner, examples=self.examples[first:last])
 
     @cached_property
@@ -86,7 +104,7 @@ class PiecePlaces:
         """The word pieces of the rows, and the word that each is of."""
         from kfine.inputs.text.words import encode_tokens
 
-        return encode_tokens(self.tokenizer, self.texts, self.sequence_length)
+        return encode_tokens(self.tokenizer, self.texts, self.sequence_length, self.stride)
 
 
 @dataclass(frozen=True)

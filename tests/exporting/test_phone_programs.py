@@ -86,8 +86,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = TokenizerFiles(description, {"vocabulary.txt": vocabulary.encode()})
     (folder / "snippets").mkdir()
     for input, answer in (
-        (Text(files), Tags(TAGS)),
-        (Text(files, stride=9), Spans(("answer", "no answer"), longest=4)),
+        (Text(files, stride=23), Tags(TAGS)),
+        (Text(files, stride=25), Classes(('the "best"', "5 $x"))),
+        (Text(files, stride=9, questions=True), Spans(("answer", "no answer"), longest=4)),
     ):
         input.device().write_programs(folder)
         for name, text in snippets(input, answer).items():
@@ -254,6 +255,20 @@ def test_a_phone_finds_the_answer_that_python_finds(
             for one in [right] * (right is not None)
         ]
         assert found == places, text
+
+
+@pytest.mark.slow
+def test_a_phone_averages_the_windows_of_a_text_as_python_does(
+    phone: Program, program: Callable[[Path], Any]
+) -> None:
+    module = program(phone.bundle / "snippets" / "classify.py")
+    module.run = lambda row: [np.float32([0.25, 0.75])]
+    cases = [{"texts": [text], "values": [0.25, 0.75]} for text in texts(200, seed=2)]
+    rows = [[one.token_ids for one in module.prepare(*case["texts"])] for case in cases]
+    assert max(map(len, rows)) > 1
+    for case, row, (ids, found) in zip(cases, rows, phone.run("classes", cases), strict=True):
+        assert ids == row, case
+        assert sorted(found) == sorted(map(list, module.classify(*case["texts"]).items()))
 
 
 @pytest.mark.slow

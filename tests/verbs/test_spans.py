@@ -131,6 +131,27 @@ def test_entities_of_a_plain_text_come_with_their_places(
     ]
 
 
+def test_entities_at_the_end_of_a_long_text_are_found(
+    tagging_run: Path, kfine_command: Callable[..., Any], tmp_path: Path
+) -> None:
+    text = "the film is a film and " * 60 + "witty"
+    said = kfine_command("predict", tagging_run, text, "--json")
+    (row,) = json.loads(said.out)
+    assert row["predictions"][-1]["start"] == len(text) - len("witty")
+    assert "cut" not in row
+    info = json.loads((tagging_run / "run.json").read_text())
+    assert "are read in windows" in info["decisions"]["sequence_length"]
+    # A data set of such texts is scored whole.
+    words = text.split()
+    lines = "".join(f"{one}\t{'B-person' if one == 'witty' else 'O'}\n" for one in words)
+    data = tmp_path / "long.conll"
+    data.write_text(f"{lines}\n{lines}")
+    found = kfine.evaluate(tagging_run, data=str(data), console=QUIET)
+    assert (found["support"], found["token_count"]) == (2, 2 * len(words))
+    assert found["recall"] == 1.0
+    assert "cut" not in found
+
+
 def test_pieces_without_a_tag_do_not_count(tiny_text_preset: str, tagged_texts: Path) -> None:
     import keras
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -322,3 +324,74 @@ def test_every_verb_names_texts_that_are_cut(
     assert "held-out texts that were too long" in (bundle / "model_card.md").read_text()
     said = kfine_command("evaluate", bundle, "--json")
     assert json.loads(said.out)["cut"] == named and "is not read" in said.err
+
+
+@pytest.fixture(scope="module")
+def windows_run(
+    tiny_text_preset: str, mood_texts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A finished and evaluated run that reads texts in windows of 8 pieces."""
+    path = tmp_path_factory.mktemp("runs") / "windows"
+    settings: dict[str, Any] = {"data": str(mood_texts), "preset": tiny_text_preset}
+    settings |= {"epochs": 10, "batch_size": 16, "min_steps": 30, "sequence_length": 10}
+    settings |= {"learning_rate": 0.05, "backbone_rate": 0.2, "long_texts": "windows"}
+    run = kfine.fit("text_classification", run_dir=path, console=QUIET, **settings)
+    kfine.evaluate(run, console=QUIET)
+    return path
+
+
+def test_long_texts_are_read_in_windows_whose_answers_are_averaged(windows_run: Path) -> None:
+    run = kfine.Run(windows_run)
+    text = " ".join(["the film is a fine film and the plot is"] * 3)
+    encoded = run.input.encode([text, "a film"])
+    # 30 pieces, 8 of them in a row, 6 from one row to the next.
+    assert encoded.places.owner.tolist() == [0, 0, 0, 0, 0, 1]
+    rows = [
+        run.input.tokenizer.encode(" ".join(text.split()[first : first + 8])).token_ids
+        for first in range(0, 30, 6)
+    ]
+    assert encoded.rows["token_ids"][:5].tolist() == rows
+    alone = list(run.predictor.predict(" ".join(text.split()[n : n + 8]) for n in range(0, 30, 6)))
+    (found,) = run.predictor.predict([text])
+    assert found == pytest.approx(np.mean(alone, axis=0), abs=1e-5)
+    decisions = run._folder.info()["decisions"]["sequence_length"]
+    assert "are read in windows" in decisions and "times as long as cutting them" in decisions
+    metrics = json.loads((windows_run / "metrics.json").read_text())
+    assert metrics["accuracy"] > 0.85 and "cut" not in metrics
+    assert metrics["baselines"]["linear_probe"]["accuracy"] > 0.5
+
+
+@pytest.mark.slow
+def test_a_file_and_its_program_read_the_same_windows(
+    windows_run: Path, tmp_path: Path, kfine_command: Callable[..., Any]
+) -> None:
+    report = kfine.export(windows_run, max_drop=1, console=QUIET)
+    run = kfine.Run(windows_run)
+    text = " ".join(["the film is a fine film and the plot is"] * 3)
+    (right,) = run.predictor.predict([text])
+    said = kfine_command("predict", report.bundle, text, "--json", "--quiet")
+    (row,) = json.loads(said.out)
+    found = {one["label"]: one["probability"] for one in row["predictions"]}
+    code = f"import json, classify; print(json.dumps(classify.classify({text!r})))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=report.bundle / "snippets", capture_output=True, text=True
+    )
+    assert json.loads(done.stdout) == pytest.approx(found, abs=1e-4), done.stderr
+    assert list(found.values()) == pytest.approx(sorted(right, reverse=True), abs=0.05)
+    card = (report.bundle / "model_card.md").read_text()
+    assert "whose windows overlap" in card
+
+    import tensorflow as tf
+
+    kfine.export(windows_run, format="saved_model", console=QUIET)
+    saved = tf.saved_model.load(str(windows_run / "exports" / "saved_model" / "strings"))
+    served = saved.signatures["serve_text"](text=tf.constant([text, "a film"]))["probabilities"]
+    assert served.numpy()[0] == pytest.approx(right, abs=1e-4)
+
+
+def test_folds_score_each_long_text_once(text_settings: dict[str, Any], tmp_path: Path) -> None:
+    settings = {**text_settings, "long_texts": "windows", "sequence_length": 10, "epochs": 1}
+    found = kfine.cross_validate(
+        "text_classification", folds=2, run_dir=tmp_path / "folds", console=QUIET, **settings
+    )
+    assert found["out_of_fold"]["count"] == 136, "all but the 24 of the test split"

@@ -15,7 +15,7 @@ from kfine.answers.classes.metrics import classification_metrics
 from kfine.answers.score import Score
 from kfine.errors import DataError
 from kfine.inputs import Mistake
-from kfine.inputs.places import Places
+from kfine.inputs.places import Places, mean_of_rows
 
 if TYPE_CHECKING:
     from kfine.answers.classes.device import ClassesOnDevice
@@ -98,7 +98,7 @@ class Classes:
 
     def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[np.ndarray]:
         """float32 `(classes,)` for each example."""
-        return list(np.asarray(finished[PROBABILITIES], np.float32))
+        return list(mean_of_rows(np.asarray(finished[PROBABILITIES], np.float32), places))
 
     def settle(self, prediction: Any) -> str:
         """The most probable class."""

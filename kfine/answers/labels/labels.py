@@ -14,7 +14,7 @@ from kfine.answers.labels.score import jaccard, label_metrics, macro_f1
 from kfine.answers.score import Score
 from kfine.errors import DataError
 from kfine.inputs import Mistake
-from kfine.inputs.places import Places
+from kfine.inputs.places import Places, mean_of_rows
 
 if TYPE_CHECKING:
     from kfine.answers.labels.device import LabelsOnDevice
@@ -116,7 +116,7 @@ class Labels:
 
     def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[np.ndarray]:
         """float32 `(labels,)` for each example."""
-        return list(np.asarray(finished[PROBABILITIES], np.float32))
+        return list(mean_of_rows(np.asarray(finished[PROBABILITIES], np.float32), places))
 
     def settle(self, prediction: Any) -> tuple[str, ...]:
         """The labels with a probability of 0.5 or more."""

@@ -14,7 +14,7 @@ from kfine.answers.numbers.score import by_truth, number_metrics
 from kfine.answers.score import Score
 from kfine.errors import DataError, RunError
 from kfine.inputs import Mistake
-from kfine.inputs.places import Places
+from kfine.inputs.places import Places, mean_of_rows
 
 if TYPE_CHECKING:
     from kfine.answers.numbers.device import NumbersOnDevice
@@ -133,7 +133,7 @@ class Numbers:
 
     def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[np.ndarray]:
         """float32 `(numbers,)` for each example."""
-        return list(np.asarray(finished[VALUES], np.float32))
+        return list(mean_of_rows(np.asarray(finished[VALUES], np.float32), places))
 
     def settle(self, prediction: Any) -> tuple[float, ...]:
         """The numbers."""

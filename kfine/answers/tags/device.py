@@ -63,8 +63,8 @@ class TagsOnDevice:
         )
 
     def limits(self) -> str:
-        """It sees one row."""
-        return "It knows entities of these types only, and of a long text it sees the beginning."
+        """It was told of some types."""
+        return "It knows entities of these types only."
 
     def strings(
         self, inference: Any, tokenizer: Any, text: Any
@@ -72,7 +72,7 @@ class TagsOnDevice:
         """`text` to the words of each text and the probabilities of their tags."""
         from kfine.answers.tags.strings import tags_of_strings
 
-        return ("text",), tags_of_strings(inference, tokenizer)
+        return ("text",), tags_of_strings(inference, tokenizer, text.stride)
 
     def program_values(self) -> dict[str, Any]:
         """`EntityFinder.find`."""

@@ -29,7 +29,7 @@ class TextEntity(NamedTuple):
 def align_labels(
     rows: PieceRows, tags: Sequence[Sequence[str]], names: Sequence[str]
 ) -> NDArray[np.int32]:
-    """The label of each piece: int32 `(texts, pieces)`, numbers into `names`.
+    """The label of each piece: int32 `(rows, pieces)`, numbers into `names`.
 
     The first piece of a token carries its tag, as in BERT (Devlin et al., 2019, section 5.3,
     https://arxiv.org/abs/1810.04805); all else is `IGNORED`.
@@ -53,9 +53,9 @@ def align_labels(
         )
     labels = np.full(rows.owners.shape, IGNORED, np.int32)
     firsts = rows.first_pieces
-    for row, of_text in enumerate(tags):
+    for row, example in enumerate(rows.examples):
         carrying = firsts[row]
-        of_tokens = np.array([numbers[tag] for tag in of_text], np.int32)
+        of_tokens = np.array([numbers[tag] for tag in tags[example]], np.int32)
         labels[row, carrying] = of_tokens[rows.owners[row, carrying]]
     return labels
 
@@ -85,7 +85,7 @@ def read_tags(
     becomes B (see `kfine.answers.tags.bio.to_bio`).
 
     Args:
-        predictions: int `(texts, pieces)`, numbers into `names`.
+        predictions: int `(rows, pieces)`, numbers into `names`.
         rows: What `encode_tokens` gave for these texts.
         names: The tags that the model tells apart.
 
@@ -94,22 +94,22 @@ def read_tags(
     """
     if predictions.shape != rows.owners.shape:
         raise ValueError(
-            f"predictions must be (texts, pieces) = {rows.owners.shape}. "
+            f"predictions must be (rows, pieces) = {rows.owners.shape}. "
             f"Received: shape {predictions.shape}"
         )
     firsts = rows.first_pieces
-    found = []
-    for row, count in enumerate(rows.token_counts):
-        tags = ["O"] * int(count)
-        last = 0
-        for place in np.flatnonzero(firsts[row]):
-            owner, tag = int(rows.owners[row, place]), names[predictions[row, place]]
-            tags[owner] = tag
-            if tag.startswith("I-") and tags[last][2:] == tag[2:]:
-                tags[last + 1 : owner] = [tag] * (owner - last - 1)
-            last = owner
-        found.append(to_bio(tags)[0])
-    return found
+    found = [["O"] * int(count) for count in rows.token_counts]
+    last = [0] * len(found)
+    # The windows of a text follow each other, so its tokens come from left to right.
+    for row, place in zip(*np.nonzero(firsts), strict=True):
+        example = int(rows.examples[row])
+        tags, before = found[example], last[example]
+        owner, tag = int(rows.owners[row, place]), names[predictions[row, place]]
+        tags[owner] = tag
+        if tag.startswith("I-") and tags[before][2:] == tag[2:]:
+            tags[before + 1 : owner] = [tag] * (owner - before - 1)
+        last[example] = owner
+    return [to_bio(tags)[0] for tags in found]
 
 
 def text_entities(text: SpannedText, tags: Sequence[str]) -> list[TextEntity]:

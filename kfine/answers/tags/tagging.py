@@ -55,17 +55,18 @@ def read_taggings(
     """The tags that a model gives to the words of texts.
 
     Args:
-        probabilities: float `(texts, pieces, tags)`.
+        probabilities: float `(rows, pieces, tags)`.
         places: Where the rows lie in the texts.
         names: The tags, in the order of the last axis.
     """
     rows = places.pieces
     chosen, sure = probabilities.argmax(-1), probabilities.max(-1)
     firsts, tags = rows.first_pieces, read_tags(chosen, rows, names)
-    found = []
-    for number, text in enumerate(places.texts):
-        of_words = np.ones(rows.token_counts[number])
-        seen = firsts[number]
-        of_words[rows.owners[number, seen]] = sure[number, seen]
-        found.append(Tagging(text, tags[number], tuple(of_words.tolist())))
-    return found
+    of_words = [np.ones(count) for count in rows.token_counts]
+    for row, example in enumerate(rows.examples):
+        seen = firsts[row]
+        of_words[example][rows.owners[row, seen]] = sure[row, seen]
+    return [
+        Tagging(text, of_text, tuple(words.tolist()))
+        for text, of_text, words in zip(places.texts, tags, of_words, strict=True)
+    ]

@@ -71,7 +71,7 @@ def snippets(
         said = {name: _said(value, language) for name, value in values.items()}
         said["values_read"] = _VALUES_READ.get((language, output), "")
         (shell,) = _fragments([_SHELLS], language)
-        program = Template(shell.pop("program"))
+        program, usual = Template(shell.pop("program")), Template(shell.pop("read", ""))
         sections: dict[str, list[str]] = {name: [one] for name, one in shell.items()}
         # An answer's fragments may name sections of the input.
         for folders in (taken.programs(answer.needs), given.programs):
@@ -79,6 +79,7 @@ def snippets(
                 for name, text in fragment.items():
                     sections.setdefault(name, []).append(Template(text).substitute(said))
             said |= {name: _joined(name, parts) for name, parts in sections.items()}
+            said.setdefault("read", usual.safe_substitute(said))
         made[_FILES[language][1].format_map(said)] = _laid_out(program, said, language)
     return made
 

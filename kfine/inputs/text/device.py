@@ -160,14 +160,19 @@ class TextOnDevice:
         }
 
     def portable(self, example: Any) -> Any:
-        """A plain text, whose tokens are words again; as much of a context as one row holds."""
+        """A plain text, whose tokens are words again; as much of it, or of a context, as fits."""
         if isinstance(example, Question):
             windows = self.text.windows([example])
             if len(windows) == 1:
                 return example
             words = example.context[: windows.piece_spans(0)[-1, 1]].rsplit(maxsplit=1)
             return replace(example, context=words[0])
-        return example if isinstance(example, (str, tuple)) else spanned(example).text
+        text = example if isinstance(example, (str, tuple)) else spanned(example).text
+        if isinstance(text, str) and self.text.stride is not None:
+            pieces = self.text.tokenizer.tokenize(text)
+            if len(pieces) > self.text.room:
+                text = text[: pieces[self.text.room - 1].end].rsplit(maxsplit=1)[0]
+        return text
 
     def keep(self, example: Any, folder: Path, stem: str) -> tuple[Any, dict[str, Any]]:
         """The text, or question and context, and its ids, padding included."""
@@ -196,21 +201,32 @@ class TextOnDevice:
     def programs(self, needs: type[Places] | None) -> list[Path]:
         """They tokenize: texts, one text with the spans of its pieces, or a question."""
         folder = Path(__file__).parent / "programs"
-        taken = "texts" if needs is None else "text" if self.text.stride is None else "question"
-        return [folder, folder / taken] if self._runs else []
+        if not self._runs:
+            return []
+        if self.text.questions:
+            return [folder, folder / "question"]
+        if self.text.stride is None and needs is None:
+            return [folder, folder / "texts"]
+        return [folder, folder / "text", folder / "text" / ("pieces" if needs else "whole")]
 
     def program_values(self) -> dict[str, Any]:
         """Where the tokenizer is, and how long a row is."""
-        values = {"length": self.text.sequence_length, "tokenizer": FOLDER}
-        if self.text.stride is None:
-            return {**values, "each": "a text", "given": "What is too long is cut."}
-        return {
-            **values,
-            "each": "a text",
-            "given": "A long context is read in windows that overlap.",
-            "stride": self.text.stride,
-            "longest_question": LONGEST_QUESTION,
-        }
+        text = self.text
+        values = {"length": text.sequence_length, "tokenizer": FOLDER, "each": "a text"}
+        if text.questions:
+            return {
+                **values,
+                "given": "A long context is read in windows that overlap.",
+                "stride": text.stride,
+                "longest_question": LONGEST_QUESTION,
+            }
+        if not self._runs:
+            return values
+        given = "What is too long is cut."
+        if text.stride is not None:
+            given = "A long text is read in windows that overlap."
+        shared = text.room - min(text.room, text.stride or text.room)
+        return {**values, "given": given, "room": text.room, "shared": shared}
 
     def card_use(self, form: str, output: str, programs: str) -> str:
         """What goes in and what comes out."""
@@ -226,6 +242,8 @@ class TextOnDevice:
             )
         row, longer = "one text", "a longer text is cut"
         if self.text.stride is not None:
+            longer = "a longer text takes several rows, whose windows overlap"
+        if self.text.questions:
             row = "one question and a window of its context"
             longer = (
                 "a longer context takes several rows, whose windows overlap, and the best span of "

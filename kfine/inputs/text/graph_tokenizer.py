@@ -25,6 +25,26 @@ class Pieces(NamedTuple):
     ends: Any
 
 
+class Windows(NamedTuple):
+    """The rows that texts are read in.
+
+    Attributes:
+        ids: Ragged `(rows, pieces)`, without special tokens.
+        owner: `(rows,)`, the text of each.
+        row_splits: `(batch + 1,)`, the first row of each text.
+        counts: `(batch,)`, how many rows each has.
+        room: Pieces of a row.
+        step: Pieces from the beginning of one window to that of the next.
+    """
+
+    ids: Any
+    owner: Any
+    row_splits: Any
+    counts: Any
+    room: int
+    step: int
+
+
 class GraphTokenizer:
     """A tokenizer in a graph: strings to pieces, and pieces to rows for a model.
 
@@ -65,6 +85,28 @@ class GraphTokenizer:
     def pack(self, *segments: Any) -> Any:
         """Ragged ids `(rows, pieces)` of one text or two as int32 `(rows, sequence length)`."""
         return self._packer(segments if len(segments) > 1 else segments[0])[0]
+
+    def windows(self, ids: Any, stride: int | None) -> Windows:
+        """Pieces of single texts, ragged `(batch, pieces)`, in rows.
+
+        Args:
+            ids: Of `pieces`.
+            stride: As in `kfine.inputs.text.words.encode_tokens`; `None` leaves what is too long.
+        """
+        import tensorflow as tf
+
+        before, _, after = self.marks
+        room = self.length - before - after
+        step = room if stride is None else min(room, stride)
+        totals = ids.row_lengths()
+        more = tf.maximum(totals - room, 0) + step - 1
+        counts = tf.ones_like(totals) if stride is None else 1 + more // step
+        firsts = tf.ragged.range(counts) * step
+        owner = firsts.value_rowids()
+        lengths = tf.minimum(tf.gather(totals, owner) - firsts.flat_values, room)
+        begins = tf.gather(ids.row_splits, owner) + firsts.flat_values
+        shown = tf.gather(ids.flat_values, tf.ragged.range(begins, begins + lengths))
+        return Windows(shown, owner, firsts.row_splits, counts, room, step)
 
     def encode(self, text: Any) -> Any:
         """Strings `(batch,)` to int32 ids `(batch, sequence length)`."""

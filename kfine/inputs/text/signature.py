@@ -43,17 +43,22 @@ def text_signature(inference: keras.Model, text: Text, answer: Any) -> dict[str,
     tokenizer = GraphTokenizer(text)
     names, serve = answer.device().strings(inference, tokenizer, text) or (
         ("text",),
-        _outputs_of(inference, tokenizer),
+        _outputs_of(inference, tokenizer, text.stride),
     )
     inputs = [tf.TensorSpec((None,), tf.string, name=name) for name in names]
     return {SIGNATURE: Signature(serve, inputs, requires=PACKAGE)}
 
 
-def _outputs_of(inference: keras.Model, tokenizer: GraphTokenizer) -> Serve:
+def _outputs_of(inference: keras.Model, tokenizer: GraphTokenizer, stride: int | None) -> Serve:
+    import tensorflow as tf
+
     names = inference.output_names
 
     def serve(text: Any) -> dict[str, Any]:
-        found = inference(tokenizer.encode(text), training=False)
-        return found if isinstance(found, dict) else {names[0]: found}
+        windows = tokenizer.windows(tokenizer.pieces(text).ids, stride)
+        found = inference(tokenizer.pack(windows.ids), training=False)
+        found = found if isinstance(found, dict) else {names[0]: found}
+        # Several windows of a text are averaged.
+        return {name: tf.math.segment_mean(one, windows.owner) for name, one in found.items()}
 
     return serve

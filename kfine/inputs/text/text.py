@@ -29,11 +29,12 @@ from kfine.inputs.text.tokenizers.from_preset import (
 )
 from kfine.inputs.text.tokenizers.once import TokenizerOnce
 from kfine.inputs.text.windows import LONGEST_QUESTION, Windows, make_windows
-from kfine.inputs.text.words import SpannedText, spanned
+from kfine.inputs.text.words import SpannedText, spanned, windows_of
 from kfine.presets import Preset
 
 if TYPE_CHECKING:
     from kfine.inputs.text.device import TextOnDevice
+    from kfine.inputs.text.tokenizers import Encoding
 
 # Where a run and an exported file keep the tokenizer.
 FOLDER = "tokenizer"
@@ -49,19 +50,21 @@ MOST_UNKNOWN = 0.01
 class Text:
     """Tokenization to a fixed number of tokens, in plain Python.
 
-    An example is a str, a tuple of two, or a text in words (`SpannedText`, `TaggedText`); with a
-    `stride`, a `Question` with its context, which has a row for each window of the context.
+    An example is a str, a tuple of two, or a text in words (`SpannedText`, `TaggedText`); of
+    `questions`, a `Question` with its context.
 
     Attributes:
         tokenizer_files: The tokenizer, its sequence length set.
         inputs: What the model takes of `token_ids`, `padding_mask` and `segment_ids`.
-        stride: Pieces of the context between the beginnings of two windows; `None` for texts that
-            are one row each.
+        stride: Pieces between the beginnings of two windows of a context, or of a text that is
+            longer than a row; `None` cuts such texts. Two texts are cut in any case.
+        questions: Whether examples are questions.
     """
 
     tokenizer_files: TokenizerFiles
     inputs: tuple[str, ...] = ("padding_mask", "token_ids")
     stride: int | None = None
+    questions: bool = False
 
     kind: ClassVar[str] = "text"
     each: ClassVar[str] = "a text"
@@ -72,7 +75,7 @@ class Text:
     @property
     def places(self) -> type[Places]:
         """Word pieces of texts, or windows of contexts."""
-        return PiecePlaces if self.stride is None else WindowPlaces
+        return WindowPlaces if self.questions else PiecePlaces
 
     @property
     def sequence_length(self) -> int:
@@ -100,18 +103,20 @@ class Text:
         for one in found:
             self.check(one)
         self.tokenizer.read(chain.from_iterable(map(_strings, found)))
-        if self.stride is not None:
+        if self.questions:
             windows = self.windows(found)
             rows = {name: np.asarray(getattr(windows, name), np.int32) for name in self.inputs}
             owner = windows.examples.astype(np.int64)
             return Encoded(rows, WindowPlaces(owner, windows, found), _lengths(rows))
-        encodings = [self._encode(one) for one in found]
+        windows_of_each = [self._windows(one) for one in found]
+        encodings = list(chain.from_iterable(windows_of_each))
         shape = len(encodings), self.sequence_length
         rows = {
             name: np.array([getattr(one, name) for one in encodings], np.int32).reshape(shape)
             for name in self.inputs
         }
-        places = PiecePlaces(np.arange(len(found)), found, self.tokenizer, self.sequence_length)
+        owner = np.repeat(np.arange(len(found)), [len(one) for one in windows_of_each])
+        places = PiecePlaces(owner, found, self.tokenizer, self.sequence_length, self.stride)
         return Encoded(rows, places, _lengths(rows))
 
     def check(self, example: Any) -> None:
@@ -120,7 +125,7 @@ class Text:
         Raises:
             DataError: It is not.
         """
-        if self.stride is not None:
+        if self.questions:
             fits, wanted = isinstance(example, Question), "a Question with its context"
         else:
             parts = example if isinstance(example, tuple) else (example,)
@@ -136,8 +141,13 @@ class Text:
     def windows(self, questions: Sequence[Any]) -> Windows:
         """The windows of `Question`s."""
         if self.stride is None:
-            raise ValueError("only a text input with a stride makes windows")
+            raise ValueError("only an input with a stride makes windows of contexts")
         return make_windows(self.tokenizer, list(questions), self.sequence_length, self.stride)
+
+    def count_windows(self, tokens: int) -> int:
+        """Rows of a single text of so many tokens, special tokens included."""
+        pieces = tokens - (self.sequence_length - self.room)
+        return len(list(windows_of(pieces, self.room, self.stride)))
 
     def count(self, example: Any) -> int:
         """Tokens of an example, special tokens included, before it is cut or divided."""
@@ -147,29 +157,46 @@ class Text:
     def _encode(self, text: Any) -> Any:
         return self.tokenizer.pack([self.tokenizer.tokenize(one) for one in _strings(text)])
 
+    @property
+    def room(self) -> int:
+        """Pieces of a single text that fit into a row."""
+        return self.sequence_length - sum(self.tokenizer.pack([[]]).padding_mask)
+
+    def _windows(self, text: Any) -> list[Encoding]:
+        strings = _strings(text)
+        if self.stride is None or len(strings) > 1:
+            return [self._encode(text)]
+        pieces = self.tokenizer.tokenize(strings[0])
+        windows = windows_of(len(pieces), self.room, self.stride)
+        return [self.tokenizer.pack([pieces[one : one + count]]) for one, count, *_ in windows]
+
     def requested(self, request: Request) -> Examples:
         """Texts as they are, in files, or from standard input; questions about one context."""
         from kfine.inputs.text.requested import requested
 
-        return requested(request, questions=self.stride is not None)
+        return requested(request, questions=self.questions)
 
     def settings(self) -> dict[str, Any]:
-        """The length that texts are cut to, and the stride."""
+        """The length of a row, and the stride of contexts."""
         found = {"sequence_length": self.sequence_length}
-        return found if self.stride is None else {**found, "stride": self.stride}
+        return {**found, "stride": self.stride} if self.questions and self.stride else found
 
     def sizes(self, examples: Sequence[Any]) -> tuple[str, list[int]] | None:
         """How many words each text has."""
-        if self.stride is not None:
+        if self.questions:
             return None
         return "words", [len(shown(one).split()) for one in examples]
 
     def cut(self, examples: Sequence[Any]) -> list[int]:
-        """Texts that are longer than a row; of contexts, windows show everything."""
-        if self.stride is not None:
+        """Texts that are longer than a row; windows show everything."""
+        if self.questions:
             return []
         self.tokenizer.read(chain.from_iterable(map(_strings, examples)))
-        return [n for n, one in enumerate(examples) if self._encode(one).tokens_cut]
+        return [
+            number
+            for number, one in enumerate(examples)
+            if any(row.tokens_cut for row in self._windows(one))
+        ]
 
     def caption(self, example: Any) -> str:
         """The text."""
@@ -203,6 +230,7 @@ class Text:
             "sequence_length": self.sequence_length,
             "inputs": list(self.inputs),
             "stride": self.stride,
+            "questions": self.questions,
             "tokenizer": files.description["class"],
             "tokenizer_sha256": hasher.hexdigest(),
         }
@@ -225,7 +253,8 @@ class Text:
         stride = values["stride"]
         if stride is not None and (type(stride) is not int or stride < 1):
             raise ValueError(f"its stride is {stride!r}")
-        found = cls(files, tuple(map(str, values["inputs"])), stride)
+        inputs = tuple(map(str, values["inputs"]))
+        found = cls(files, inputs, stride, bool(values["questions"]))
         if found.to_dict() != dict(values):
             raise ValueError("the tokenizer is not the one that the model was trained with")
         # A vocabulary without its special tokens ends here.
@@ -304,6 +333,7 @@ def text_of_preset(
     *,
     sequence_length: int | None = None,
     stride: int | None = None,
+    windows: bool = False,
     accents: str = "auto",
 ) -> ChosenText:
     """The text input of a preset, of a length that suits the training texts.
@@ -312,7 +342,8 @@ def text_of_preset(
         preset: The preset.
         texts: The training texts, as a split has them.
         sequence_length: Tokens of an input, if it is not to be chosen.
-        stride: As in `Text`.
+        stride: Of the contexts of questions; `None` for texts.
+        windows: Read long texts in windows that overlap by a quarter, instead of cutting them.
         accents: As in `read_tokenizer`.
 
     Returns:
@@ -321,7 +352,8 @@ def text_of_preset(
     Raises:
         PresetError: The preset has no tokenizer.
     """
-    found = Text(read_tokenizer(preset, MOST_TOKENS, accents=accents), stride=stride)
+    files = read_tokenizer(preset, MOST_TOKENS, accents=accents)
+    found = Text(files, stride=stride, questions=stride is not None)
     tokenizer = usable(preset, found.tokenizer_files)
     counts, pieces = [], 0
     unknown: Counter[str] = Counter()
@@ -338,9 +370,20 @@ def text_of_preset(
             )
     most = min(MOST_TOKENS, longest_text(preset) or MOST_TOKENS)
     chosen = sequence_length or choose_sequence_length(counts, most)
-    cut = sum(count > chosen for count in counts)
-    words = f"{chosen} tokens: {cut} of {len(counts)} training texts are cut"
-    decisions = {"sequence_length": f"{words} ({cut / len(counts):.1%})"}
+    text = found.with_sequence_length(chosen)
+    longer = sum(count > chosen for count in counts)
+    longer_share = f"{longer} of {len(counts)} training texts ({longer / len(counts):.1%})"
+    decisions = {"sequence_length": f"{chosen} tokens: {longer_share} are cut"}
+    if stride is not None:
+        decisions["sequence_length"] = f"{chosen} tokens: {longer_share} take several windows"
+    elif windows:
+        text = replace(text, stride=max(1, text.room - text.room // 4))
+        rows = sum(text.count_windows(count) for count in counts)
+        times = rows / len(counts)
+        decisions["sequence_length"] = (
+            f"{chosen} tokens: {longer_share} are read in windows, {rows} rows in all, which takes "
+            f"{times:.2f} times as long as cutting them"
+        )
     if "strip_accents" in found.tokenizer_files.description:
         stripped = found.tokenizer_files.description["strip_accents"]
         decisions["accents"] = "stripped" if stripped else "kept"
@@ -355,7 +398,7 @@ def text_of_preset(
                 f"vocabulary of {preset.name}, such as {examples}: the model cannot tell them "
                 "apart; a preset that was pretrained on such texts can"
             )
-    return ChosenText(found.with_sequence_length(chosen), decisions, warnings)
+    return ChosenText(text, decisions, warnings)
 
 
 def check_text_preset(preset: Preset, sequence_length: int | None) -> None:

@@ -126,7 +126,7 @@ def make_windows(
         asked = asked[:longest_question]
         answer = answer_pieces(question.answers[0], of_context) if question.answers else None
         labelled = False
-        for first, count in _cuts(len(pieces), sequence_length - extra - len(asked), stride):
+        for first, count in cuts(len(pieces), sequence_length - extra - len(asked), stride):
             window = [asked, pieces[first : first + count]]
             row = _row(tokenizer.pack(window, sequence_length), number, first, count, answer)
             labelled |= row.end > 0
@@ -184,8 +184,14 @@ def _pieces(tokenizer: Tokenizer, context: str) -> tuple[list[Token], Spans]:
     return pieces, spans.reshape(-1, 2)
 
 
-def _cuts(total: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
-    """First piece and number of pieces of each window."""
+def cuts(total: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
+    """First piece and number of pieces of each window.
+
+    Args:
+        total: Pieces to show.
+        room: Pieces of a window.
+        stride: Pieces from the beginning of one to that of the next, at most `room`.
+    """
     first = 0
     while first + room < total:
         yield first, room

@@ -138,3 +138,21 @@ def test_what_does_not_belong_together_is_refused(word_piece: Tokenizer) -> None
         read_tags(np.zeros((1, 5), np.int32), rows, NAMES)
     with pytest.raises(ValueError, match="cannot hold 2 special ids"):
         encode_tokens(word_piece, [join_tokens(TOKENS)], 1)
+
+
+def test_each_word_of_a_long_text_belongs_to_one_window(word_piece: Tokenizer) -> None:
+    text = join_tokens(TOKENS * 9)
+    whole = encode_tokens(word_piece, [text], 200)
+    rows = encode_tokens(word_piece, [join_tokens(TOKENS), text], 10, stride=5)
+    assert rows.examples.tolist() == [0, *[1] * (len(rows.examples) - 1)]
+    assert len(rows.examples) > 5 and rows.cut_counts.tolist() == [0, 0]
+    own = rows.owners[1:][rows.first_pieces[1:]]
+    assert own.tolist() == whole.owners[0][whole.first_pieces[0]].tolist()
+    # All but the first and the last window see words before and behind those that are theirs.
+    for row in rows.first_pieces[2:-1]:
+        places = np.flatnonzero(row)
+        assert places[0] > 1 and places[-1] < 8
+    tags = [["O"] * len(TOKENS), [f"B-{n}" for n in range(9 * len(TOKENS))]]
+    names = ["O", *tags[1]]
+    labels = align_labels(rows, tags, names)
+    assert read_tags(np.where(labels < 0, 0, labels), rows, names) == [*map(tuple, tags)]

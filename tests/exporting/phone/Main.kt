@@ -20,6 +20,9 @@ fun main(arguments: Array<String>) {
                 listOfNotNull(find(question, text)).map { listOf(it.start, it.end, it.score, quoted(it.text)) }
             }
         }
+        "classes" -> Classifier(context).run {
+            { (text) -> classify(text).map { listOf(quoted(it.key), it.value) } }
+        }
         "photo" -> Predictor(context).run {
             { (width, height, colours) ->
                 val pixels = colours.split(" ").map(String::toInt).toIntArray()

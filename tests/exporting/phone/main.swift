@@ -20,6 +20,9 @@ func find() throws -> ([String]) throws -> [[Any]] {
             guard let answer = try finder.find(texts[0], in: texts[1]) else { return [] }
             return [scalars(texts[1], answer.range) + [answer.score, String(texts[1][answer.range])]]
         }
+    case "classes":
+        let classifier = try Classifier()
+        return { texts in try classifier.classify(texts[0]).map { [$0.key, $0.value] } }
     default:
         let tokenizer = try Tokenizer(folder: URL(fileURLWithPath: CommandLine.arguments[2] + "/tokenizer"))
         return { texts in
