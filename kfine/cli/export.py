@@ -14,6 +14,7 @@ from kfine.exporting.choices import (
     BUNDLE,
     CALIBRATION_EXAMPLES,
     FORMATS,
+    GOLDEN_EXAMPLES,
     INPUTS,
     PREFER,
     QUANTIZE,
@@ -76,6 +77,25 @@ from kfine.exporting.choices import (
     is_flag=True,
     help="Refuse a file that is no better than the trivial answer, such as the most frequent "
     "class (exit 3).",
+)
+@click.option(
+    "--model-version",
+    default="1",
+    show_default=True,
+    metavar="VERSION",
+    help="Of the model, for the file and its card.",
+)
+@click.option(
+    "--license", metavar="TEXT", help="Of the model, for the file and its card; yours to say."
+)
+@click.option(
+    "--golden",
+    type=click.IntRange(0),
+    default=GOLDEN_EXAMPLES,
+    show_default=True,
+    metavar="EXAMPLES",
+    help="How many held-out examples a bundle holds to check a port with; 0 for none, where they "
+    "may not leave your hands.",
 )
 @quiet_option
 @json_option

@@ -14,6 +14,8 @@ QUANTIZE = ("none", "float16", "int16", "int8", "int8-full", "dynamic", "int4")
 CALIBRATED = ("int8", "int8-full", "int16")
 # Of training examples. The more photos, the better an EfficientNet-Lite0 agreed with Keras
 # (docs/benchmarks.md); beyond these the time grows and nothing else.
+# Held-out examples that a bundle holds.
+GOLDEN_EXAMPLES = 4
 CALIBRATION_EXAMPLES = 400
 # What formats other than the plain LiteRT file can store, the default first.
 QUANTIZE_OF = {

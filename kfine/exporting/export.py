@@ -32,6 +32,7 @@ from kfine.exporting.measuring.ladder import KINDS, Rung, choose, climb, failure
 from kfine.exporting.measuring.limits import Limits
 from kfine.exporting.measuring.lint import lint_file
 from kfine.exporting.measuring.measured import Measured, Progress, measure_file, silent
+from kfine.exporting.metadata.embedding import oldest_runtime
 from kfine.exporting.metadata.model_metadata import model_metadata
 from kfine.exporting.report import ExportReport
 from kfine.inputs import Input
@@ -187,8 +188,13 @@ def export_model(
         else:
             progress(f"converting to {plan.quantize}")
             made = convert_model(inference, plan, Path(folder))
-        max_drop = plan.limits.max_drop
-        measured = measure_file(made, held_out, max_drop=max_drop, progress=progress)
+        measured = measure_file(
+            made,
+            held_out,
+            max_drop=plan.limits.max_drop,
+            max_latency=plan.limits.max_latency,
+            progress=progress,
+        )
         verdict = _with_limits(measured, plan.limits)
         carried = read_metadata(made)[1]
         phone = plan.format == "tflite"
@@ -206,6 +212,9 @@ def export_model(
         verdict=verdict,
         right_interval=measured.right_interval,
         recall_change=measured.recall_change,
+        per_class=measured.tables.get("per_class"),
+        confusion_matrix=measured.tables.get("confusion_matrix"),
+        runtime=oldest_runtime(path) if plan.format in ("tflite", "trainable") else "",
         calibration=carried.get("calibration"),
         findings=findings,
         ladder=tuple(rungs),

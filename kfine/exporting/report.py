@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from kfine.exporting.measuring.gate import Verdict
 from kfine.exporting.measuring.ladder import Rung
 from kfine.exporting.measuring.lint import Finding
+
+# Of `to_dict`; another number where a name or a meaning changes.
+SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,15 @@ class ExportReport:
         cut: Of how many held-out examples the file does not see all.
         form_note: Who reads a file of this form; empty for the usual one.
         each: What the milliseconds are of, with its article.
+        per_class: Name -> the file's `precision`, `recall`, `support` and so on; `None` where the
+            answer has none.
+        confusion_matrix: One row per true class, one column per predicted one; or `None`.
+        unsure: The probability below which an app may say that it is unsure, as found on the
+            validation split: `threshold`, `kept` and `accuracy`; or `None`.
+        memory_bytes: What a process takes for the file beyond its runtime; `None` for a format
+            that is not measured.
+        runtime: The oldest runtime that says to read it, such as "TensorFlow Lite 2.3"; empty for
+            formats that do not tell.
     """
 
     path: Path
@@ -57,6 +70,11 @@ class ExportReport:
     baseline: dict[str, Any] | None = None
     form_note: str = ""
     each: str = "an example"
+    per_class: Mapping[str, Any] | None = None
+    confusion_matrix: Sequence[Sequence[int]] | None = None
+    unsure: Mapping[str, float] | None = None
+    memory_bytes: int | None = None
+    runtime: str = ""
 
     def refusal_sentence(self) -> str:
         """Why the file was refused and where it was kept; empty if it passed."""
@@ -67,6 +85,7 @@ class ExportReport:
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able copy."""
         return {
+            "schema": SCHEMA,
             "path": str(self.path),
             "bundle": str(self.bundle) if self.bundle else None,
             "format": self.format,
@@ -79,9 +98,14 @@ class ExportReport:
             "size_bytes": self.size_bytes,
             "float_layers": list(self.float_layers),
             "milliseconds": self.milliseconds,
+            "memory_bytes": self.memory_bytes,
+            "runtime": self.runtime,
             "verdict": self.verdict.to_dict(),
             "right_interval": self.right_interval,
             "recall_change": self.recall_change,
+            "per_class": self.per_class,
+            "confusion_matrix": self.confusion_matrix,
+            "unsure": self.unsure,
             "calibration": self.calibration,
             "lint": [asdict(finding) for finding in self.findings],
             "ladder": [rung.to_dict() for rung in self.ladder],

@@ -14,6 +14,7 @@ from kfine.exporting.choices import (
     CALIBRATION_EXAMPLES,
     FIXED,
     FORMATS,
+    GOLDEN_EXAMPLES,
     INPUTS,
     PREFER,
     QUANTIZE,
@@ -46,6 +47,9 @@ def export(
     calibration: int = CALIBRATION_EXAMPLES,
     prefer: str = "size",
     require_gain: bool = False,
+    model_version: str = "1",
+    license: str | None = None,
+    golden: int = GOLDEN_EXAMPLES,
     allow_refused: bool = False,
     console: Console | None = None,
 ) -> ExportReport:
@@ -72,6 +76,10 @@ def export(
             `"latency"` or `"accuracy"`; sizes and times within 10 % count as equal.
         require_gain: Refuse a file that is no better than the trivial answer, such as the most
             frequent class; without, that is said loudly.
+        model_version: Of the model, for the file and its card.
+        license: Of the model, for the file and its card; it is yours to say.
+        golden: How many held-out examples a bundle holds to check a port with; 0 for none, where
+            they may not leave your hands.
         allow_refused: Return the report of a refused file instead of raising; its
             `verdict.passed` is false.
         console: Hears of the progress.
@@ -88,6 +96,8 @@ def export(
     console = console or Console()
     run = as_run(run)
     _check(format, quantize, input, max_drop, calibration, prefer)
+    if golden < 0:
+        raise ConfigError(f"golden must be 0 examples or more. Received: {golden}")
     limits = Limits(
         max_drop,
         parse_bytes(max_size) if max_size is not None else None,
@@ -128,7 +138,7 @@ def export(
     if require_gain:
         limits = replace(limits, beats=trivial)
     chosen = job.calibration(calibration)
-    facts = job.facts()
+    facts = job.facts(model_version, license)
     plan = Plan(
         run.input,
         run.answer,
@@ -154,13 +164,27 @@ def export(
         )
         report = replace(report, cut=len(warn_cut_split(run.input, held_out, console)))
         report = _beside_trivial(report, trivial, console)
+        if report.verdict.passed:
+            report = replace(report, unsure=job.unsure(), memory_bytes=_memory_of(report))
         if format == BUNDLE and report.verdict.passed:
             name = f"bundle-{report.quantize}" + ("-any" if form == "any" else "")
-            report = write_bundle(report, run.path / "exports" / name, plan, job.golden(), facts)
+            report = write_bundle(
+                report, run.path / "exports" / name, plan, job.golden(golden), facts
+            )
         _write_report(run.path, report)
     if not (report.verdict.passed or allow_refused):
         raise GateRefused(report.refusal_sentence())
     return report
+
+
+def _memory_of(report: ExportReport) -> int | None:
+    """Bytes that a process of its own takes for a LiteRT file, beyond its runtime."""
+    if report.path.suffix != ".tflite":
+        return None
+    from kfine.exporting.measuring.benchmark import measure
+
+    (found,) = measure([report.path], runs=1, warmup=1)
+    return found.model_memory_bytes
 
 
 def _beside_trivial(

@@ -72,16 +72,16 @@ class ExportJob:
         """Raw examples for a graph that resizes, and those of training for one that does not."""
         return SplitExamples(split, indices, raw=self.form == "any")
 
-    def golden(self) -> list[GoldenExample]:
-        """Some held-out examples as they are in their files, of different strata."""
-        from kfine.exporting.bundle.golden import GOLDEN_EXAMPLES, GoldenExample
+    def golden(self, count: int) -> list[GoldenExample]:
+        """So many held-out examples as they are in their files, of different strata."""
+        from kfine.exporting.bundle.golden import GoldenExample
         from kfine.exporting.measuring.calibration import representative_indices
 
         split = self.held_out
         order = representative_indices(split.strata, count=len(split)).tolist()
         # First those in which the model finds something.
         found = [bool(self.run.answer.describe(one)) for one in self._predicted(split)]
-        chosen = sorted(order, key=lambda index: not found[index])[:GOLDEN_EXAMPLES]
+        chosen = sorted(order, key=lambda index: not found[index])[:count]
         return [
             # What is an object holds its label.
             GoldenExample(
@@ -98,8 +98,21 @@ class ExportJob:
         score = answer.score(found.predict(_examples(held)), held.labels)
         return found.name, float(score.metrics[answer.primary])
 
-    def facts(self) -> dict[str, Any]:
-        """What the file and its card say of the run."""
+    def unsure(self) -> Any:
+        """The score's threshold of being sure on validation; `None` for an answer without one."""
+        split = self.data.validation
+        if split is None or not len(split):
+            return None
+        score = self.run.answer.score(self._predicted(split), split.labels)
+        return score.tables.get("unsure")
+
+    def facts(self, version: str, license: str | None) -> dict[str, Any]:
+        """What the file and its card say of the run.
+
+        Args:
+            version: Of the model.
+            license: Of the model, in a line.
+        """
         from kfine import __version__
 
         run = self.run
@@ -108,7 +121,10 @@ class ExportJob:
         return {
             "name": run.path.name,
             "description": run.answer.device().purpose(run.input.many),
-            "version": __version__,
+            "version": version,
+            **({"license": license} if license else {}),
+            "made_with": f"kfine {__version__}",
+            "trained": str(info.get("started", ""))[:10],
             "recipe": Path(info["recipe"]).stem,
             "run": run.path.name,
             "preset": Path(str(getattr(config, "preset", ""))).name,

@@ -113,3 +113,21 @@ def test_what_does_not_belong_together_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         classification_metrics(np.full(shape, 0.5), np.array(labels), ["a", "b"])
+
+
+def test_a_threshold_of_being_sure_halves_the_errors() -> None:
+    from kfine.answers.classes.metrics import unsure
+
+    chance = np.random.default_rng(0)
+    sure = 1 - 0.5 * chance.uniform(0, 1, 2000) ** 2
+    labels = (chance.uniform(size=2000) > sure).astype(int)
+    found = unsure(np.stack([sure, 1 - sure], axis=1), labels)
+    assert found is not None
+    kept = sure >= found["threshold"]
+    # The threshold is rounded to a thousandth.
+    assert kept.mean() == pytest.approx(found["kept"], abs=0.005) and found["kept"] >= 0.5
+    assert (labels[kept] == 0).mean() == pytest.approx(found["accuracy"], abs=0.005)
+    assert 1 - found["accuracy"] <= 0.5 * (labels == 1).mean()
+    # Nothing to leave out, and nothing that tells right from wrong.
+    assert unsure(np.stack([sure, 1 - sure], axis=1), 0 * labels) is None
+    assert unsure(np.full((2000, 2), 0.5), labels) is None

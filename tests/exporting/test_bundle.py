@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -151,3 +152,41 @@ def test_labels_with_quotes_and_dollars_stay_text_in_every_language() -> None:
     assert 'forResource: "birds"' in made["Classifier.swift"]
     assert "256f" in made["Classifier.kt"] and "/ 256" in made["Classifier.swift"], "uint8"
     compile(made["classify.py"], "classify.py", "exec")
+
+
+def test_the_card_has_figures_by_class_and_what_a_lawyer_asks(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    from kfine.exporting.metadata.embedding import read_buffer
+
+    run = Path(shutil.copytree(finished_run, tmp_path / "digits"))
+    report = kfine.export(
+        run,
+        max_drop=1,
+        golden=0,
+        model_version="2.1",
+        license="CC-BY-4.0 | ours",
+        console=Console(quiet=True),
+    )
+    assert report.bundle is not None and not (report.bundle / "golden").exists()
+    card = (report.bundle / "model_card.md").read_text()
+    for row in (
+        "| version | 2.1 |",
+        "| license | CC-BY-4.0 \\| ours |",
+        f"| made with | kfine {kfine.__version__} |",
+    ):
+        assert row in card
+    assert "golden/" not in card.split("## Quality")[1]
+    document = json.loads((report.bundle / "report.json").read_text())
+    model = report.path.read_bytes()
+    assert document["sha256"] == hashlib.sha256(model).hexdigest() and document["schema"] == 1
+    described = read_buffer(model, "TFLITE_METADATA") or b""
+    assert b"2.1" in described and b"CC-BY-4.0" in described
+    assert 2**20 < document["memory_bytes"] < 2**30
+    assert document["runtime"].startswith("TensorFlow Lite ") and document["runtime"] in card
+    # By class, on the file itself: the matrix has its right answers on the diagonal.
+    matrix, per_class = np.array(document["confusion_matrix"]), document["per_class"]
+    assert matrix.trace() / matrix.sum() == pytest.approx(document["verdict"]["exported"])
+    for number, (name, one) in enumerate(per_class.items()):
+        assert one["recall"] == pytest.approx(matrix[number, number] / matrix[number].sum())
+        assert f"| {name} | {one['precision']:.3f} | {one['recall']:.3f} |" in card

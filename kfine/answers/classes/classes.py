@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from kfine.answers import Answer, Targets, Trivial
-from kfine.answers.classes.metrics import classification_metrics
+from kfine.answers.classes.metrics import classification_metrics, unsure
 from kfine.answers.score import Score
 from kfine.errors import DataError
 from kfine.inputs import Mistake
@@ -112,7 +112,7 @@ class Classes:
         return np.array(rows, np.float64).reshape(len(rows), len(self.names))
 
     def score(self, predictions: Sequence[Any], labels: Sequence[Any]) -> Score:
-        """Accuracy, macro F1, loss, and by class; see `classification_metrics`."""
+        """Accuracy, macro F1, loss, and by class; see `classification_metrics` and `unsure`."""
         numbers = self.numbers(labels)
         probabilities = self.probabilities(predictions)
         found = classification_metrics(probabilities, numbers, self.names)
@@ -122,7 +122,10 @@ class Classes:
         return Score(
             metrics={name: value for name, value in found.items() if name not in tables},
             each=each,
-            tables={name: found[name] for name in tables},
+            tables={
+                **{name: found[name] for name in tables},
+                "unsure": unsure(probabilities, numbers),
+            },
         )
 
     def trivial(self, labels: Sequence[Any], examples: Sequence[Any]) -> Trivial:

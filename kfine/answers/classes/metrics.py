@@ -10,6 +10,8 @@ import numpy as np
 from kfine.errors import DataError, RunError
 from kfine.statistics import wilson_interval
 
+# What a threshold leaves of the share of errors, and of the examples at the least.
+_ERRORS_LEFT, _KEPT = 0.5, 0.5
 # The loss of one example is cut here, where Keras' own cross-entropy cuts it.
 SMALLEST_PROBABILITY = 1e-7
 
@@ -67,6 +69,41 @@ def classification_metrics(
         "missing_classes": [
             name for name, count in zip(class_names, support, strict=True) if not count
         ],
+    }
+
+
+def unsure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float] | None:
+    """The probability below which an app may better say that it is unsure.
+
+    The lowest one above which at most half the share of errors is left.
+
+    Args:
+        probabilities: float `(examples, classes)`.
+        labels: int `(examples,)`.
+
+    Returns:
+        `threshold`; `kept`, the share of the examples at or above it, and `accuracy`, of those:
+        fractions. `None` where no threshold does it for half of the examples or more.
+    """
+    right = probabilities.argmax(axis=1) == labels
+    sure = probabilities.max(axis=1)
+    if right.all():
+        return None
+    order = np.argsort(-sure, kind="stable")
+    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    # A threshold keeps all examples of one probability, or none.
+    ends = np.append(sure[order][1:] < sure[order][:-1], True)
+    wanted = 1 - _ERRORS_LEFT * (1 - right.mean())
+    counts = 1 + np.flatnonzero(ends & (accuracy >= wanted))
+    counts = counts[counts >= _KEPT * len(order)]
+    if not len(counts):
+        return None
+    kept = int(counts[-1])
+    # Rounded down, so that the least sure one of them is still among them.
+    return {
+        "threshold": float(np.floor(sure[order][kept - 1] * 1000) / 1000),
+        "kept": kept / len(order),
+        "accuracy": float(accuracy[kept - 1]),
     }
 
 

@@ -43,7 +43,7 @@ def write_bundle(
         report: Of a `.tflite` that passed.
         destination: The folder to make; the zip has its name and `.zip`.
         plan: What was exported.
-        golden: Held-out examples that become the golden ones.
+        golden: Held-out examples that become the golden ones; none for no such folder.
         facts: What the run knows, for the model card.
 
     Returns:
@@ -57,7 +57,8 @@ def write_bundle(
         model = folder / MODEL
         shutil.copyfile(report.path, model)
         (folder / LABELS).write_text(metadata_files(plan.labels, {})[LABELS], encoding="utf-8")
-        write_golden(folder / "golden", model, golden, plan.input, plan.answer, description)
+        if golden:
+            write_golden(folder / "golden", model, golden, plan.input, plan.answer, description)
         taken.write_programs(folder)
         texts = snippets(
             plan.input,
@@ -69,9 +70,9 @@ def write_bundle(
         for name, text in texts.items():
             (folder / "snippets").mkdir(exist_ok=True)
             (folder / "snippets" / name).write_text(text, encoding="utf-8")
-        card = model_card(moved, plan.input, plan.answer, facts)
+        card = model_card(moved, plan.input, plan.answer, facts, len(golden))
         (folder / "model_card.md").write_text(card, encoding="utf-8")
-        values = {**moved.to_dict(), "path": MODEL, "bundle": None}
+        values = {**moved.to_dict(), "path": MODEL, "sha256": _sha256(model), "bundle": None}
         document = {**values, "names": list(plan.answer.names), "preprocessing": description}
         text = json.dumps(document, indent=1, ensure_ascii=False)
         (folder / "report.json").write_text(text + "\n", encoding="utf-8")

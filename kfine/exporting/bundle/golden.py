@@ -14,7 +14,6 @@ import numpy as np
 from kfine.answers import Answer
 from kfine.inputs import Input
 
-GOLDEN_EXAMPLES = 4
 # What other kernels may differ by at the least: float16 arithmetic of GPUs, one 8-bit level.
 _LEAST_TOLERANCE = 0.01
 

@@ -15,10 +15,14 @@ from kfine.inputs import Input
 
 _GPU = "https://ai.google.dev/edge/litert/performance/gpu"
 _CORE_ML = "https://ai.google.dev/edge/litert/ios/coreml"
+# A wider confusion matrix is not read; it is in report.json.
+_MOST_CLASSES = 12
 _NNAPI = "https://developer.android.com/ndk/guides/neuralnetworks/migration-guide"
 
 
-def model_card(report: ExportReport, input: Input, answer: Answer, facts: Mapping[str, Any]) -> str:
+def model_card(
+    report: ExportReport, input: Input, answer: Answer, facts: Mapping[str, Any], golden: int = 0
+) -> str:
     """Markdown: what it is, how to use it, measured quality, what to know before shipping.
 
     Args:
@@ -27,6 +31,7 @@ def model_card(report: ExportReport, input: Input, answer: Answer, facts: Mappin
         answer: What comes out.
         facts: What the run knows: "name", "recipe", "preset", "training_images" or
             "training_texts", "data", "version" and so on; those missing are left out.
+        golden: How many held-out examples lie beside the file.
     """
     verdict, given = report.verdict, answer.device()
     words = given.words(given.describe(report.quantize).get("dtype", "float32"))
@@ -41,9 +46,13 @@ def model_card(report: ExportReport, input: Input, answer: Answer, facts: Mappin
         "Keras model that it was made from.",
         _table(("", "this file", "Keras model"), _quality(report, answer)),
     ]
-    if report.recall_change:
-        rows = [(name, f"{value:+.3f}") for name, value in report.recall_change.items()]
-        parts.append(_table(("class", "change of recall against Keras"), rows))
+    parts += _by_class(report)
+    if report.unsure:
+        parts.append(
+            "An app may say that it is unsure below a probability of {threshold:.3f}: on the "
+            "validation split the Keras model answers {kept:.0%} of the examples so, and "
+            "{accuracy:.1%} of these right.".format(**report.unsure)
+        )
     if verdict.note:
         parts.append(f"{verdict.note}.")
     if report.ladder:
@@ -51,7 +60,12 @@ def model_card(report: ExportReport, input: Input, answer: Answer, facts: Mappin
             "What was tried, on the validation split:",
             _table(headings(report.ladder), [rung.row() for rung in report.ladder]),
         ]
-    parts += ["## Devices", *_devices(report)]
+    if report.bundle and golden:
+        parts.append(
+            f"`golden/` holds {golden} of the held-out {input.many} themselves: export with "
+            "`--golden 0` where they may not be handed on."
+        )
+    parts += ["## Devices", input.device().forms[report.form], *_devices(report)]
     parts += [
         "## Limits",
         f"{given.limits()} Its figures hold for {input.many} like those that it was measured "
@@ -63,10 +77,16 @@ def model_card(report: ExportReport, input: Input, answer: Answer, facts: Mappin
 def _rows(report: ExportReport, input: Input, facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
     keys = (
         *("recipe", "preset", "data", f"training_{input.many}", "accents", "unknown_pieces"),
-        *("run", "version", "license"),
+        *("run", "trained", "made_with", "version", "license"),
     )
-    rows = [(key.replace("_", " "), facts[key]) for key in keys if facts.get(key)]
+    known = {"license": "not stated", **facts}
+    rows = [(key.replace("_", " "), known[key]) for key in keys if known.get(key)]
     rows += [("quantization", report.quantize), ("size", format_bytes(report.size_bytes))]
+    if report.memory_bytes is not None:
+        where = f"{format_bytes(report.memory_bytes)}, on the machine that exported"
+        rows.append(("memory beyond the runtime", where))
+    if report.runtime:
+        rows.append(("oldest runtime", f"{report.runtime}, or LiteRT"))
     if report.calibration:
         balanced = ", balanced over classes" if report.calibration["per_class"] else ""
         words = f"{{examples}} {input.many} of the {{split}} split{balanced}, seed {{seed}}"
@@ -77,6 +97,30 @@ def _rows(report: ExportReport, input: Input, facts: Mapping[str, Any]) -> list[
     if report.float_layers:
         rows.append(("layers kept in float", ", ".join(report.float_layers)))
     return rows
+
+
+def _by_class(report: ExportReport) -> list[str]:
+    """Tables by class, where the answer has such."""
+    names = list(report.per_class or ())
+    if not names or "recall" not in (report.per_class or {})[names[0]]:
+        return []
+    change = report.recall_change or {}
+    rows = [
+        (
+            name,
+            *(f"{one[key]:.3f}" for key in ("precision", "recall")),
+            f"{change[name]:+.3f}" if name in change else "",
+            str(one["support"]),
+        )
+        for name, one in (report.per_class or {}).items()
+    ]
+    headings = ("class", "precision", "recall", "change of recall against Keras", "examples")
+    parts = [_table(headings, rows)]
+    matrix = report.confusion_matrix
+    if matrix and len(matrix) <= _MOST_CLASSES:
+        lines = [(name, *map(str, row)) for name, row in zip(names, matrix, strict=True)]
+        parts += ["What each class (row) is taken for (column):", _table(("", *names), lines)]
+    return parts
 
 
 def _quality(report: ExportReport, answer: Answer) -> list[tuple[str, ...]]:

@@ -127,6 +127,7 @@ def climb(
             path,
             held_out(),
             max_drop=limits.max_drop,
+            max_latency=limits.max_latency,
             progress=lambda line, step=step: progress(f"{step}: {line}"),  # type: ignore[misc]
         )
         rungs.append(_rung(kind, path, measured, limits))

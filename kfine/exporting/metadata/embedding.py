@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import flatbuffers
@@ -111,6 +112,17 @@ def _aligned(b: Any, content: bytes) -> int:
     b.head -= len(content)
     b.Bytes[b.head : b.head + len(content)] = content
     return int(b.EndVector())
+
+
+def oldest_runtime(path: Path) -> str:
+    """The oldest runtime that has all operations of a `.tflite`, as the converter noted it.
+
+    Returns:
+        Such as "TensorFlow Lite 2.3.0", which every LiteRT is newer than; empty if not noted.
+    """
+    noted = read_buffer(path.read_bytes(), "min_runtime_version") or b""
+    version = noted.rstrip(b"\0").decode(errors="replace")
+    return f"TensorFlow Lite {version}" if version else ""
 
 
 def read_buffer(model: bytes, name: str) -> bytes | None:

@@ -33,7 +33,8 @@ class ImageOnDevice:
     image: Image
 
     forms: ClassVar[Mapping[str, str]] = {
-        "fixed": "Images of the model's size only.",
+        "fixed": "Takes images of the model's size: LiteRT's interpreters and LiteRT.js read it, "
+        "and MediaPipe and tflite-support where they have a task with such answers.",
         "any": "Takes images of any size and resizes them in the graph: LiteRT's interpreter reads "
         "it where the caller sets the size, as kfine does; MediaPipe, tflite-support and LiteRT.js "
         "read it wrongly or refuse it.",

@@ -43,7 +43,10 @@ class TextOnDevice:
 
     text: Text
 
-    forms: ClassVar[Mapping[str, str]] = {"fixed": "Token ids of one length."}
+    forms: ClassVar[Mapping[str, str]] = {
+        "fixed": "Takes token ids of one length: LiteRT's interpreters and LiteRT.js read it; the "
+        "text tasks of MediaPipe and tflite-support do not, since they make ids themselves."
+    }
     # float16 keeps the vocabulary, most of a small encoder, at twice the size, and dynamic range
     # agrees with Keras on 97 of 100 texts or more.
     usual_quantize = "dynamic"
@@ -242,7 +245,10 @@ class TextOnDevice:
             )
         row, longer = "one text", "a longer text is cut"
         if self.text.stride is not None:
-            longer = "a longer text takes several rows, whose windows overlap"
+            longer = (
+                "a longer text takes several rows, whose windows overlap, and `snippets/` shows "
+                "how their answers are put together"
+            )
         if self.text.questions:
             row = "one question and a window of its context"
             longer = (
