@@ -13,7 +13,6 @@ from kfine.config import setting
 from kfine.training.text_settings import TASK, TextConfig, reading, resolve_text, text_space
 
 if TYPE_CHECKING:
-    from kfine.answers.labels import LabelLists
     from kfine.data.labelled import Data
     from kfine.models.built import Built
 
@@ -59,8 +58,8 @@ class Config(TextConfig):
     )
     long_texts: str = setting(
         "cut",
-        "What becomes of texts that are longer than sequence_length: cut, or windows, which reads "
-        "them in rows that overlap and averages the answers.",
+        "What becomes of longer texts: cut, or windows, which overlap and whose answers are "
+        "averaged.",
         group="Data",
         choices=("cut", "windows"),
     )
@@ -75,6 +74,7 @@ class Config(TextConfig):
 
 def load_data(config: Config, source: str | None = None, like: Any = None, **options: Any) -> Data:
     """Read the texts into train, validation and test, or others to score."""
+    from kfine.answers.labels import several_labels
     from kfine.data.labels import CLASS_LABELS
     from kfine.inputs.text import load_texts
 
@@ -82,7 +82,7 @@ def load_data(config: Config, source: str | None = None, like: Any = None, **opt
         source or config.data,
         text_column=config.text_column,
         label_column=config.label_column,
-        labels=_lists(config) or CLASS_LABELS,
+        labels=several_labels(config.label_separator, config.label_columns) or CLASS_LABELS,
         like=like,
         **reading(config),
         **options,
@@ -92,7 +92,7 @@ def load_data(config: Config, source: str | None = None, like: Any = None, **opt
 def build_model(config: Config, data: Data) -> Built:
     """A pretrained encoder with a new classifier for the classes of the data."""
     from kfine.answers.classes import Classes, class_weights
-    from kfine.answers.labels import Labels
+    from kfine.answers.labels import Labels, several_labels
     from kfine.inputs.text import text_of_preset
     from kfine.models.built import Built
     from kfine.models.groups import above_embedding
@@ -103,29 +103,20 @@ def build_model(config: Config, data: Data) -> Built:
     windows = config.long_texts == "windows"
     chosen = text_of_preset(preset, data.train.inputs, windows=windows, **config.tokenizing())
     names = data.class_names
+    several = several_labels(config.label_separator, config.label_columns)
     model = text_classifier(preset, len(names), pooling=config.pooling, dropout=config.dropout)
     built = Built(
         model=model,
         input=chosen.text.for_model(model),
-        answer=(Labels if _lists(config) else Classes)(names, config.label_smoothing),
+        answer=(Labels if several else Classes)(names, config.label_smoothing),
         decisions=chosen.decisions,
         warnings=chosen.warnings,
         unfrozen=above_embedding(model),
     )
-    if not _lists(config):
+    if not several:
         built.weights, weighed = class_weights(data.train.labels, config.class_weights)
         built.decisions["class_weights"] = weighed
     return built
-
-
-def _lists(config: Config) -> LabelLists | None:
-    """How the labels are written where a text may have several; `None` where it has one class."""
-    from kfine.answers.labels import label_lists
-
-    several = config.label_separator or config.label_columns
-    return (
-        label_lists(None, config.label_separator or "", config.label_columns) if several else None
-    )
 
 
 if __name__ == "__main__":

@@ -9,5 +9,6 @@ __getattr__, __dir__, __all__ = attach(
         "Labels": "labels",
         "Part": "labels:Labels",
         "label_lists": "reader",
+        "several_labels": "reader",
     },
 )

@@ -112,3 +112,8 @@ def _holds(name: str, cell: Any) -> bool:
     if written in _NO:
         return False
     raise DataError(f"{cell_text(cell)[:40]!r} in the column {name!r} is neither 1 nor 0")
+
+
+def several_labels(separator: str | None, columns: str | None) -> LabelLists | None:
+    """As `label_lists`, for a recipe whose examples have one class where neither is given."""
+    return label_lists(None, separator or "", columns) if separator or columns else None
