@@ -12,10 +12,51 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+KERAS = {"keras", "keras_hub", "keras_tuner", "tensorflow", "tensorflow_datasets"}
+
+
+class WithoutKeras(MetaPathFinder):
+    """Fails whoever imports Keras or TensorFlow, in words that no `except` takes for its own."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name.partition(".")[0] in KERAS:
+            pytest.fail(f"imports {name}: a test that needs Keras has @pytest.mark.keras")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--without-keras",
+        action="store_true",
+        help="run the tests that are not marked keras, and fail those of them that import it",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.without_keras:
+        sys.meta_path.insert(0, WithoutKeras())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks the tests whose fixtures need Keras, and leaves all of them out if asked to."""
+    for item in items:
+        if "needs_keras" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.keras)
+    if config.option.without_keras:
+        left_out = [item for item in items if item.get_closest_marker("keras")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("keras")]
+
+
+@pytest.fixture(scope="session")
+def needs_keras() -> None:
+    """A fixture that asks for this one marks its tests `keras`."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,7 +68,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_preset(tmp_path_factory: pytest.TempPathFactory) -> str:
+def tiny_preset(needs_keras: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A KerasHub preset folder: a four-block EfficientNet with dropout and BatchNorm inside."""
     import keras
     import keras_hub
@@ -120,7 +161,7 @@ OTHER = ("a", "the", "film", "plot", "is", "and", "very", "end", ",", ".")
 
 
 @pytest.fixture(scope="session")
-def tiny_text_preset(tmp_path_factory: pytest.TempPathFactory) -> str:
+def tiny_text_preset(needs_keras: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A KerasHub preset folder: a BERT of two layers with the words of `mood_texts`."""
     import keras
     import keras_hub

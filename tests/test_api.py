@@ -87,6 +87,7 @@ def test_type_checkers_and_python_read_the_same_names_from_the_same_modules() ->
     assert sorted(lazy_table()) == PUBLIC
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_name_is_there_and_documented(name: str) -> None:
     assert inspect.getdoc(getattr(kfine, name))
@@ -123,6 +124,7 @@ def test_importing_kfine_and_listing_its_names_loads_no_keras() -> None:
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.keras
 def test_every_name_of_a_lazy_package_loads() -> None:
     root = Path(kfine.__file__).parent
     packages = [

@@ -8,12 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.keras
+
 PROGRAM = """
 from kfine.backend import load_backend
 
 load_backend()
 load_backend()
 import keras
+import pytest
 
 print(keras.backend.backend(), keras.config.floatx(), keras.config.image_data_format())
 print(keras.layers.Dense(1).dtype_policy.name)

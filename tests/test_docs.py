@@ -56,6 +56,7 @@ def parse(command: click.Command, name: str, words: list[str], parent: Any = Non
     return parse(below, found, after, context)
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("name", ["settings.md", "help.md", "api.md"])
 def test_generated_pages_are_up_to_date(name: str) -> None:
     rendered = generator().PAGES[name]()

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
 from kfine import keras_private as private
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global keras
+
+    import keras
 
 
 @pytest.fixture

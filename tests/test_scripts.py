@@ -11,6 +11,7 @@ import pytest
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("path", sorted(SCRIPTS.rglob("*.py")), ids=lambda path: path.name)
 def test_its_imports_exist(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -79,6 +79,7 @@ def test_splits_balance_parts_from_small_to_large() -> None:
     assert set(NumberCells(("age",)).strata(AGES)) == {"part 1 of 1"}
 
 
+@pytest.mark.keras
 def test_targets_are_standardised_and_come_back_in_units() -> None:
     targets = AGE.encode(AGES, Whole(np.arange(4))).rows["number"]
     assert targets.mean() == pytest.approx(0, abs=1e-6)
@@ -110,6 +111,7 @@ def test_several_numbers_of_different_units_are_judged_relative_to_each_spread()
     assert "mean_absolute_error" not in score.metrics
 
 
+@pytest.mark.keras
 def test_the_error_of_each_epoch_is_in_the_same_unit() -> None:
     ((metric,),) = AGE.metrics().values()
     targets = AGE.encode([(20.0,), (40.0,)], Whole(np.arange(2))).rows["number"]

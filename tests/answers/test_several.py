@@ -53,6 +53,7 @@ def test_an_answer_that_nobody_gives_is_refused() -> None:
         BOTH.encode(LABELS[2:], Whole(np.arange(1)))
 
 
+@pytest.mark.keras
 def test_a_missing_answer_weighs_nothing() -> None:
     targets = BOTH.encode(LABELS, Whole(np.array([0, 1, 1, 2])))
     np.testing.assert_array_equal(targets.rows["species"][:3], [[1, 0], [0, 1], [0, 1]])
@@ -63,6 +64,7 @@ def test_a_missing_answer_weighs_nothing() -> None:
     assert whole.weights == {}
 
 
+@pytest.mark.keras
 def test_outputs_losses_and_metrics_are_named_after_the_parts() -> None:
     assert set(BOTH.losses()) == set(BOTH.metrics()) == {"species", "weight"}
     assert BOTH.loss_weights == {"species": 1.0, "weight": 0.5}
@@ -73,6 +75,7 @@ def test_outputs_losses_and_metrics_are_named_after_the_parts() -> None:
     assert other.watched == "weight_mean_absolute_error"
 
 
+@pytest.mark.keras
 def test_outputs_become_predictions_and_scores_of_all_parts() -> None:
     logits = np.array([[3.0, 0.0], [0.0, 3.0], [3.0, 0.0]], np.float32)
     standard = WEIGHT.encode([(4.0,), (9.0,), (20.0,)], Whole(np.arange(3))).rows["number"]

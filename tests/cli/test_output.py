@@ -186,6 +186,7 @@ def test_recipes_are_listed(kfine_command: Command) -> None:
     ]
 
 
+@pytest.mark.keras
 def test_presets_are_listed(
     kfine_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_sample_image
 
 PhotoFolder = Callable[..., Path]
 
@@ -14,6 +13,8 @@ PhotoFolder = Callable[..., Path]
 @pytest.fixture(scope="session")
 def photo() -> np.ndarray:
     """A real photo, uint8 (427, 640, 3)."""
+    from sklearn.datasets import load_sample_image
+
     return np.array(load_sample_image("china.jpg"))
 
 

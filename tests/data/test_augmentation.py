@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kfine.data.augmentation import augmentation_layers, seeded
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global augmentation_layers, seeded
+
+    from kfine.data.augmentation import augmentation_layers, seeded
 
 
 @pytest.fixture(scope="module")

@@ -169,6 +169,7 @@ def test_formats_are_told_by_their_first_bytes(picture: Image.Image) -> None:
     assert format_of(b"") is None
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("size", [(224, 224), (96, 64), (500, 700), (1, 1), (427, 300)])
 def test_resize_equals_plain_bilinear_of_tensorflow(
     photo: np.ndarray, size: tuple[int, int]

@@ -10,9 +10,18 @@ import numpy as np
 import pytest
 
 from kfine.answers.classes.weights import balanced_weights, class_weights
-from kfine.data.augmentation import augmentation_layers, seeded
 from kfine.data.lengths import Lengths
 from kfine.data.pipeline import Batches, evaluation_dataset
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global augmentation_layers, seeded
+
+    from kfine.data.augmentation import augmentation_layers, seeded
 
 
 def as_is(images: Any) -> Any:

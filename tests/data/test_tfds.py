@@ -14,6 +14,8 @@ from kfine.data.sources import read_source
 from kfine.errors import DataError
 from kfine.inputs.image.decoding import load_record
 
+pytestmark = pytest.mark.keras
+
 
 def prepare(folder: Path, name: str, splits: dict[str, int], labelled: bool = True) -> None:
     """Let TFDS itself write a small data set, without registering its class."""

@@ -12,10 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras_hub
 import numpy as np
 import pytest
-import tensorflow as tf
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
@@ -54,6 +52,9 @@ WORDS = [
 
 def in_graph(layer: Callable[[Any], Any], texts: Sequence[str]) -> list[list[int]]:
     """Ids as a `tf.data` pipeline and a SavedModel give them; the eager path is another code."""
+
+    import tensorflow as tf
+
     data = tf.data.Dataset.from_tensors(tf.constant(list(texts))).map(layer)
     ragged: list[list[int]] = next(iter(data)).to_list()
     return ragged
@@ -211,6 +212,7 @@ def test_word_pieces_are_those_of_the_tokenizers_library(
     assert np.mean(np.concatenate(ids) == 1) < 0.1
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     "rules",
     [
@@ -224,6 +226,8 @@ def test_a_graph_has_the_word_pieces_and_their_places(
     texts: list[str], characters: list[str], rules: dict[str, Any]
 ) -> None:
     # TensorFlow looks for special tokens up to a NUL only.
+    import tensorflow as tf
+
     texts = [text.replace("\0", " ") for text in (*texts, "\u0301", "\u0301a", "[SEP]x[MASK]")]
     ours = word_piece(characters, **rules)
     graph = GraphTokenizer(Text(files_of_words(characters, **rules)))
@@ -280,10 +284,13 @@ def test_a_word_of_ten_thousand_characters_is_one_unknown_word() -> None:
     assert tokenizer.tokenize("the " + "o" * 10_000) == [(5, 0, 3), (1, 4, 10_004)]
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("prefix", [True, False])
 def test_byte_pairs_are_kerashubs_on_fuzzed_unicode(
     texts: list[str], byte_pairs: tuple[dict[str, int], list[str]], prefix: bool
 ) -> None:
+    import keras_hub
+
     texts = [*texts, "the " * 60, "x" * 300, " \xa0\u2009\u202f\u3000", *WORDS]
     theirs = keras_hub.tokenizers.RobertaTokenizer(*byte_pairs, add_prefix_space=prefix)
     ours = byte_pair(*byte_pairs, add_prefix_space=prefix)
@@ -300,12 +307,15 @@ def test_a_long_word_of_bytes_is_joined_in_time(
 
 
 def packed_by_kerashub(layer: Any, firsts: list[str], seconds: list[str]) -> dict[str, Any]:
+    import tensorflow as tf
+
     data = tf.data.Dataset.from_tensors((tf.constant(firsts), tf.constant(seconds)))
     # By name: given in place, a pair is taken for texts and labels.
     packed: dict[str, Any] = next(iter(data.map(lambda a, b: layer(x=(a, b)))))
     return packed
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     ("kind", "length", "truncate"),
     [
@@ -318,6 +328,8 @@ def packed_by_kerashub(layer: Any, firsts: list[str], seconds: list[str]) -> dic
 def test_packed_pairs_are_kerashubs(
     byte_pairs: tuple[dict[str, int], list[str]], kind: str, length: int, truncate: str
 ) -> None:
+    import keras_hub
+
     hub, vocabulary = keras_hub.models, [*SPECIALS, *WORDS]
     theirs: Any
     ours: WordPiece | BytePair
@@ -362,7 +374,9 @@ def test_offsets_of_byte_pairs_leave_out_the_space(
 
 
 @pytest.fixture(scope="module")
-def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bert_folder(needs_keras: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import keras_hub
+
     folder = tmp_path_factory.mktemp("bert")
     vocabulary = [*SPECIALS, *WORDS]
     keras_hub.models.BertTokenizer(vocabulary, lowercase=True).save_to_preset(folder)
@@ -412,6 +426,9 @@ ACCENTED = [
 
 def bert_uncased(folder: Path, *more: str) -> Path:
     """A preset as KerasHub has it: lower case, and accents kept although none is known."""
+
+    import keras_hub
+
     words = [
         "jose",
         "garcia",
@@ -433,7 +450,10 @@ def bert_uncased(folder: Path, *more: str) -> Path:
     return folder
 
 
+@pytest.mark.keras
 def test_an_uncased_vocabulary_without_accents_is_given_none(tmp_path: Path) -> None:
+    import tensorflow as tf
+
     preset = find_preset(str(bert_uncased(tmp_path)))
     ours = load_tokenizer(preset)
     assert ours.description["strip_accents"] is True
@@ -449,6 +469,7 @@ def test_an_uncased_vocabulary_without_accents_is_given_none(tmp_path: Path) -> 
     assert packed.tolist() == [tokenizer_of(files).encode(text).token_ids for text in ACCENTED]
 
 
+@pytest.mark.keras
 def test_accents_are_kept_where_asked_or_where_the_vocabulary_has_them(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     preset = find_preset(str(bert_uncased(tmp_path / "plain")))
@@ -461,6 +482,7 @@ def test_accents_are_kept_where_asked_or_where_the_vocabulary_has_them(tmp_path:
     assert [token.id for token in stripped.tokenize("Café")] == [own.vocabulary["cafe"]]
 
 
+@pytest.mark.keras
 def test_pieces_that_a_vocabulary_lacks_are_counted_and_named(tmp_path: Path) -> None:
     preset = find_preset(str(bert_uncased(tmp_path)))
     texts = ["the film"] * 9 + ["the café"]
@@ -509,6 +531,7 @@ def folder_of(tmp_path: Path, kind: str, *files: str) -> str:
     return str(tmp_path)
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     ("kind", "files", "words"),
     [

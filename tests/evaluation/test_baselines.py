@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from kfine.answers.classes import Classes, probe
 from kfine.answers.classes.probe import PROBE_STRENGTHS
@@ -36,6 +35,8 @@ def linear_probe(*parts: np.ndarray, seed: int) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def digits() -> list[np.ndarray]:
     """Train, validation and test features and labels, in the order of `linear_probe`."""
+    from sklearn.datasets import load_digits
+
     data = load_digits()
     features, labels = data.data.astype(np.float32), data.target.astype(np.int32)
     bounds = (slice(0, 400), slice(400, 600), slice(600, 1200))

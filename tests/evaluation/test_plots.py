@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from kfine.answers.classes.plots import confusion_matrix_png
 from kfine.drawing.names import printable, printable_names, shorten
@@ -105,6 +104,8 @@ def test_the_pixels_of_a_mistake_are_in_the_grid(tmp_path: Path) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    from sklearn.datasets import load_digits
+
     images = np.repeat(load_digits().images[:3, ..., None] * 15, 3, axis=-1).astype(np.uint8)
     for name in ("first.png", "second.png"):
         mistakes_png(tmp_path / name, images, ["0", "1", "2"], ["3", "4", "5"], [0.9, 0.8, 0.7])

@@ -69,7 +69,7 @@ def probabilities_of(model: keras.Model, image: Image, images: object) -> np.nda
 
 
 @pytest.fixture(scope="session")
-def trained() -> Trained:
+def trained(needs_keras: None) -> Trained:
     import keras
     from sklearn.datasets import load_digits
 

@@ -212,6 +212,7 @@ def test_contradictory_settings_are_refused_before_anything_is_written(
     assert not (tmp_path / "exports").exists()
 
 
+@pytest.mark.keras
 def test_a_failed_conversion_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     from kfine.exporting.formats.litert import write_tflite
 

@@ -9,7 +9,7 @@ import pytest
 
 from kfine.errors import ExportError
 
-keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.keras
 
 
 def test_raw_images_give_the_training_pipelines_probabilities(trained: Any) -> None:
@@ -43,6 +43,8 @@ def test_the_normalisation_is_that_of_training(scale: tuple[float, ...]) -> None
 
 
 def test_a_mixed_precision_model_is_exported_in_float32() -> None:
+    import keras
+
     from kfine.answers.classes import Classes
     from kfine.exporting.inference import inference_model
     from kfine.inputs.image import Image
@@ -67,6 +69,8 @@ def test_an_unknown_input_kind_is_an_error(trained: Any) -> None:
 
 
 def test_a_model_without_class_logits_is_an_error() -> None:
+    import keras
+
     from kfine.answers.classes import Classes
     from kfine.exporting.inference import inference_model
     from kfine.inputs.image import Image

@@ -15,7 +15,7 @@ from kfine.exporting.measuring.lint import lint_file, summarize
 
 
 @pytest.fixture(scope="module")
-def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def write(needs_keras: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`write(layer, ...)` converts a graph whose layer `odd` computes something unusual."""
     import tensorflow as tf
 

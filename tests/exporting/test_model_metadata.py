@@ -30,7 +30,7 @@ METADATA = model_metadata(
 
 
 @pytest.fixture(scope="module")
-def model() -> bytes:
+def model(needs_keras: None) -> bytes:
     """A small convolution as the converter writes it, with its long names."""
     import tensorflow as tf
 

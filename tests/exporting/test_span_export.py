@@ -20,6 +20,8 @@ import kfine
 from kfine.console import Console
 from kfine.errors import ExportError
 
+pytestmark = pytest.mark.keras
+
 QUIET = Console(quiet=True)
 FIRST, LAST = ("witty", "moving"), ("warm", "lovely")
 PLAIN = ("a", "the", "film", "plot", "is", "very", "end")

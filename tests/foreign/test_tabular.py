@@ -16,6 +16,8 @@ import kfine
 from kfine.console import Console
 from kfine.errors import ExportError, KfineError, RunError
 
+pytestmark = pytest.mark.keras
+
 QUIET = Console(quiet=True)
 RECIPE = Path(__file__).parent / "tabular.py"
 SETTINGS = {"epochs": 12, "learning_rate": 0.05, "min_steps": 10}

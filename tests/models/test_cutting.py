@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
-from kfine.models.cutting import CannotCut, Cut, cut_model, feature_dtype, joined_trunk
 from kfine.models.groups import layer_groups
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global CannotCut, Cut, cut_model, feature_dtype, joined_trunk, keras
+
+    import keras
+
+    from kfine.models.cutting import CannotCut, Cut, cut_model, feature_dtype, joined_trunk
+
 
 RANDOM = np.random.default_rng(0)
 PHOTOS = RANDOM.normal(size=(3, 32, 32, 3)).astype("float32")
@@ -228,16 +239,15 @@ def test_a_nested_model_with_several_inputs_and_a_skip_around_it_is_cut() -> Non
     np.testing.assert_allclose(cut.suffix(cut.trunk(examples)), whole, rtol=1e-6)
 
 
-class Subclassed(keras.Model):
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = keras.layers.Dense(3), keras.layers.Dense(2)
-
-    def call(self, inputs: Any) -> Any:
-        return self.second(self.first(inputs))
-
-
 def test_a_model_that_is_no_graph_says_that_it_cannot_be_cut() -> None:
+    class Subclassed(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = keras.layers.Dense(3), keras.layers.Dense(2)
+
+        def call(self, inputs: Any) -> Any:
+            return self.second(self.first(inputs))
+
     model = Subclassed()
     model(np.zeros((1, 4), "float32"))
     with pytest.raises(CannotCut, match="Subclassed is no graph of layers"):

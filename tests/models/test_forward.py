@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
+import pytest
 
-from kfine.models.cutting import cut_model
-from kfine.models.forward import behind_constants, forward_of
 from kfine.models.groups import layer_groups
 from kfine.training.freezing import apply_stage
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global behind_constants, cut_model, forward_of, keras
+
+    import keras
+
+    from kfine.models.cutting import cut_model
+    from kfine.models.forward import behind_constants, forward_of
 
 
 def test_weights_as_constants_give_what_batch_norm_gives() -> None:

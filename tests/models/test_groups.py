@@ -24,7 +24,7 @@ def test_a_task_divides_along_the_blocks_of_its_backbone(tiny_preset: str) -> No
 
 
 @pytest.fixture(scope="module", params=["deeplab", "retina"])
-def nested(request: pytest.FixtureRequest) -> Any:
+def nested(needs_keras: None, request: pytest.FixtureRequest) -> Any:
     """A model whose backbone has a ResNet inside as a model of its own."""
     import keras
     import keras_hub
@@ -78,6 +78,7 @@ def test_the_encoder_inside_a_backbone_divides_and_is_cut(nested: Any) -> None:
     assert trained & {variable.path for variable in groups[4].weights}
 
 
+@pytest.mark.keras
 def test_any_other_model_divides_at_its_layers_with_weights() -> None:
     import keras
 
@@ -87,6 +88,7 @@ def test_any_other_model_divides_at_its_layers_with_weights() -> None:
     assert groups[-1].name == "head"
 
 
+@pytest.mark.keras
 def test_leaves_open_composite_blocks() -> None:
     import keras
 
@@ -106,6 +108,7 @@ def test_preprocessing_survives_json() -> None:
     assert Image.load(json.loads(json.dumps(one.to_dict())), no_files) == one
 
 
+@pytest.mark.keras
 def test_preprocessing_is_plain_bilinear_then_scale_and_offset() -> None:
     import numpy as np
 

@@ -136,6 +136,7 @@ def test_a_downloaded_preset_needs_no_network(
     check_image_preset(preset, 96)
 
 
+@pytest.mark.keras
 def test_a_preset_that_does_not_load_is_one_sentence(tmp_path: Path) -> None:
     import keras_hub
 

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
+import pytest
 
 from kfine.models.pretrained import from_preset, pretrained_in_memory
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global keras
+
+    import keras
 
 
 def build(preset: str, seed: int = 0) -> Any:

@@ -8,23 +8,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
-import keras_hub
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from kfine.console import Console
 from kfine.inputs.text.tokenizers import load_tokenizer, read_tokenizer
 from kfine.inputs.text.tokenizers.standalone import _byte_chars
-from kfine.models.cutting import cut_model
 from kfine.presets import find_preset
 from kfine.training.data import load_data
 from kfine.training.job import build_job
 from kfine.verbs.fit import prepare
 
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global cut_model, keras, models, tf
+
+    import keras
+    import tensorflow as tf
+    from keras_hub import models
+
+    from kfine.models.cutting import cut_model
+
+
 QUIET = Console(quiet=True)
-models = keras_hub.models
 WORDS = ["fine", "film", "the", "a", "dull", "plot", "is"]
 SMALL = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
 

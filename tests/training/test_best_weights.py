@@ -6,13 +6,24 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
+import pytest
 
 from kfine.console import Console
-from kfine.training.callbacks import BestWeights
-from kfine.training.engine import run_stages
 from kfine.training.settings import TrainingConfig
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global BestWeights, keras, run_stages
+
+    import keras
+
+    from kfine.training.callbacks import BestWeights
+    from kfine.training.engine import run_stages
 
 
 def fed(losses: list[float], **options: Any) -> tuple[BestWeights, int]:

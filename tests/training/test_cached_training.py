@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
@@ -23,10 +22,22 @@ from kfine.data.pipeline import Batches
 from kfine.errors import ConfigError, KfineError
 from kfine.models.groups import layer_groups
 from kfine.seeds import seed_everything
-from kfine.training.engine import Job, compile_job, run_stages
-from kfine.training.features import Decision, Features
 from kfine.training.settings import TrainingConfig
 from kfine.training.unfreezing import plan_stages
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global Decision, Features, Job, compile_job, keras, run_stages
+
+    import keras
+
+    from kfine.training.engine import Job, compile_job, run_stages
+    from kfine.training.features import Decision, Features
+
 
 MakeJob = Callable[..., Any]
 QUIET = Console(quiet=True)

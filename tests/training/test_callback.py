@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
 from kfine.console import Console
 from kfine.errors import ConfigError
-from kfine.training import GradualUnfreezing
-from kfine.training.callbacks import EpochClock
-from kfine.training.engine import run_stages
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global EpochClock, GradualUnfreezing, keras, run_stages
+
+    import keras
+
+    from kfine.training import GradualUnfreezing
+    from kfine.training.callbacks import EpochClock
+    from kfine.training.engine import run_stages
 
 
 def test_the_callback_in_a_plain_fit_and_the_engine_give_equal_weights(

@@ -10,9 +10,19 @@ import pytest
 
 from kfine.console import Console
 from kfine.models.groups import is_batch_norm, layer_groups
-from kfine.training.engine import run_stages
 from kfine.training.freezing import apply_stage, changes, freeze, release, trains, unfreeze
 from kfine.training.proof import FreezeBroken, check_movement, group_digests
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global run_stages
+
+    from kfine.training.engine import run_stages
+
 
 quiet = Console(quiet=True)
 

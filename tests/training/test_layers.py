@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import kfine
 from kfine.errors import ConfigError
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global keras, tf
+
+    import keras
+    import tensorflow as tf
+
 
 DATA = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
 
@@ -319,27 +330,32 @@ def batches(rows: Any) -> tf.data.Dataset:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ((), "needs the inputs of examples"),
-        ((np.zeros((0, 8, 8, 3)),), r"arrays of one or more examples.*\(0, 8, 8, 3\)"),
-        ((3,), r"Received: \(\)"),
-        ((IMAGES[0],), r"takes batches of \(None, 8, 8, 3\)\. Received: \(8, 8, 3\)"),
-        ((IMAGES[..., :2],), r"takes batches of .* Received: \(40, 8, 8, 2\)"),
-        ((batches(IMAGES).repeat(),), "has to end. Received: an endless one"),
-        ((batches(IMAGES).take(0),), "needs examples. Received: none"),
-        ((batches(["a", "b"]),), r"batches of numbers. Received: shape \(2,\) of object"),
-        ((batches(IMAGES).unbatch(),), r"takes batches of .* Received: \(320, 8, 3\)"),
+        (lambda: (), "needs the inputs of examples"),
+        (lambda: (np.zeros((0, 8, 8, 3)),), r"arrays of one or more examples.*\(0, 8, 8, 3\)"),
+        (lambda: (3,), r"Received: \(\)"),
+        (lambda: (IMAGES[0],), r"takes batches of \(None, 8, 8, 3\)\. Received: \(8, 8, 3\)"),
+        (lambda: (IMAGES[..., :2],), r"takes batches of .* Received: \(40, 8, 8, 2\)"),
+        (lambda: (batches(IMAGES).repeat(),), "has to end. Received: an endless one"),
+        (lambda: (batches(IMAGES).take(0),), "needs examples. Received: none"),
+        (lambda: (batches(["a", "b"]),), r"batches of numbers. Received: shape \(2,\) of object"),
+        (lambda: (batches(IMAGES).unbatch(),), r"takes batches of .* Received: \(320, 8, 3\)"),
         (
-            (batches(IMAGES).concatenate(batches(IMAGES[:, 1:])),),
+            lambda: (batches(IMAGES).concatenate(batches(IMAGES[:, 1:])),),
             r"have one shape. Received: \(16, 7, 8, 3\) after \(None, 8, 8, 3\)",
         ),
-        (({"one": np.zeros((2, 3)), "two": np.zeros((3, 3))},), r"Received: \(2, 3\), \(3, 3\)"),
+        (
+            lambda: ({"one": np.zeros((2, 3)), "two": np.zeros((3, 3))},),
+            r"Received: \(2, 3\), \(3, 3\)",
+        ),
     ],
 )
-def test_inputs_that_have_no_features_are_refused(given: Any, message: str) -> None:
+def test_inputs_that_have_no_features_are_refused(
+    given: Callable[[], tuple[Any, ...]], message: str
+) -> None:
     model = convolutional()
     kfine.freeze_to(model, "head")
     with pytest.raises(ConfigError, match=message):
-        kfine.cached_features(model, *given)
+        kfine.cached_features(model, *given())
 
 
 def test_models_without_a_frozen_part_are_refused() -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
 
 from kfine.models.groups import LayerGroup
-from kfine.training.optimizer import StagedAdamW, group_factors, make_optimizer
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global StagedAdamW, group_factors, keras, make_optimizer
+
+    import keras
+
+    from kfine.training.optimizer import StagedAdamW, group_factors, make_optimizer
 
 
 def group(name: str) -> tuple[LayerGroup, keras.layers.Dense]:

@@ -9,14 +9,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
-from kfine.models.cutting import cut_model
 from kfine.models.groups import layer_groups
 from kfine.training.freezing import apply_stage
-from kfine.training.trunk_key import trunk_key
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global cut_model, keras, trunk_key
+
+    import keras
+
+    from kfine.models.cutting import cut_model
+    from kfine.training.trunk_key import trunk_key
+
 
 PREPROCESSING = {"image_size": [32, 32], "scale": [1 / 127.5], "offset": [-1.0]}
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
@@ -15,24 +14,26 @@ from kfine.console import Console, Counter
 from kfine.data.cache import cache_entries
 from kfine.data.lengths import Lengths
 from kfine.data.row_cache import row_identities
-from kfine.models.cutting import CannotCut, Cut, cut_model
-from kfine.models.forward import predict_rows
 from kfine.models.groups import layer_groups
-from kfine.training.frozen import (
-    features_below,
-    open_rows_of,
-    request_for,
-    worthwhile_cut,
-)
-from kfine.training.trunk_key import trunk_key
-from kfine.training.trunk_pass import (
-    BLOCK,
-    NoRoom,
-    Request,
-    Trunk,
-    fill,
-    float16_is_enough,
-)
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global CannotCut, Cut, cut_model, features_below, keras, open_rows_of, predict_rows
+    global request_for, trunk_key, worthwhile_cut
+    global BLOCK, NoRoom, Request, Trunk, fill, float16_is_enough
+
+    import keras
+
+    from kfine.models.cutting import CannotCut, Cut, cut_model
+    from kfine.models.forward import predict_rows
+    from kfine.training.frozen import features_below, open_rows_of, request_for, worthwhile_cut
+    from kfine.training.trunk_key import trunk_key
+    from kfine.training.trunk_pass import BLOCK, NoRoom, Request, Trunk, fill, float16_is_enough
+
 
 QUIET = Console(quiet=True)
 ROWS = np.random.default_rng(0).normal(size=(70, 5)).astype("float32")

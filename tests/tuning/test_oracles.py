@@ -6,11 +6,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-import keras_tuner
 import pytest
 
-from kfine.tuning.oracles import make_oracle
 from kfine.tuning.plan import ORACLES
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global keras_tuner, make_oracle
+
+    import keras_tuner
+
+    from kfine.tuning.oracles import make_oracle
 
 
 def make(kind: str, folder: Path, trials: int | None = 6) -> Any:

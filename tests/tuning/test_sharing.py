@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+import pytest
 
 from kfine.data.pipeline import gather
 from kfine.recipe import load_recipe
@@ -39,20 +39,22 @@ def test_a_function_that_copies_the_config_reads_all_of_it() -> None:
     assert data(CONFIG) is not data(replace(CONFIG, dropout=0.5))
 
 
-@tf.custom_gradient
-def _doubled(value: Any) -> tuple[Any, Any]:
-    return 2 * value, lambda upstream: 2 * upstream
-
-
 def _traced() -> tuple[Any, Any]:
     """A step that was traced on rows from a pipeline: its function and its rows."""
+
+    import tensorflow as tf
+
     rows = np.ones((4, 3), np.float32)
     weight = tf.Variable(1.0)
+
+    @tf.custom_gradient
+    def doubled(value: Any) -> tuple[Any, Any]:
+        return 2 * value, lambda upstream: 2 * upstream
 
     @tf.function
     def step(batch: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(_doubled(weight * batch))
+            loss = tf.reduce_sum(doubled(weight * batch))
         return tape.gradient(loss, weight)
 
     dataset = tf.data.Dataset.from_tensors([0, 1]).map(lambda chosen: gather(rows, chosen))
@@ -60,7 +62,10 @@ def _traced() -> tuple[Any, Any]:
     return step, rows
 
 
+@pytest.mark.keras
 def test_traced_functions_and_their_data_are_freed() -> None:
+    import tensorflow as tf
+
     kept_step, _ = _traced()
     with memory_given_back():
         step, rows = _traced()

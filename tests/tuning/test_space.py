@@ -28,6 +28,7 @@ def names(one: Space) -> set[str]:
     return {hp.name for hp in varying(one.hyperparameters())}
 
 
+@pytest.mark.keras
 def test_the_defaults_of_the_space_are_the_config_of_fit() -> None:
     one = space()
     hp = one.hyperparameters()
@@ -36,6 +37,7 @@ def test_the_defaults_of_the_space_are_the_config_of_fit() -> None:
     assert {"learning_rate", "unfreeze", "dropout", "weight_decay", "label_smoothing"} <= names(one)
 
 
+@pytest.mark.keras
 def test_the_rates_of_the_backbone_vary_only_where_it_trains() -> None:
     hp = space().hyperparameters()
     hp.values = {**hp.values, "unfreeze": "none"}
@@ -49,6 +51,7 @@ def test_the_rates_of_the_backbone_vary_only_where_it_trains() -> None:
     assert held.config({}).backbone_rate == RECIPE.resolve(RECIPE.Config()).backbone_rate
 
 
+@pytest.mark.keras
 def test_what_is_given_is_held_and_what_is_searched_has_the_given_range() -> None:
     one = space("learning-rate=1e-5..1e-3", "image_size=64,96", epochs=4, dropout=0.4)
     assert "dropout" not in names(one) and "image_size" in names(one)
@@ -62,6 +65,7 @@ def test_what_is_given_is_held_and_what_is_searched_has_the_given_range() -> Non
     assert config.learning_rate == 0.000234568
 
 
+@pytest.mark.keras
 def test_a_range_with_steps_reaches_its_end() -> None:
     values = {
         hp.name: list(hp.values)
@@ -74,12 +78,14 @@ def test_a_range_with_steps_reaches_its_end() -> None:
     )
 
 
+@pytest.mark.keras
 def test_only_leaves_the_rest_at_its_value() -> None:
     base = make_config(RECIPE.Config, {})
     one = Space(RECIPE, base, {}, set(), {"dropout"})
     assert names(one) == {"dropout"}
 
 
+@pytest.mark.keras
 def test_automatic_choices_are_made_anew_for_each_trial() -> None:
     one = space("data=digits,flowers")
     assert one.config({"data": "digits"}).image_size == 96
@@ -135,6 +141,7 @@ def module_with(search_space: Any) -> types.ModuleType:
     return module
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     ("search_space", "message"),
     [

@@ -5,42 +5,57 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import keras
 import pytest
 
 import kfine
 from kfine.console import Console
 from kfine.errors import ConfigError
 
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global keras
+
+    import keras
+
+
 QUIET = Console(quiet=True)
 
 
-class Counting(keras.callbacks.Callback):
-    """Counts what it hears of; interrupts when an epoch (from 0) begins, if asked to."""
+def counting_callback(interrupt_at: int | None = None, stops: bool = False) -> Any:
+    """Counts what it hears of; interrupts when an epoch (from 0) begins, or ends its first stage
+    after one epoch, if asked to."""
 
-    def __init__(self, interrupt_at: int | None = None) -> None:
-        super().__init__()
-        self.interrupt_at = interrupt_at
-        self.stages = 0
-        self.epochs: list[int] = []
-        self.losses: list[float] = []
+    class Counting(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stages = 0
+            self.epochs: list[int] = []
+            self.losses: list[float] = []
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        self.stages += 1
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.stages += 1
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if epoch == self.interrupt_at:
-            raise KeyboardInterrupt
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == interrupt_at:
+                raise KeyboardInterrupt
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.epochs.append(epoch)
-        self.losses.append(logs["val_loss"])
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.epochs.append(epoch)
+            self.losses.append(logs["val_loss"])
+            if stops and self.stages == 1:
+                self.model.stop_training = True
+
+    return Counting()
 
 
 def test_callbacks_hear_of_every_epoch_of_every_stage(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    counting = Counting()
+    counting = counting_callback()
     run = kfine.fit(
         "image_classification",
         run_dir=tmp_path / "run",
@@ -56,7 +71,7 @@ def test_callbacks_hear_of_every_epoch_of_every_stage(
 def test_a_resumed_run_calls_those_that_are_given_again(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    before, after = Counting(interrupt_at=1), Counting()
+    before, after = counting_callback(interrupt_at=1), counting_callback()
     options: dict[str, Any] = {"run_dir": tmp_path / "run", "console": QUIET, **tiny_settings}
     with pytest.raises(KeyboardInterrupt):
         kfine.fit("image_classification", callbacks=[before], **options)
@@ -66,19 +81,10 @@ def test_a_resumed_run_calls_those_that_are_given_again(
     assert [entry["epoch"] for entry in run.history] == [1, 2, 3]
 
 
-class Stopping(Counting):
-    """Ends the first stage that it hears of after one epoch."""
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        super().on_epoch_end(epoch, logs)
-        if self.stages == 1:
-            self.model.stop_training = True
-
-
 def test_a_callback_that_stops_ends_its_stage_and_the_next_begins_early(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    stopping = Stopping(interrupt_at=2)
+    stopping = counting_callback(interrupt_at=2, stops=True)
     settings: dict[str, Any] = {**tiny_settings, "epochs": 4, "unfreeze": "4:2"}
     with pytest.raises(KeyboardInterrupt):
         kfine.fit(
@@ -97,9 +103,9 @@ def test_a_callback_that_stops_ends_its_stage_and_the_next_begins_early(
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [
-        (["early stopping"], r"a list of Keras callbacks\. Received: 'early stopping'"),
-        (Counting(), r"a list of Keras callbacks\. Received: <"),
-        ([kfine.GradualUnfreezing("2:1")], r"as in unfreeze='2:1', in place of"),
+        (lambda: ["early stopping"], r"a list of Keras callbacks\. Received: 'early stopping'"),
+        (counting_callback, r"a list of Keras callbacks\. Received: <"),
+        (lambda: [kfine.GradualUnfreezing("2:1")], r"as in unfreeze='2:1', in place of"),
     ],
 )
 def test_wrong_callbacks_are_refused_before_anything_is_made(
@@ -107,6 +113,6 @@ def test_wrong_callbacks_are_refused_before_anything_is_made(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         kfine.fit(
-            "image_classification", run_dir=tmp_path / "run", callbacks=callbacks, **tiny_settings
+            "image_classification", run_dir=tmp_path / "run", callbacks=callbacks(), **tiny_settings
         )
     assert not (tmp_path / "run").exists()

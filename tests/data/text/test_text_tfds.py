@@ -13,6 +13,8 @@ from kfine.errors import DataError
 from kfine.inputs.text.loading import load_texts
 from kfine.inputs.text.sources import read_texts
 
+pytestmark = pytest.mark.keras
+
 TEXTS = ["gut", "schlecht für alle", "", "fein", "öde", "geheim"]
 
 
