@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -59,7 +61,31 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit status 0 done, 1 our fault, 2 yours, 3 a gate said no."""
+    _keep_docstrings()
+    _leave_warnings()
     sys.exit(run_safely(cli, arguments))
+
+
+def _keep_docstrings() -> None:
+    """Begin again without `-OO`, which takes the help texts away and stops TensorFlow's import."""
+    before = [one for one in sys.orig_argv[1:] if one not in ("-O", "-OO")]
+    given = os.environ.pop("PYTHONOPTIMIZE", None)
+    if sys.flags.optimize > 1 and (given or len(before) < len(sys.orig_argv) - 1):
+        os.execv(sys.executable, [sys.executable, *before])
+
+
+def _leave_warnings() -> None:
+    """Leave out warnings of other people's code, and what `-W` or PYTHONWARNINGS make of them.
+
+    An error would end the command, and Pillow's name lines of its own files; what matters of a
+    photo kfine says itself.
+    """
+    os.environ.pop("PYTHONWARNINGS", None)
+    if sys.warnoptions:
+        sys.warnoptions.clear()
+        warnings.resetwarnings()
+        warnings.simplefilter("ignore", Warning)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def run_recipe(path: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kfine.child import same_kfine
 from kfine.config import settings_of
 from kfine.recipe import load_recipe, recipe_names
 
@@ -100,3 +103,31 @@ def test_the_module_runs_like_the_command() -> None:
     command = [sys.executable, "-m", "kfine", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("kfine, version ")
+
+
+def _kfine(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kfine", *arguments],
+        env={**same_kfine(), **more},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("level", ["1", "2"])
+def test_help_is_there_without_docstrings(level: str) -> None:
+    arguments = ("fit", "image_classification", "--help")
+    plain, optimized = _kfine(*arguments), _kfine(*arguments, PYTHONOPTIMIZE=level)
+    assert "--learning-rate" in plain.stdout and "Share of the training examples" in plain.stdout
+    assert (optimized.returncode, optimized.stdout) == (0, plain.stdout), optimized.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", [{"PYTHONWARNINGS": "error"}, {"PYTHONOPTIMIZE": "2"}], ids=str)
+def test_settings_of_python_stop_no_verb(
+    finished_run: Path, digit_photos: Path, setting: dict[str, str]
+) -> None:
+    photo = str(next(digit_photos.rglob("*.png")))
+    done = _kfine("predict", str(finished_run), photo, "--json", "--quiet", **setting)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["predictions"]
