@@ -24,7 +24,7 @@ def wilson_interval(successes: int, count: int, level: float = 0.95) -> tuple[fl
         Wilson 1927; method 3 of Newcombe, Statistics in Medicine 17 (1998), 857-872.
     """
     if not 0 <= successes <= count:
-        raise ValueError(f"successes must lie between 0 and count; received {successes}, {count}")
+        raise ValueError(f"successes must lie between 0 and count. Received: {successes}, {count}")
     if count == 0:
         return 0.0, 1.0
     from scipy.stats import binomtest
@@ -47,7 +47,7 @@ def paired_binomial(worse: int, better: int) -> float:
     from scipy.stats import binom
 
     if worse < 0 or better < 0:
-        raise ValueError(f"worse and better must not be negative; received {worse}, {better}")
+        raise ValueError(f"worse and better must not be negative. Received: {worse}, {better}")
     return float(min(1.0, binom.sf(worse - 1, worse + better, 0.5)))
 
 
@@ -73,7 +73,7 @@ def paired_difference_interval(
     a = np.asarray(correct_a, dtype=bool)
     b = np.asarray(correct_b, dtype=bool)
     if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"both must be (examples,); received {a.shape} and {b.shape}")
+        raise ValueError(f"both must be (examples,). Received: {a.shape} and {b.shape}")
     count = len(a)
     if count == 0:
         return -1.0, 1.0
@@ -112,7 +112,7 @@ def paired_mean_comparison(
     """
     difference = np.asarray(a, float) - np.asarray(b, float)
     if difference.ndim != 1 or not len(difference):
-        raise ValueError(f"both must be (examples,) and not empty; received {difference.shape}")
+        raise ValueError(f"both must be (examples,) and not empty. Received: {difference.shape}")
     changed = difference[difference != 0]
     if not len(changed):
         low, high = paired_difference_interval(np.asarray(a) >= 0.5, np.asarray(b) >= 0.5, level)

@@ -90,7 +90,7 @@ def test_the_difference_of_no_examples_is_unknown() -> None:
 
 
 def test_the_difference_wants_the_same_examples() -> None:
-    with pytest.raises(ValueError, match="received"):
+    with pytest.raises(ValueError, match="Received"):
         paired_difference_interval([True], [True, False])
 
 

@@ -174,7 +174,7 @@ def check_keys(row: object, keys: Sequence[str], place: str, optional: Sequence[
     received = f"a {type(row).__name__}"
     if isinstance(row, dict):
         received = ", ".join(repr(key) for key in list(row)[:10]) or "an empty object"
-    raise DataError(f"{place}: wanted an object with {wanted}; received {received}")
+    raise DataError(f"{place}: wanted an object with {wanted}. Received: {received}")
 
 
 def is_unicode(text: str) -> bool:

@@ -45,7 +45,7 @@ def assign_splits(
     if min(validation_split, test_split) < 0 or validation_split + test_split >= 1:
         raise ConfigError(
             "validation_split and test_split must be fractions from 0 that leave some examples "
-            f"to train on: received {validation_split:g} and {test_split:g}"
+            f"to train on. Received: {validation_split:g} and {test_split:g}"
         )
     present = {record.split for record in records}
     shares = {

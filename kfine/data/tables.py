@@ -195,7 +195,7 @@ def _csv_table(path: Path, text: str, wanted: Sequence[str]) -> Table:
     if missing:
         received = ", ".join(table.columns) if any(table.columns) else "an empty file"
         raise DataError(
-            f"{path} has no column {' and no column '.join(missing)}: received {received}; "
+            f"{path} has no column {' and no column '.join(missing)}. Received: {received}; "
             f"wanted {','.join(wanted)} and, if you like, split"
         )
     return table
@@ -263,6 +263,6 @@ def _json_rows(path: Path, text: str, wanted: Sequence[str]) -> Iterator[Row]:
             example = ", ".join(f'"{name}": ...' for name in wanted or ("text", "label"))
             raise DataError(
                 f"{path}, line {line}: wanted {{{example}}} and, if you like, "
-                f'"split"; received {keys or "an empty object"}'
+                f'"split". Received: {keys or "an empty object"}'
             )
         yield Row(line, cells)

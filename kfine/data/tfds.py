@@ -173,7 +173,7 @@ def find_features(tfds: Any, builder: Any, name: str, content: str) -> tuple[lis
         kinds = ", ".join(f"{key} ({type(kind).__name__})" for key, kind in features.items())
         raise DataError(
             f"the data set {name!r} is not for {content.lower()} classification: wanted the "
-            f"features {content} and ClassLabel, received {kinds}"
+            f"features {content} and ClassLabel. Received: {kinds}"
         )
     return contents, labels
 
@@ -192,8 +192,8 @@ def _splits(builder: Any, name: str) -> tuple[dict[str, str | None], list[str]]:
     if len(sizes) == 1:
         return dict.fromkeys(sizes), []
     raise DataError(
-        f"the data set {name!r} has no split called train, validation or test: "
-        f"received {', '.join(sizes) or 'none'}"
+        f"the data set {name!r} has no split called train, validation or test. "
+        f"Received: {', '.join(sizes) or 'none'}"
     )
 
 

@@ -99,7 +99,7 @@ class Plan:
             raise ExportError(reason)
         if quantize in (*CALIBRATED, AUTO) and self.representative is None:
             raise ExportError(
-                f"{quantize} is calibrated on real training {self.input.many}: received none."
+                f"{quantize} is calibrated on real training {self.input.many}. Received: none."
             )
         return replace(self, quantize=quantize)
 
@@ -174,7 +174,7 @@ def export_model(
     """
     plan = plan.completed()
     if plan.quantize == AUTO and validation is None:
-        raise ExportError("auto chooses on a validation split: received none.")
+        raise ExportError("auto chooses on a validation split. Received: none.")
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=destination) as folder:
         rungs: list[Rung] = []

@@ -50,8 +50,8 @@ def inference_model(
         raise ExportError(f"The model does not give what the answer reads: {error}.") from error
     for name, shape in wrong.items():
         raise ExportError(
-            f"The model to export must give {name} (batch, {described[name].axes}); "
-            f"received {shape}."
+            f"The model to export must give {name} (batch, {described[name].axes}). "
+            f"Received: {shape}."
         )
     named = {
         name: keras.layers.Identity(dtype="float32", name=name)(value)

@@ -88,7 +88,7 @@ def benchmark_on_phone(
     kinds = {path: kind_of(path) for path in map(find_model, models)}
     files = [path for path, kind in kinds.items() if kind == "tflite"]
     if not files:
-        raise ExportError("--adb measures .tflite files only: received none.")
+        raise ExportError("--adb measures .tflite files only. Received: none.")
     for path in kinds.keys() - files:
         console.warn(f"{path} is not measured on the phone: it is no .tflite file")
     phone = find_phone()

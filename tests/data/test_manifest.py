@@ -136,15 +136,15 @@ def test_rows_that_cannot_be_used_are_named(root: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("l.csv", "file,class\na,b\n", "no column path and no column label: received file, class"),
-        ("l.csv", "", "received an empty file"),
+        ("l.csv", "file,class\na,b\n", "no column path and no column label. Received: file, class"),
+        ("l.csv", "", "Received: an empty file"),
         ("l.csv", "path,label\n", "lists no examples"),
         ("l.csv", "path,label\nnope.jpg,a\n", "none of the 1 rows .*nope.jpg: no such file"),
         ("l.csv", "path,label,split\na/0.jpg,a,trian\n", "line 2: the split 'trian' is none of"),
         ("l.csv", "path,label\na/0.jpg,a\na/0.jpg,b\n", "line 3: a/0.jpg is labelled 'b' here"),
         ("l.jsonl", "path,label\n", "line 1: not JSON"),
-        ("l.jsonl", '{"path": "a"}\n', "line 1: wanted .*received path"),
-        ("l.jsonl", "[1]\n", "received list"),
+        ("l.jsonl", '{"path": "a"}\n', "line 1: wanted .*Received: path"),
+        ("l.jsonl", "[1]\n", "Received: list"),
     ],
 )
 def test_a_bad_manifest_is_one_sentence(root: Path, name: str, text: str, words: str) -> None:

@@ -82,7 +82,7 @@ def test_a_single_split_of_another_name_is_split_by_us(data_dir: Path) -> None:
 
 def test_a_data_set_for_another_task_is_named(data_dir: Path) -> None:
     prepare(data_dir, "TinyPictures", {"train": 4}, labelled=False)
-    with pytest.raises(DataError, match=r"not for image classification: .*received image"):
+    with pytest.raises(DataError, match=r"not for image classification: .*Received: image"):
         read_source("tfds:tiny_pictures")
 
 

@@ -198,9 +198,9 @@ def test_a_saved_model_is_replaced_by_a_new_one(trained: Any, tmp_path: Path) ->
         ({"format": "openvino", "quantize": "int8"}, "openvino takes quantize float16 or none"),
         ({"quantize": "int3"}, "none, float16, int16, int8"),
         ({"quantize": "int8-full"}, "cannot resize: use input fixed"),
-        ({"quantize": "auto"}, "calibrated on real training images: received none"),
+        ({"quantize": "auto"}, "calibrated on real training images. Received: none"),
         ({"format": "saved_model", "quantize": "int8"}, "saved_model takes quantize none"),
-        ({"quantize": "int8", "representative": None}, "received none"),
+        ({"quantize": "int8", "representative": None}, "Received: none"),
         ({"form": "some"}, "use fixed or any"),
     ],
 )
@@ -271,7 +271,7 @@ def test_an_image_of_another_kind_is_an_error(float32_file: Path) -> None:
     predictor = load_exported(float32_file)
     assert list(predictor.predict([])) == []
     for image in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8, 3), np.uint8)):
-        with pytest.raises(ExportError, match=r"uint8 \(height, width, 3\); received"):
+        with pytest.raises(ExportError, match=r"uint8 \(height, width, 3\). Received"):
             list(predictor.predict([image]))
 
 

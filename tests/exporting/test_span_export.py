@@ -443,9 +443,9 @@ def test_bundles_have_programs_for_phones(tagging_bundle: Path, answering_bundle
 def test_what_is_no_example_is_refused(tagging_bundle: Path, answering_bundle: Path) -> None:
     from kfine.runtimes.loading import load_exported
 
-    with pytest.raises(ExportError, match="must be a Question with its context; received str"):
+    with pytest.raises(ExportError, match=r"must be a Question with its context\. Received: str"):
         list(load_exported(answering_bundle).predict(["the film is"]))
-    with pytest.raises(ExportError, match="must be a str or a TaggedText; received tuple"):
+    with pytest.raises(ExportError, match=r"must be a str or a TaggedText\. Received: tuple"):
         list(load_exported(tagging_bundle).predict([("the film", "is")]))
 
 

@@ -103,7 +103,7 @@ def test_the_file_of_a_bundle_answers_texts_as_keras_does(known: Known, bundle: 
     assert len(list(exported.predict(["", "fine " * 100]))) == 2
     for wrong in (3, ("a", "b", "c"), ("a", None), np.zeros((8, 8, 3), np.uint8)):
         with pytest.raises(
-            ExportError, match="must be a str, a tuple of two, or a TaggedText; received"
+            ExportError, match=r"must be a str, a tuple of two, or a TaggedText\. Received"
         ):
             list(exported.predict([wrong]))
 

@@ -99,8 +99,8 @@ def label_lists(column: str | None, separator: str, columns: str | None = None) 
         return LabelLists(each, "")
     if not separator:
         raise ConfigError(
-            "label_separator must be a sign such as | where the labels stand in one column; "
-            "received none"
+            "label_separator must be a sign such as | where the labels stand in one column. "
+            "Received: none"
         )
     return LabelLists((column,) if column else (), separator)
 

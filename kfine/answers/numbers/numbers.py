@@ -73,7 +73,7 @@ class Numbers:
         rows = np.array(labels, np.float64)
         if rows.ndim != 2 or rows.shape[1] != len(names):
             raise DataError(
-                f"there must be {len(names)} numbers for each example: received {rows.shape}"
+                f"there must be {len(names)} numbers for each example. Received: {rows.shape}"
             )
         median = np.median(rows, axis=0)
         spread = np.abs(rows - median).mean(axis=0)

@@ -69,7 +69,7 @@ def best_answers(
     """
     if longest_answer < 1:
         raise ConfigError(
-            f"an answer has 1 piece or more; received longest_answer {longest_answer}"
+            f"an answer has 1 piece or more. Received: longest_answer {longest_answer}"
         )
     start_scores, end_scores = (
         np.asarray(scores, np.float32) for scores in (start_scores, end_scores)

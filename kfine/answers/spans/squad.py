@@ -182,7 +182,7 @@ def _checked(row: object, place: str) -> dict[str, Any]:
         _text(answer["text"], f"{place}: 'text'")
         if type(answer["answer_start"]) is not int:
             raise DataError(
-                f"{place}: 'answer_start' is a number of characters; received "
+                f"{place}: 'answer_start' is a number of characters. Received: "
                 f"{str(answer['answer_start'])[:50]!r}"
             )
     return {**row, "answers": answers}
@@ -190,13 +190,13 @@ def _checked(row: object, place: str) -> dict[str, Any]:
 
 def _list(value: object, place: str) -> list[Any]:
     if not isinstance(value, list):
-        raise DataError(f"{place} is a list; received a {type(value).__name__}")
+        raise DataError(f"{place} is a list. Received: a {type(value).__name__}")
     return value
 
 
 def _text(value: object, place: str) -> None:
     if not isinstance(value, str):
-        raise DataError(f"{place} is a text; received a {type(value).__name__}")
+        raise DataError(f"{place} is a text. Received: a {type(value).__name__}")
 
 
 def _nothing(path: Path, aside: Sequence[SetAside]) -> str:

@@ -70,8 +70,8 @@ def _blocks(path: Path) -> Iterator[tuple[int, list[list[str]]]]:
             continue
         if len(cells) < 2:
             raise DataError(
-                f"{path}, line {line}: wanted a token and its tag with a tab or space between; "
-                f"received one column, {content.strip()[:50]!r}"
+                f"{path}, line {line}: wanted a token and its tag with a tab or space between. "
+                f"Received: one column, {content.strip()[:50]!r}"
             )
         _check_tag(path, line, cells[-1].strip())
         begin = begin or line
@@ -111,5 +111,5 @@ def _check_strings(path: Path, line: int, key: str, value: Any) -> None:
         received = next(one for one in value if not isinstance(one, str))
     hint = "; write the names of the tags" if isinstance(received, int) and key == "tags" else ""
     raise DataError(
-        f"{path}, line {line}: {key!r} is a list of words; received {str(received)[:50]!r}{hint}"
+        f"{path}, line {line}: {key!r} is a list of words. Received: {str(received)[:50]!r}{hint}"
     )

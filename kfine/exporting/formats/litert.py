@@ -64,7 +64,7 @@ def write_tflite(
         arguments = [str(saved_model), str(path), quantize]
         if quantize in CALIBRATED:
             if _save_inputs(representative or (), Path(folder), quantize == "int8-full") == 0:
-                raise ExportError(f"{quantize} is calibrated on real examples: received none.")
+                raise ExportError(f"{quantize} is calibrated on real examples. Received: none.")
             arguments.append(folder)
         found = _convert(arguments)
     if quantize == "int8-full":

@@ -145,7 +145,7 @@ def _run(
     except ExportError as error:
         return str(error).rstrip(".").replace(str(path), "the file")
     if not done:
-        raise ExportError("An export is measured on held-out examples: received none.")
+        raise ExportError("An export is measured on held-out examples. Received: none.")
     return predictions, broken, 1000 * float(np.median(seconds[1:] or seconds))
 
 

@@ -85,8 +85,8 @@ def as_image(example: Any) -> Image:
     image = np.asarray(example)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise DataError(
-            "An image to predict must be uint8 (height, width, 3); "
-            f"received {image.dtype} {image.shape}."
+            "An image to predict must be uint8 (height, width, 3). "
+            f"Received: {image.dtype} {image.shape}."
         )
     return image
 

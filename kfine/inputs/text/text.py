@@ -135,7 +135,7 @@ class Text:
             wanted = "a str, a tuple of two, or a TaggedText"
         if not fits:
             raise DataError(
-                f"A text to predict must be {wanted}; received {type(example).__name__}."
+                f"A text to predict must be {wanted}. Received: {type(example).__name__}."
             )
 
     def windows(self, questions: Sequence[Any]) -> Windows:

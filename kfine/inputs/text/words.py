@@ -98,7 +98,7 @@ def spanned(example: Any) -> SpannedText:
         return example
     if not hasattr(example, "tokens"):
         raise DataError(
-            f"A text to tag must be a str or a TaggedText; received {type(example).__name__}."
+            f"A text to tag must be a str or a TaggedText. Received: {type(example).__name__}."
         )
     return join_tokens(example.tokens)
 

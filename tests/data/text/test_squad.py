@@ -100,19 +100,22 @@ def test_a_folder_gives_splits(tmp_path: Path) -> None:
     ("content", "sentence"),
     [
         ('{"data": [}', r"is not JSON \(line 1\): wanted SQuAD's form"),
-        ([], "wanted an object with 'data'; received a list"),
-        ({"rows": 1, "n": 2}, "wanted an object with 'data'; received 'rows', 'n'"),
-        ({"data": {}}, "'data' is a list; received a dict"),
-        ({"data": [{"title": ""}]}, "article 1: wanted .* 'paragraphs'; received 'title'"),
+        ([], "wanted an object with 'data'. Received: a list"),
+        ({"rows": 1, "n": 2}, "wanted an object with 'data'. Received: 'rows', 'n'"),
+        ({"data": {}}, "'data' is a list. Received: a dict"),
+        ({"data": [{"title": ""}]}, "article 1: wanted .* 'paragraphs'. Received: 'title'"),
         (
             {"data": [{"paragraphs": [{"context": ""}]}]},
-            "paragraph 1: wanted .* received 'context'",
+            "paragraph 1: wanted .* Received: 'context'",
         ),
-        (squad(GOOD, context=None), "paragraph 1: 'context' is a text; received a NoneType"),  # type: ignore[arg-type]
-        (squad({"id": 1}), "paragraph 1: wanted .* 'id', 'question'; received 'id'"),
-        (squad({"id": 1, "question": "?"}), "question 1: wanted .* 'answers'; received 'id', 'que"),
-        (squad({**GOOD, "answers": [{"text": ""}]}), "question good: wanted .* received 'text'"),
-        (squad(asked("a", ("1", "Ada"))), "'answer_start' is a number of .* received '1'"),  # type: ignore[arg-type]
+        (squad(GOOD, context=None), "paragraph 1: 'context' is a text. Received: a NoneType"),  # type: ignore[arg-type]
+        (squad({"id": 1}), "paragraph 1: wanted .* 'id', 'question'. Received: 'id'"),
+        (
+            squad({"id": 1, "question": "?"}),
+            "question 1: wanted .* 'answers'. Received: 'id', 'que",
+        ),
+        (squad({**GOOD, "answers": [{"text": ""}]}), "question good: wanted .* Received: 'text'"),
+        (squad(asked("a", ("1", "Ada"))), "'answer_start' is a number of .* Received: '1'"),  # type: ignore[arg-type]
         (squad(), "holds no questions"),
         (squad(asked("a")), r"none of the 1 questions .* \(the first, a: no answer\)"),
     ],

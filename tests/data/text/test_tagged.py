@@ -178,7 +178,11 @@ def test_a_type_with_one_entity_is_warned_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("a.conll", "a B-x\nb\n", "line 2: wanted a token and its tag .* received one column, 'b'"),
+        (
+            "a.conll",
+            "a B-x\nb\n",
+            "line 2: wanted a token and its tag .* Received: one column, 'b'",
+        ),
         ("a.conll", "a B-x\n\nb x\n", "line 3: 'x' is no tag; tags are O, B-TYPE"),
         ("a.conll", "a O\nb O\n", "holds no entity: all tags of its 1 sentences are O"),
         ("a.conll", "\n\n", "holds no sentences"),
@@ -189,11 +193,11 @@ def test_a_type_with_one_entity_is_warned_of(tmp_path: Path) -> None:
         (
             "a.jsonl",
             '{"words": [], "tags": []}',
-            "if you like, 'split'; received 'words', 't",
+            "if you like, 'split'. Received: 'words', 't",
         ),
-        ("a.jsonl", "[1]", "line 1: wanted an object .* received a list"),
-        ("a.jsonl", '{"tokens": ["a"], "tags": [3]}', "received '3'; write the names of the tags"),
-        ("a.jsonl", '{"tokens": "a", "tags": []}', "'tokens' is a list of words; received 'a'"),
+        ("a.jsonl", "[1]", "line 1: wanted an object .* Received: a list"),
+        ("a.jsonl", '{"tokens": ["a"], "tags": [3]}', "Received: '3'; write the names of the tags"),
+        ("a.jsonl", '{"tokens": "a", "tags": []}', "'tokens' is a list of words. Received: 'a'"),
         ("a.jsonl", lines(row("a", "LOC")), "line 1: 'LOC' is no tag"),
         ("a.jsonl", lines(row("a", "B-x", split="all")), "the split 'all' is none of train"),
         ("a.jsonl", lines(row("", "")), r"none of the 1 sentences .* can be used \(no words\)"),

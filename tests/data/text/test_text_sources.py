@@ -306,7 +306,7 @@ def test_another_encoding_is_named_with_its_place_and_the_remedy(tmp_path: Path)
         ("t.jsonl", "\n\n", "lists no texts"),
         ("t.csv", "text,label\n,a\n", "none of the 1 rows of .*t.csv:2: empty text"),
         ("t.jsonl", "text,label\n", "line 1: not JSON"),
-        ("t.jsonl", "[1]\n", "line 1: wanted .*received list"),
+        ("t.jsonl", "[1]\n", "line 1: wanted .*Received: list"),
         ("t.csv", "text,label,split\nfine,a,trian\n", "line 2: the split 'trian' is none of"),
         ("t.csv", "path,label\na/0.jpg,a\nb/0.JPG,b\n", "'path' lists image files.*image_classif"),
         ("t.txt", "fine\n", "a file of a kind that lists no texts: wanted a .csv"),

@@ -89,5 +89,5 @@ def test_one_of_several_text_features_is_chosen_and_said(data_dir: Path) -> None
 
 def test_a_data_set_for_another_task_is_named(data_dir: Path) -> None:
     prepare(data_dir, "TinyTalk", ("text",), labelled=False)
-    with pytest.raises(DataError, match=r"not for text classification: .*received text"):
+    with pytest.raises(DataError, match=r"not for text classification: .*Received: text"):
         read_texts("tfds:tiny_talk")

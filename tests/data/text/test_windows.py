@@ -204,7 +204,7 @@ def test_scores_that_cannot_be_read_are_refused(tokenizer: Tokenizer) -> None:
     starts, ends = scored(windows)
     with pytest.raises(ValueError, match="scores must be"):
         best_answers(windows, questions, starts[:, :5], ends)
-    with pytest.raises(ConfigError, match="received longest_answer 0"):
+    with pytest.raises(ConfigError, match="Received: longest_answer 0"):
         best_answers(windows, questions, starts, ends, longest_answer=0)
     with pytest.raises(RunError, match="NaN or infinity for 1 of 1 windows"):
         best_answers(windows, questions, starts * np.nan, ends)
