@@ -372,17 +372,17 @@ def text_of_preset(
     chosen = sequence_length or choose_sequence_length(counts, most)
     text = found.with_sequence_length(chosen)
     longer = sum(count > chosen for count in counts)
-    longer_share = f"{longer} of {len(counts)} training texts ({longer / len(counts):.1%})"
-    decisions = {"sequence_length": f"{chosen} tokens: {longer_share} are cut"}
+    count = f"{longer} of {len(counts)} training texts"
+    percent = f"({longer / len(counts):.1%})"
+    decisions = {"sequence_length": f"{chosen} tokens: {count} are cut {percent}"}
     if stride is not None:
-        decisions["sequence_length"] = f"{chosen} tokens: {longer_share} take several windows"
+        decisions["sequence_length"] = f"{chosen} tokens: {count} take several windows {percent}"
     elif windows:
         text = replace(text, stride=max(1, text.room - text.room // 4))
-        rows = sum(text.count_windows(count) for count in counts)
-        times = rows / len(counts)
+        rows = sum(text.count_windows(one) for one in counts)
         decisions["sequence_length"] = (
-            f"{chosen} tokens: {longer_share} are read in windows, {rows} rows in all, which takes "
-            f"{times:.2f} times as long as cutting them"
+            f"{chosen} tokens: {count} are read in windows {percent}, {rows} rows in all, which "
+            f"takes {rows / len(counts):.2f} times as long as cutting them"
         )
     if "strip_accents" in found.tokenizer_files.description:
         stripped = found.tokenizer_files.description["strip_accents"]
