@@ -120,10 +120,11 @@ def _print_tables(metrics: dict[str, Any]) -> None:
     if alone:
         _print_parts("", alone)
     for key, names in tables.items():
-        if key.endswith("missing_classes") and names:
+        if key.endswith(("missing_classes", "missing_labels", "missing_types")) and names:
             count = len(names)
             named = ", ".join(names[:_MISTAKES]) + (", ..." if count > _MISTAKES else "")
-            click.echo(f"no example of {named}: macro F1 is that of the other classes")
+            others = key.rpartition("_")[2]
+            click.echo(f"no example of {named}: macro F1 is that of the other {others}")
 
 
 def _print_parts(title: str, parts: dict[str, dict[str, Any]]) -> None:

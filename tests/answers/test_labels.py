@@ -115,6 +115,16 @@ def test_a_label_that_occurs_nowhere_does_not_count() -> None:
     found = label_metrics(truth * 1.0, truth, ("a", "b"), np.full(2, 0.5))
     assert found["per_class"]["b"]["average_precision"] is None
     assert found["mean_average_precision"] == 1.0
+    assert found["missing_labels"] == ["b"]
+
+
+def test_a_label_that_a_set_lacks_does_not_lower_macro_f1_where_it_is_given() -> None:
+    truth = np.array([[True, False, False], [True, False, False], [False, True, False]])
+    given = truth | np.array([[False, False, True]] * 3)
+    found = label_metrics(given * 1.0, truth, WEATHER.names, np.full(3, 0.5))
+    assert found["macro_f1"] == 1.0 and found["micro_f1"] < 1
+    assert found["missing_labels"] == [WEATHER.names[2]]
+    assert macro_f1(given, truth & False) == 0.0
 
 
 def test_a_fall_of_the_primary_metric_is_measured_over_resampled_examples() -> None:

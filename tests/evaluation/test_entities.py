@@ -75,9 +75,9 @@ def test_micro_counts_entities_and_macro_counts_types() -> None:
     predicted = ["B-a", "B-a", "O", "B-c", "O"]
     measured = entity_metrics([predicted], [reference])
     assert [measured[key] for key in ("precision", "recall", "f1")] == [2 / 3, 2 / 4, 4 / 7]
-    # A type that is only predicted counts in the mean, as in seqeval: a 0.8, b 0, c 0.
-    assert measured["macro_f1"] == pytest.approx(0.8 / 3)
-    assert measured["macro_recall"] == pytest.approx((2 / 3) / 3)
+    # A type that is only predicted has no part in the mean: a 0.8, b 0.
+    assert measured["macro_f1"] == pytest.approx(0.8 / 2)
+    assert measured["macro_recall"] == pytest.approx((2 / 3) / 2)
     assert measured["per_type"]["c"]["support"] == 0
 
 

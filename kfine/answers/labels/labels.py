@@ -143,7 +143,7 @@ class Labels:
             raise DataError("there is nothing to score")
         truth, probabilities = self.held(labels), self.probabilities(predictions)
         found = label_metrics(probabilities, truth, self.names, np.full(len(self.names), THRESHOLD))
-        tables = {"per_class": found.pop("per_class")}
+        tables = {name: found.pop(name) for name in ("per_class", "missing_labels")}
         given = probabilities >= THRESHOLD
         return Score(
             metrics=found,

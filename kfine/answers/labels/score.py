@@ -14,15 +14,20 @@ _SMALLEST = 1e-7
 
 
 def macro_f1(found: np.ndarray, truth: np.ndarray) -> float:
-    """Mean F1 of the labels that occur as a truth or a prediction; 1 where none does.
+    """Mean F1 of the labels that have examples.
+
+    Where none has, it is 1 if none is found either, else 0.
 
     Args:
         found: bool `(examples, labels)`.
         truth: bool `(examples, labels)`.
     """
     hits = (found & truth).sum(axis=0)
-    both = found.sum(axis=0) + truth.sum(axis=0)
-    return float((2 * hits[both > 0] / both[both > 0]).mean()) if (both > 0).any() else 1.0
+    support = truth.sum(axis=0)
+    if not support.any():
+        return float(not found.any())
+    f1 = 2 * hits / np.maximum(found.sum(axis=0) + support, 1)
+    return float(f1[support > 0].mean())
 
 
 def jaccard(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -43,10 +48,11 @@ def label_metrics(
         thresholds: float `(labels,)`, from which probability on a label is given.
 
     Returns:
-        A JSON-able dict: `macro_f1` over the labels that occur; `micro_f1`; `exact`, the share of
+        A JSON-able dict: `macro_f1` over the labels that have examples; `micro_f1`; `exact`, the share of
         examples with all labels right and none beside; `jaccard`; `mean_average_precision` (0
-        where no label has an example); `loss`, the mean binary cross-entropy in nats; and
-        `per_class`, name -> `precision`, `recall`, `f1`, `support`, `average_precision`.
+        where no label has an example); `loss`, the mean binary cross-entropy in nats; `per_class`,
+        name -> `precision`, `recall`, `f1`, `support`, `average_precision`; and `missing_labels`,
+        the names of those without examples.
 
     Raises:
         RunError: The probabilities hold NaN or infinity.
@@ -77,6 +83,9 @@ def label_metrics(
         "mean_average_precision": float(np.mean(precisions)) if precisions else 0.0,
         "loss": float(-np.log(np.maximum(right, _SMALLEST)).mean()),
         "per_class": per_class,
+        "missing_labels": [
+            name for name, count in zip(names, support, strict=True) if not count
+        ],
     }
 
 

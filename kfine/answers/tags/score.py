@@ -21,9 +21,9 @@ def entity_metrics(
     An entity counts as found where a predicted one has the same first and last token and the same
     type. This is the measure of conlleval (Tjong Kim Sang and De Meulder, 2003,
     https://aclanthology.org/W03-0419) and the default one of seqeval
-    (https://github.com/chakki-works/seqeval): an I that continues nothing begins an entity, a
-    figure is 0 where it is undefined, and the macro figures are plain means over the types that
-    occur in the references or the predictions.
+    (https://github.com/chakki-works/seqeval): an I that continues nothing begins an entity, and a
+    figure is 0 where it is undefined. The macro figures are plain means over the types of which the
+    references have an entity; seqeval's are also over those that are only predicted.
 
     Args:
         predictions: The tags of each sentence, in BIO or as `kfine.answers.tags.bio.to_bio` takes
@@ -120,7 +120,8 @@ def _figures(hits: int, found: int, true: int) -> dict[str, float]:
 
 
 def _mean(per_type: dict[str, dict[str, float]], key: str) -> float:
-    return sum(figures[key] for figures in per_type.values()) / max(len(per_type), 1)
+    present = [figures[key] for figures in per_type.values() if figures["support"]]
+    return sum(present) / max(len(present), 1)
 
 
 def _check(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> None:

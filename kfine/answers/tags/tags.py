@@ -108,6 +108,9 @@ class Tags:
         found = entity_metrics(said, labels)
         counts = entity_counts(said, labels)
         tables = {name: found.pop(name) for name in ("token_count", "support", "per_type")}
+        types = {tag.partition("-")[2] for tag in self.names} - {""}
+        present = {name for name, figures in tables["per_type"].items() if figures["support"]}
+        tables["missing_types"] = sorted(types - present)
         found.pop("count")
         both = counts[:, 1] + counts[:, 2]
         each = np.where(both > 0, 2 * counts[:, 0] / np.maximum(both, 1), 1.0)
