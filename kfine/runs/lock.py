@@ -36,7 +36,10 @@ def locked(path: Path) -> Iterator[None]:
             "--run-dir."
         ) from None
     except OSError as error:
-        raise RunError(f"Cannot lock the run folder {path}: {error.strerror}.") from None
+        raise RunError(
+            f"Cannot lock the run folder {path}: {error.strerror}; copy it to, or choose, a folder "
+            "that can be written."
+        ) from None
     try:
         yield
     finally:

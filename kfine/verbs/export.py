@@ -115,6 +115,9 @@ def export(
     if reason:
         raise ConfigError(reason)
     _require_packages(format, quantize)
+    # A folder that cannot be written is known before TensorFlow is loaded.
+    with locked(run.path):
+        pass
     module, note = recipe_of_run(run.folder)
     if note:
         console.warn(note)

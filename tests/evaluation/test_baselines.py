@@ -60,33 +60,56 @@ def test_the_probe_reads_digits_from_their_pixels(digits: list[np.ndarray]) -> N
     scored = linear_probe(*digits, seed=0)
     majority = majority_baseline(digits[1], digits[5], DIGITS)
     assert scored["accuracy"] > 0.8 > 4 * majority["accuracy"]
-    assert scored["C"] in PROBE_STRENGTHS
-    assert scored["validation_accuracy"] > 0.8
+    assert scored["C"] in PROBE_STRENGTHS[scored["scaling"]]
+    assert scored["held_out_accuracy"] > 0.8
     assert scored["converged"]
-    assert scored["train_count"] == 400
+    # It is fitted on training and validation together once it is chosen.
+    assert scored["train_count"] == 600
     assert json.loads(json.dumps(scored)) == scored
 
 
-def test_the_strength_is_chosen_on_validation_alone(digits: list[np.ndarray]) -> None:
+def test_the_strength_is_chosen_without_the_test_split(digits: list[np.ndarray]) -> None:
     scrambled = [*digits[:5], digits[5][::-1].copy()]
     first, second = (linear_probe(*parts, seed=0) for parts in (digits, scrambled))
-    assert (first["C"], first["validation_accuracy"]) == (
-        second["C"],
-        second["validation_accuracy"],
-    )
+    for key in ("C", "scaling", "held_out_accuracy"):
+        assert first[key] == second[key]
     assert first["accuracy"] > second["accuracy"]
 
 
 def test_the_probe_does_without_validation(digits: list[np.ndarray]) -> None:
     none = [digits[2][:0], digits[3][:0]]
     scored = linear_probe(*digits[:2], *none, *digits[4:], seed=0)
-    assert scored["validation_accuracy"] is None
+    assert scored["held_out_accuracy"] > 0.8
     assert scored["accuracy"] > 0.8
 
 
+def test_the_probe_does_with_one_example_of_each_class(digits: list[np.ndarray]) -> None:
+    firsts = [int(np.flatnonzero(digits[1] == one)[0]) for one in range(10)]
+    none = [digits[2][:0], digits[3][:0]]
+    one_each = [digits[0][firsts], digits[1][firsts]]
+    scored = linear_probe(*one_each, *none, *digits[4:], seed=0)
+    assert scored["held_out_accuracy"] is None
+    assert scored["accuracy"] > 0.4
+
+
+def test_the_probe_scales_features_as_the_data_asks() -> None:
+    """The direction tells the class, and the length, such as that of a text, is noise."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(240) % 2
+    features = rng.normal(0, 0.5, (240, 40)) + np.where(labels, 1, -1)[:, None] * np.eye(40)[0]
+    features = features * np.exp(rng.normal(0, 2.5, (240, 1)))
+    parts = [
+        part
+        for bound in (slice(0, 30), slice(30, 40), slice(40, 240))
+        for part in (features[bound], labels[bound])
+    ]
+    assert linear_probe(*parts, seed=0)["scaling"] == "unit length"
+
+
 def test_columns_stay_in_place_when_training_lacks_a_class(digits: list[np.ndarray]) -> None:
-    known = digits[1] != 4
-    scored = linear_probe(digits[0][known], digits[1][known], *digits[2:], seed=0)
+    train, validation = digits[1] != 4, digits[3] != 4
+    known = [digits[0][train], digits[1][train], digits[2][validation], digits[3][validation]]
+    scored = linear_probe(*known, *digits[4:], seed=0)
     assert scored["per_class"]["4"]["recall"] == 0.0
     assert scored["per_class"]["5"]["recall"] > 0.8
 
@@ -109,7 +132,7 @@ def test_a_draw_of_many_examples_is_seeded_and_keeps_rare_classes(
     features, labels = digits[0][rare], digits[1][rare]
     first, again = (linear_probe(features, labels, *digits[2:], seed=5) for _ in range(2))
     assert first == again
-    assert first["train_count"] == 100
+    assert first["train_count"] == 200
 
     _, drawn = probe._at_most(features, labels, 100, seed=5)
     counts = np.bincount(drawn, minlength=10)

@@ -48,11 +48,11 @@ def label_metrics(
         thresholds: float `(labels,)`, from which probability on a label is given.
 
     Returns:
-        A JSON-able dict: `macro_f1` over the labels that have examples; `micro_f1`; `exact`, the share of
-        examples with all labels right and none beside; `jaccard`; `mean_average_precision` (0
-        where no label has an example); `loss`, the mean binary cross-entropy in nats; `per_class`,
-        name -> `precision`, `recall`, `f1`, `support`, `average_precision`; and `missing_labels`,
-        the names of those without examples.
+        A JSON-able dict: `macro_f1` over the labels that have examples; `micro_f1`; `exact`, the
+        share of examples with all labels right and none beside; `jaccard`; `mean_average_precision`
+        (0 where no label has an example); `loss`, the mean binary cross-entropy in nats;
+        `per_class`, name -> `precision`, `recall`, `f1`, `support`, `average_precision`; and
+        `missing_labels`, the names of those without examples.
 
     Raises:
         RunError: The probabilities hold NaN or infinity.
@@ -83,9 +83,7 @@ def label_metrics(
         "mean_average_precision": float(np.mean(precisions)) if precisions else 0.0,
         "loss": float(-np.log(np.maximum(right, _SMALLEST)).mean()),
         "per_class": per_class,
-        "missing_labels": [
-            name for name, count in zip(names, support, strict=True) if not count
-        ],
+        "missing_labels": [name for name, count in zip(names, support, strict=True) if not count],
     }
 
 
