@@ -12,6 +12,7 @@ import click
 
 from kfine import __version__
 from kfine.cli.failures import run_safely
+from kfine.memory import require_address_space
 
 _VERBS = (
     "fit",
@@ -25,6 +26,8 @@ _VERBS = (
     "runs",
     "cache",
 )
+# They load TensorFlow.
+_WITH_MODELS = _VERBS[:6]
 
 
 class _Verbs(click.Group):
@@ -44,6 +47,8 @@ class _Verbs(click.Group):
 
         if args and args[0] not in _VERBS:
             ctx.fail(f"There is no command {args[0]!r}; {nearest(args[0], _VERBS)}.")
+        if args and args[0] in _WITH_MODELS and not {"-h", "--help"} & set(args):
+            require_address_space()
         return super().resolve_command(ctx, args)
 
 

@@ -9,6 +9,7 @@ import click
 
 from kfine.backend import set_environment
 from kfine.errors import KfineError
+from kfine.memory import lacks_memory, memory_sentence
 
 
 def run_safely(command: click.Command, arguments: list[str] | None) -> int:
@@ -33,6 +34,11 @@ def run_safely(command: click.Command, arguments: list[str] | None) -> int:
         # The reader of a pipe, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if not lacks_memory(error):
+            raise
+        click.echo(f"error: {memory_sentence()}", err=True)
+        return 2
     return result if isinstance(result, int) else 0
 
 
