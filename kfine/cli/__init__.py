@@ -12,7 +12,7 @@ import click
 
 from kfine import __version__
 from kfine.cli.failures import run_safely
-from kfine.memory import require_address_space
+from kfine.cli.memory import require_address_space
 
 _VERBS = (
     "fit",

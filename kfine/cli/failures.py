@@ -8,8 +8,8 @@ import sys
 import click
 
 from kfine.backend import set_environment
+from kfine.cli.memory import lacks_memory, memory_sentence
 from kfine.errors import KfineError
-from kfine.memory import lacks_memory, memory_sentence
 
 
 def run_safely(command: click.Command, arguments: list[str] | None) -> int:

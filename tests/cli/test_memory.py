@@ -11,7 +11,7 @@ import pytest
 
 from kfine.child import same_kfine
 from kfine.cli.failures import run_safely
-from kfine.memory import lacks_memory
+from kfine.cli.memory import lacks_memory
 
 resource = pytest.importorskip("resource")
 
