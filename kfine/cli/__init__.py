@@ -14,20 +14,9 @@ from kfine import __version__
 from kfine.cli.failures import run_safely
 from kfine.cli.memory import require_address_space
 
-_VERBS = (
-    "fit",
-    "tune",
-    "evaluate",
-    "predict",
-    "export",
-    "benchmark",
-    "recipes",
-    "presets",
-    "runs",
-    "cache",
-)
 # They load TensorFlow.
-_WITH_MODELS = _VERBS[:6]
+_WITH_MODELS = ("fit", "tune", "evaluate", "predict", "export", "benchmark")
+_VERBS = (*_WITH_MODELS, "recipes", "presets", "runs", "cache")
 
 
 class _Verbs(click.Group):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +13,8 @@ from kfine.answers.classes.metrics import SMALLEST_PROBABILITY
 from kfine.errors import DataError
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import Normalizer, StandardScaler
 
 # Standardised features have a length of the square root of their number, so that the useful end is
 # that of strong regularisation; in vectors of length 1 it is the other.
@@ -92,14 +93,14 @@ def linear_probe(
     # Threads of BLAS only wait for each other on matrices of this size: 2.6 s are 11 s on two.
     with threadpool_limits(1):
         scaling, strength, accuracy = _choose(features, labels, parts, classes)
-        chosen = _model(scaling)
-        _fit(chosen, features, labels, strength)
-    return _probabilities(chosen, test_features, classes), {
+        scaler, chosen = _scaler(scaling), _regression()
+        _fit(chosen, scaler.fit_transform(features), labels, strength)
+    return _probabilities(chosen, scaler.transform(test_features), classes), {
         "C": float(strength),
         "scaling": scaling,
         "held_out_accuracy": accuracy,
         "train_count": len(labels),
-        "converged": bool((chosen[-1].n_iter_ < MOST_PROBE_STEPS).all()),
+        "converged": bool((chosen.n_iter_ < MOST_PROBE_STEPS).all()),
     }
 
 
@@ -107,9 +108,9 @@ def _held_out(labels: np.ndarray, trained: int, seed: int) -> list[_Held]:
     """What to choose on; the labels of the training split come first."""
     from sklearn.model_selection import StratifiedKFold
 
-    folds = min(FOLDS, int(np.bincount(labels).max()))
     if len(labels) > FEW_EXAMPLES and trained < len(labels):
         return [_Held(np.arange(trained), np.arange(trained, len(labels)))]
+    folds = min(FOLDS, int(np.bincount(labels).max()))
     if folds < 2:
         return []
     with _quiet(UserWarning):
@@ -124,47 +125,70 @@ def _choose(
     features: np.ndarray, labels: np.ndarray, parts: list[_Held], classes: int
 ) -> tuple[str, float, float | None]:
     """Scaling, strength and accuracy with the highest likelihood of what is held out."""
-    if not parts:
-        return *_USUAL, None
     best: tuple[str, float, float | None] = (*_USUAL, None)
+    if not parts:
+        return best
+    truth = np.concatenate([labels[held] for _, held in parts])
     worth = -np.inf
     for scaling, strengths in PROBE_STRENGTHS.items():
-        # Each goes on from the weaker fit before.
-        models = [_model(scaling) for _ in parts]
-        for strength in strengths:
-            right, likelihood = [], []
-            for (learned, held), model in zip(parts, models, strict=True):
-                _fit(model, features[learned], labels[learned], strength)
-                found = _probabilities(model, features[held], classes)
-                right.append(found.argmax(axis=1) == labels[held])
-                likelihood.append(found[np.arange(len(held)), labels[held]])
-            all_held = np.maximum(np.concatenate(likelihood), SMALLEST_PROBABILITY)
-            mean = float(np.log(all_held).mean())
+        found = np.concatenate(
+            [_of_strengths(features, labels, part, scaling, strengths, classes) for part in parts],
+            axis=1,
+        )
+        for strength, probabilities in zip(strengths, found, strict=True):
+            likelihood = probabilities[np.arange(len(truth)), truth]
+            mean = float(np.log(np.maximum(likelihood, SMALLEST_PROBABILITY)).mean())
             if mean > worth:
-                best = scaling, strength, float(np.concatenate(right).mean())
-                worth = mean
+                accuracy = float((probabilities.argmax(axis=1) == truth).mean())
+                best, worth = (scaling, strength, accuracy), mean
     return best
 
 
-def _model(scaling: str) -> Pipeline:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
+def _of_strengths(
+    features: np.ndarray,
+    labels: np.ndarray,
+    part: _Held,
+    scaling: str,
+    strengths: Sequence[float],
+    classes: int,
+) -> np.ndarray:
+    """What models of each strength give for what is held out: `(strengths, held, classes)`."""
+    scaler = _scaler(scaling)
+    learned = scaler.fit_transform(features[part.learned])
+    held = scaler.transform(features[part.held])
+    # Each goes on from the weaker fit before.
+    model = _regression()
+    found = []
+    for strength in strengths:
+        _fit(model, learned, labels[part.learned], strength)
+        found.append(_probabilities(model, held, classes))
+    return np.stack(found)
+
+
+def _scaler(scaling: str) -> StandardScaler | Normalizer:
     from sklearn.preprocessing import Normalizer, StandardScaler
 
-    scaler = StandardScaler() if scaling == "standard" else Normalizer()
-    return make_pipeline(scaler, LogisticRegression(max_iter=MOST_PROBE_STEPS, warm_start=True))
+    return StandardScaler() if scaling == "standard" else Normalizer()
 
 
-def _fit(model: Pipeline, features: np.ndarray, labels: np.ndarray, strength: float) -> None:
+def _regression() -> LogisticRegression:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(max_iter=MOST_PROBE_STEPS, warm_start=True)
+
+
+def _fit(
+    model: LogisticRegression, features: np.ndarray, labels: np.ndarray, strength: float
+) -> None:
     from sklearn.exceptions import ConvergenceWarning
 
-    model[-1].C = strength
+    model.C = strength
     with _quiet(ConvergenceWarning):
         # Reported as `converged`: a baseline a little short of its optimum still serves.
         model.fit(features, labels)
 
 
-def _probabilities(model: Pipeline, features: np.ndarray, classes: int) -> np.ndarray:
+def _probabilities(model: LogisticRegression, features: np.ndarray, classes: int) -> np.ndarray:
     """float64 `(examples, classes)`; a class that training never saw gets 0."""
     probabilities = np.zeros((len(features), classes))
     probabilities[:, model.classes_] = model.predict_proba(features)
