@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,15 +38,23 @@ class Preset:
 
     def read_json(self, name: str) -> dict[str, Any]:
         """A JSON file of a local preset; empty where there is none."""
+        values = self._read(name)
+        return values if isinstance(values, dict) else {}
+
+    def read_json_list(self, name: str) -> list[Any]:
+        """A JSON file of a local preset that holds a list; empty where there is none."""
+        values = self._read(name)
+        return values if isinstance(values, list) else []
+
+    def _read(self, name: str) -> Any:
         if self.folder is None or not (self.folder / name).is_file():
-            return {}
+            return None
         try:
-            values = json.loads((self.folder / name).read_text(encoding="utf-8"))
+            return json.loads((self.folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise PresetError(
                 f"The preset file {self.folder / name} is damaged: {error}."
             ) from None
-        return values if isinstance(values, dict) else {}
 
 
 def find_preset(name: str) -> Preset:
@@ -100,6 +110,32 @@ def _downloaded(name: str) -> Preset:
         found = root.glob(f"models/{known}/{versions}config.json")
     folders = sorted(file.parent for file in found)
     return Preset(name, "cached", folders[-1]) if folders else Preset(name, "network", None)
+
+
+def fetch_beside(preset: Preset, names: Sequence[str]) -> Preset:
+    """Download further files of a preset that is about to be downloaded from Hugging Face.
+
+    KerasHub takes what its own task needs, and the repository says more. A file that is not there
+    is passed over.
+
+    Args:
+        preset: The preset; any but one that only the network has stays as it is.
+        names: The files.
+
+    Returns:
+        The preset, with the folder that the files are in.
+    """
+    scheme = "hf://"
+    if preset.origin != "network" or not preset.name.startswith(scheme):
+        return preset
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    repository, _, revision = preset.name.removeprefix(scheme).strip("/").partition("@")
+    for name in ["config.json", *names]:
+        with suppress(HfHubHTTPError, OSError):
+            hf_hub_download(repository, name, revision=revision or None)
+    return find_preset(preset.name)
 
 
 def check_network(preset: Preset, task: str = "ImageClassifier") -> None:

@@ -64,11 +64,11 @@ class Config(TextConfig):
         choices=("cut", "windows"),
     )
     pooling: str = setting(
-        "mean",
-        "What the classifier sees: the mean over all tokens, or KerasHub's own classifier on the "
-        "first token.",
+        "auto",
+        "What the classifier sees: the mean over all tokens (mean), that brought to one length "
+        "(unit), what the preset says (auto; else unit), or KerasHub's own classifier (first).",
         group="Model",
-        choices=("mean", "first"),
+        choices=("auto", "unit", "mean", "first"),
     )
 
 
@@ -97,21 +97,22 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.models.built import Built
     from kfine.models.groups import above_embedding
     from kfine.models.text_heads import text_classifier
+    from kfine.models.text_pooling import text_pooling
     from kfine.presets import find_preset
 
     preset = find_preset(config.preset)
     windows = config.long_texts == "windows"
     chosen = text_of_preset(preset, data.train.inputs, windows=windows, **config.tokenizing())
-    names = data.class_names
     several = several_labels(config.label_separator, config.label_columns)
-    model = text_classifier(preset, len(names), pooling=config.pooling, dropout=config.dropout)
+    pooling = text_pooling(preset, config.pooling)
+    model = text_classifier(preset, len(data.class_names), pooling, dropout=config.dropout)
     built = Built(
         model=model,
         input=chosen.text.for_model(model),
-        answer=(Labels if several else Classes)(names, config.label_smoothing),
-        decisions=chosen.decisions,
+        answer=(Labels if several else Classes)(data.class_names, config.label_smoothing),
+        decisions={**chosen.decisions, "pooling": str(pooling or "as KerasHub has it")},
         warnings=chosen.warnings,
-        unfrozen=above_embedding(model),
+        unfrozen=0 if data.few else above_embedding(model),
     )
     if not several:
         built.weights, weighed = class_weights(data.train.labels, config.class_weights)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 
 from kfine.inputs.kinds import part_class
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NAMED = Path(__file__).parent / "named_programs"
 # Stands for a label that an example has not got; it takes no part in losses and scores.
 MISSING = None
+# Features `(rows, features)` and targets of as many rows.
+Learned: TypeAlias = "tuple[np.ndarray, np.ndarray]"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,11 @@ from typing import Any
 from kfine.data.records import SPLITS, NearDuplicate, SetAside
 from kfine.data.split import Split
 
+# Of fewer validation examples the loss differs between epochs by chance alone.
+LEAST_TO_CHOOSE = 20
+# Of fewer training examples an encoder gains a point over its head alone, in ten times as long.
+FEW_EXAMPLES = 20
+
 
 @dataclass(frozen=True)
 class Data:
@@ -58,6 +63,11 @@ class Data:
     def test(self) -> Split | None:
         """The test split, if there is one."""
         return self.splits.get("test")
+
+    @property
+    def few(self) -> bool:
+        """Whether the training examples are too few to train more than a head on."""
+        return len(self.train) < FEW_EXAMPLES
 
     @property
     def fingerprint(self) -> str:

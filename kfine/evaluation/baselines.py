@@ -105,27 +105,22 @@ def backbone_features(
     run: TrainedRun, module: Recipe, own: Data, splits: list[Split], console: Console
 ) -> list[np.ndarray]:
     """`(examples, features)` float32 of each split, as the untouched backbone gives the head."""
-    import keras
-
-    from kfine.models.forward import predict_rows
+    from kfine.models.groups import layer_groups
+    from kfine.training.frozen import before_head, request_for
 
     base = module.build_model(run.config, own).model
     input = run.input
-    found = features_of(run, input, base, 0, splits, console)
-    if found is not None and all(hasattr(rows, "shape") for rows, _ in found[1]):
-        return [
-            mean_of_rows(
-                np.asarray(rows[range(len(rows))], np.float32), input.encode(split.inputs).places
-            )
-            for (rows, _), split in zip(found[1], splits, strict=True)
-        ]
-    before_head = keras.Model(base.input, base.layers[-1].input)
-    given = []
-    for split in splits:
-        encoded = input.encode(split.inputs)
-        rows = predict_rows(before_head, encoded.rows, input.prepare, 32, encoded.lengths)
-        given.append(mean_of_rows(rows, encoded.places))
-    return given
+    encoded = [input.encode(split.inputs) for split in splits]
+    found = before_head(
+        base,
+        layer_groups(base),
+        [request_for(one.rows, input.prepare, one.lengths) for one in encoded],
+        input=input.to_dict(),
+        precision=run.config.feature_cache,
+        memory_budget=int(run.config.cache_memory * 1e9),
+        console=console,
+    )
+    return [mean_of_rows(rows, one.places) for rows, one in zip(found, encoded, strict=True)]
 
 
 def head_alone(run: TrainedRun, module: Recipe, own: Data, test: Split) -> list[Any]:

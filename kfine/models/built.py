@@ -28,7 +28,8 @@ class Built:
         weights: From labels to float32 weights `(examples,)`, or `None` where all count alike.
         decisions: Automatic choices in words, recorded in the run folder.
         warnings: What the user should hear of before training begins.
-        unfrozen: Backbone groups that `unfreeze` auto ends with; a third of them if `None`.
+        unfrozen: Backbone groups that `unfreeze` auto ends with; a third of them if `None`, and
+            the head alone if 0.
 
     Raises:
         ConfigError: Input and answer do not fit, or the outputs are not the answer's.

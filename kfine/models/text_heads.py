@@ -6,20 +6,20 @@ import keras
 
 from kfine.models.groups import BACKBONE
 from kfine.models.pretrained import load_task
+from kfine.models.text_pooling import TextPooling
 from kfine.presets import Preset
 
 
 def text_classifier(
-    preset: Preset, classes: int, *, pooling: str = "mean", dropout: float = 0.1
+    preset: Preset, classes: int, pooling: TextPooling | None, *, dropout: float = 0.1
 ) -> keras.Model:
     """A classifier of texts.
 
     Args:
         preset: A KerasHub preset of an encoder.
         classes: How many.
-        pooling: "mean": one linear layer on the mean over the tokens in use, as sentence encoders
-            are trained with (Reimers and Gurevych, 2019, https://arxiv.org/abs/1908.10084).
-            "first": KerasHub's `TextClassifier`, on the first token.
+        pooling: One linear layer on one vector for each text (see `text_pooling`); `None` is
+            KerasHub's `TextClassifier`.
         dropout: Before the classifier, fraction 0 to 1.
 
     Returns:
@@ -27,16 +27,14 @@ def text_classifier(
     """
     import keras_hub
 
-    if pooling == "first":
+    if pooling is None:
         task = load_task(
             keras_hub.models.TextClassifier, preset, num_classes=classes, dropout=dropout
         )
         task.preprocessor = None
         return task
     encoder = text_encoder(preset)
-    pooled = keras.layers.GlobalAveragePooling1D(name="mean_pooling")(
-        encoder(encoder.input), mask=encoder.input.get("padding_mask")
-    )
+    pooled = pooling(encoder(encoder.input), encoder.input.get("padding_mask"))
     pooled = keras.layers.Dropout(dropout, name="classifier_dropout")(pooled)
     logits = keras.layers.Dense(classes, name="logits")(pooled)
     return keras.Model(encoder.input, logits, name="text_classifier")

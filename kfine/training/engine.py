@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 
+from kfine.answers import Learned
 from kfine.console import Console
+from kfine.data.labelled import LEAST_TO_CHOOSE
 from kfine.data.pipeline import Batches
 from kfine.data.row_cache import plain_damage
 from kfine.errors import RunError
@@ -24,13 +27,13 @@ from kfine.training.callbacks import (
 from kfine.training.checkpoints import Checkpoint, Checkpoints
 from kfine.training.features import Features, Feed
 from kfine.training.freezing import apply_stage, build_optimizer_for, changes
+from kfine.training.head_start import start_at_probe
 from kfine.training.optimizer import make_optimizer, stage_factors
 from kfine.training.proof import check_movement, group_digests
 from kfine.training.settings import TrainingConfig
 from kfine.training.unfreezing import Stage
 
-# Of fewer validation examples the loss differs between epochs by chance alone.
-LEAST_TO_CHOOSE = 20
+LinearModel = Callable[[Learned, Learned, np.ndarray | None, int], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass
@@ -50,6 +53,8 @@ class Job:
         augmentation: Layers that vary training examples.
         moves: Whether the augmentation moves targets too.
         loss_weights: Of each output by name, where there are several.
+        linear_model: From features and targets of training and of validation, weights of the
+            former, and a seed, to the kernel and bias of a linear model; `None` if there is none.
     """
 
     model: keras.Model
@@ -64,6 +69,7 @@ class Job:
     augmentation: list[Any] = field(default_factory=list)
     moves: bool = False
     loss_weights: dict[str, float] | None = None
+    linear_model: LinearModel | None = None
 
     def changing(self) -> list[Any]:
         """The variables that some stage changes, statistics included."""
@@ -151,6 +157,8 @@ def run_stages(
     if not best.choose:
         console.say(f"{held} validation examples cannot tell epochs apart: the last one is kept")
     state = _resume(job, best, checkpoints) if checkpoints else None
+    if state is None and job.linear_model is not None:
+        start_at_probe(job, console)
     first = _stage_of(job, state).index if state else 0
     state = state or Checkpoint(0, [], {}, best.state())
     for stage in job.stages[first:]:

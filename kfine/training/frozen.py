@@ -14,10 +14,14 @@ from kfine.data.lengths import Lengths
 from kfine.data.row_cache import DamagedRows, row_identities
 from kfine.keras_private import outputs_of
 from kfine.models.cutting import CannotCut, Cut, cut_model
+from kfine.models.forward import predict_rows
 from kfine.models.groups import LayerGroup
+from kfine.models.linear_head import below_head
 from kfine.training.trunk import Trunk
 from kfine.training.trunk_key import trunk_key
-from kfine.training.trunk_pass import Request, fill, has_positions
+from kfine.training.trunk_pass import NoRoom, Request, fill, has_positions
+
+_ROWS = 32  # at a time
 
 
 def request_for(
@@ -74,6 +78,50 @@ def open_rows_of(trunk: Trunk, request: Request, memory_budget: int, console: Co
         fill([trunk], [request], "damaged features", console)
         rows = trunk.cache.rows(request.identities, memory_budget)
     return keras.tree.pack_sequence_as(outputs_of(trunk.cut.trunk), rows.tensors())
+
+
+def before_head(
+    model: keras.Model,
+    groups: Sequence[LayerGroup],
+    requests: Sequence[Request],
+    *,
+    input: Any,
+    precision: str,
+    memory_budget: int,
+    console: Console,
+) -> list[np.ndarray]:
+    """What the last layer of a model is given, of several sets of examples.
+
+    Args: as those of `features_below`; with a `precision` of "none" nothing is cached.
+
+    Returns:
+        float32 `(rows, features)` for each request.
+    """
+    if precision != "none":
+        try:
+            suffix, found = features_below(
+                model,
+                groups,
+                0,
+                requests,
+                input=input,
+                precision=precision,
+                memory_budget=memory_budget,
+                console=console,
+            )
+        except (CannotCut, NoRoom):
+            pass
+        else:
+            below = below_head(suffix)
+            return [
+                np.asarray(predict_rows(below, rows, None, _ROWS, lengths), np.float32)
+                for rows, lengths in found
+            ]
+    below = below_head(model)
+    return [
+        np.asarray(predict_rows(below, one.inputs, one.prepare, _ROWS, one.lengths), np.float32)
+        for one in requests
+    ]
 
 
 def features_below(

@@ -68,6 +68,7 @@ def build_job(module: Recipe, config: Any, data: Data, console: Console) -> Prep
         from kfine.models.groups import layer_groups
         from kfine.seeds import seed_everything
         from kfine.training.engine import Job, compile_job
+        from kfine.training.head_start import linear_model_for
         from kfine.training.unfreezing import plan_stages
 
         seed_everything(config.seed)
@@ -78,6 +79,11 @@ def build_job(module: Recipe, config: Any, data: Data, console: Console) -> Prep
         raise DataError(f"the data {data.source} has no validation split to choose epochs by")
     groups = layer_groups(built.model)
     answer = built.answer
+    if built.unfrozen == 0 and config.unfreeze == "auto":
+        built.decisions["unfreeze"] = (
+            f"auto trains the head alone: {len(data.train)} training examples are few"
+        )
+    linear_model = linear_model_for(config, answer, built.model)
     job = Job(
         model=built.model,
         loss=for_outputs(answer.losses()),
@@ -88,6 +94,7 @@ def build_job(module: Recipe, config: Any, data: Data, console: Console) -> Prep
             config.epochs,
             [one.name for one in groups[:-1]],
             automatic=built.unfrozen,
+            started=linear_model is not None,
         ),
         batches=batches_of(
             built,
@@ -103,6 +110,7 @@ def build_job(module: Recipe, config: Any, data: Data, console: Console) -> Prep
         augmentation=built.augmentation,
         moves=bool(answer.moves),
         loss_weights=getattr(answer, "loss_weights", None),
+        linear_model=linear_model,
     )
     compile_job(job)
     return Prepared(job, built)

@@ -71,6 +71,13 @@ class TrainingConfig:
         unit="epochs",
         minimum=0,
     )
+    head_start: str = setting(
+        "probe",
+        "Weights that a new head begins with: those of a linear model on the features of the "
+        "frozen backbone (probe), or random ones.",
+        group="Training",
+        choices=("probe", "random"),
+    )
     weight_decay: float = setting(
         0.01,
         "Decoupled weight decay (AdamW) of kernels; biases and norms have none.",

@@ -101,7 +101,12 @@ def epochs_of(text: str) -> int:
 
 
 def plan_stages(
-    text: str, epochs: int, groups: Sequence[str], automatic: int | None = None
+    text: str,
+    epochs: int,
+    groups: Sequence[str],
+    automatic: int | None = None,
+    *,
+    started: bool = False,
 ) -> list[Stage]:
     """Resolve a schedule into stages that cover all epochs.
 
@@ -109,7 +114,8 @@ def plan_stages(
         text: The `unfreeze` setting, as `read_unfreeze` gives it.
         epochs: Number of epochs.
         groups: Names of the backbone's layer groups from the input side, without the head.
-        automatic: How many groups `auto` ends with; the upper third if `None`.
+        automatic: How many groups `auto` ends with; the upper third if `None`, none if 0.
+        started: Whether the head is not random, so that `auto` need not train it alone first.
 
     Raises:
         ConfigError: More groups are asked for than there are, or an unknown one.
@@ -122,7 +128,7 @@ def plan_stages(
     elif text == "all":
         starts = [(0, len(groups))]
     elif text == "auto":
-        starts = _automatic(epochs, len(groups), automatic)
+        starts = _automatic(epochs, len(groups), automatic, started=started)
     else:
         steps = [(epoch - 1, _depth(target, groups)) for epoch, target in parse_unfreeze(text)]
         if any(late[1] <= early[1] for early, late in pairwise(steps)):
@@ -165,18 +171,21 @@ def _depth(target: int | str, groups: Sequence[str]) -> int:
     return len(groups) - list(groups).index(target)
 
 
-def _automatic(epochs: int, groups: int, deepest: int | None) -> list[tuple[int, int]]:
+def _automatic(
+    epochs: int, groups: int, deepest: int | None, *, started: bool
+) -> list[tuple[int, int]]:
     """Head alone for a sixth of the epochs (at most three), then the upper third of the groups.
 
     A head that is still random would send useless gradients into pretrained layers (Kumar et
-    al. 2022, https://arxiv.org/abs/2202.10054), so it trains alone first; the layers near the
-    input stay frozen, since a few hundred examples do not improve them.
+    al. 2022, https://arxiv.org/abs/2202.10054), so it trains alone first, unless it started at a
+    linear model of the features; the layers near the input stay frozen, since a few hundred
+    examples do not improve them.
     """
-    if epochs == 1 or groups == 0:
+    if epochs == 1 or groups == 0 or deepest == 0:
         return [(0, 0)]
     head_epochs = min(3, max(1, epochs // 6))
     depth = round(groups / 3) if deepest is None else min(deepest, groups)
-    return [(0, 0), (head_epochs, max(1, depth))]
+    return [(0, max(1, depth))] if started else [(0, 0), (head_epochs, max(1, depth))]
 
 
 def stage_at(stages: Sequence[Stage], epoch: int) -> Stage:

@@ -32,7 +32,7 @@ def text_run(
     """A finished and evaluated run; tests leave it as it is."""
     path = tmp_path_factory.mktemp("runs") / "moods"
     settings: dict[str, Any] = {"data": str(mood_texts), "preset": tiny_text_preset}
-    settings |= {"epochs": 10, "batch_size": 16, "min_steps": 30}
+    settings |= {"epochs": 10, "batch_size": 16, "min_steps": 30, "unfreeze": "2:2"}
     settings |= {"learning_rate": 0.05, "backbone_rate": 0.2}
     run = kfine.fit("text_classification", run_dir=path, console=QUIET, **settings)
     kfine.evaluate(run, console=QUIET)
@@ -71,7 +71,7 @@ def test_a_given_length_cuts_and_counts(text_settings: dict[str, Any]) -> None:
     assert cut == sum(count + 2 > 16 for count in words)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "first"])
+@pytest.mark.parametrize("pooling", ["unit", "mean", "first"])
 def test_every_weight_of_a_classifier_can_train(
     text_settings: dict[str, Any], pooling: str
 ) -> None:
@@ -88,6 +88,8 @@ def test_few_examples_are_passed_over_often(text_settings: dict[str, Any]) -> No
 def test_a_resumed_run_ends_with_the_same_weights(
     text_settings: dict[str, Any], tmp_path: Path
 ) -> None:
+    text_settings["unfreeze"] = "2:2"
+
     class Interrupting(Console):
         def say(self, line: str = "") -> None:
             if line.startswith("stage 2"):
@@ -263,7 +265,7 @@ def test_presets_that_take_no_texts_are_refused(
 
 
 def test_a_dry_run_and_a_search_know_texts(text_settings: dict[str, Any], tmp_path: Path) -> None:
-    plan = kfine.dry_run("text_classification", console=QUIET, **text_settings)
+    plan = kfine.dry_run("text_classification", console=QUIET, **text_settings, unfreeze="2:2")
     assert [stage["features"] for stage in plan["stages"]] == ["cached", "computed"]
     # A setting that is given is held.
     settings = {**text_settings, "unfreeze": "none", "epochs": 2}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kfine.answers import Answer, Targets, Trivial
+from kfine.answers import Answer, Learned, Targets, Trivial
 from kfine.answers.classes.metrics import classification_metrics, unsure
 from kfine.answers.score import Score
 from kfine.errors import DataError
@@ -152,16 +152,45 @@ class Classes:
         """Logistic regression; see `linear_probe`."""
         from kfine.answers.classes.probe import linear_probe
 
-        found, facts = linear_probe(
+        found = linear_probe(
             train[0],
             self.numbers(train[1]),
             validation[0],
             self.numbers(validation[1]),
-            test,
             classes=len(self.names),
             seed=seed,
         )
-        return list(found), facts
+        return list(found.probabilities(test)), found.facts
+
+    def linear_model(
+        self, train: Learned, validation: Learned, weights: np.ndarray | None, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel `(features, classes)` and bias `(classes,)` of a logistic regression.
+
+        Args:
+            train: Features `(rows, features)` and targets `(rows, classes)`.
+            validation: The same, to choose the strength of regularisation by.
+            weights: `(rows,)`, how much each row of training counts.
+            seed: Of the choice.
+        """
+        from kfine.answers.classes.probe import linear_probe
+
+        (features, targets), (held, truth) = train, validation
+        classes = len(self.names)
+        known = targets.argmax(axis=1)
+        if len(np.unique(known)) < 2:
+            return np.zeros((features.shape[1], classes)), np.zeros(classes)
+        found = linear_probe(
+            features,
+            known,
+            held,
+            truth.argmax(axis=1),
+            classes=classes,
+            seed=seed,
+            start=True,
+            weights=weights,
+        )
+        return found.kernel, found.bias
 
     def describe(self, prediction: Any) -> list[dict[str, Any]]:
         """`label` and `probability` of each class, the most probable first."""

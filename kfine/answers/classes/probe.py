@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,12 +24,44 @@ PROBE_STRENGTHS = {
     "unit length": (0.1, 1.0, 10.0, 100.0, 1000.0),
 }
 # Where there is nothing to choose on.
-_USUAL = "unit length", 10.0
+_USUAL = {"standard": 1e-2, "unit length": 10.0}
+# Features whose lengths differ by less, as a fraction, lie on a sphere.
+_ONE_LENGTH = 1e-3
+# How far the logit of a class that training never saw lies below that of all others.
+_NEVER_SEEN = 10.0
 # Up to here every example takes part in the choice, in turns; beyond, a held-out part is enough.
 FEW_EXAMPLES, FOLDS = 500, 5
 # Beyond this many, more examples change a linear model little and cost minutes and gigabytes.
 MOST_PROBE_EXAMPLES = 20_000
 MOST_PROBE_STEPS = 300
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """A logistic regression on features.
+
+    Attributes:
+        kernel: float64 `(features, classes)`.
+        bias: float64 `(classes,)`.
+        unit: Whether the features are brought to length 1 first.
+        facts: `C`, `scaling` (a key of `PROBE_STRENGTHS`), `held_out_accuracy` (fraction, of the
+            choice; None where there was nothing to choose on), `train_count`, and `converged`
+            (False when the solver stopped at its limit of steps).
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    unit: bool
+    facts: dict[str, Any]
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """float64 `(examples, classes)` of features `(examples, features)`."""
+        from scipy.special import softmax
+        from sklearn.preprocessing import normalize
+
+        features = normalize(features) if self.unit else features
+        found: np.ndarray = softmax(features @ self.kernel + self.bias, axis=1)
+        return found
 
 
 class _Held(NamedTuple):
@@ -43,11 +76,12 @@ def linear_probe(
     train_labels: np.ndarray,
     val_features: np.ndarray,
     val_labels: np.ndarray,
-    test_features: np.ndarray,
     *,
     classes: int,
     seed: int,
-) -> tuple[np.ndarray, dict[str, Any]]:
+    start: bool = False,
+    weights: np.ndarray | None = None,
+) -> LinearProbe:
     """Fit a logistic regression on the features of the frozen backbone.
 
     The features are standardised, or brought to length 1, as encoders of sentences were trained
@@ -65,15 +99,11 @@ def linear_probe(
         train_labels: int `(train examples,)`.
         val_features: float `(validation examples, features)`; may be empty.
         val_labels: int `(validation examples,)`.
-        test_features: float `(test examples, features)`.
         classes: How many there are.
         seed: Draws the training examples where there are too many, and the folds.
-
-    Returns:
-        Probabilities float64 `(test examples, classes)`, and `C`, `scaling` (a key of
-        `PROBE_STRENGTHS`), `held_out_accuracy` (fraction, of the choice; None where there was
-        nothing to choose on), `train_count`, and `converged` (False when the solver stopped at its
-        limit of steps).
+        start: Whether this is where the head of a model starts: it is fitted on the training split
+            alone, and is linear in the features as they are.
+        weights: float `(train examples,)`, how much each counts where the head starts.
 
     Raises:
         DataError: The training split holds one class only.
@@ -85,23 +115,56 @@ def linear_probe(
             "A linear probe needs two classes or more in the training split. "
             f"Received: {len(np.unique(train_labels))}"
         )
-    train = _at_most(train_features, train_labels, MOST_PROBE_EXAMPLES, seed)
-    validation = _at_most(val_features, val_labels, MOST_PROBE_EXAMPLES, seed)
-    features = np.concatenate([train[0], validation[0].reshape(-1, train[0].shape[1])])
-    labels = np.concatenate([train[1], validation[1]])
-    parts = _held_out(labels, len(train[1]), seed)
+    rows = _at_most(train_labels, MOST_PROBE_EXAMPLES, seed)
+    held = _at_most(val_labels, MOST_PROBE_EXAMPLES, seed)
+    width = train_features.shape[1]
+    features = np.concatenate([train_features[rows], val_features[held].reshape(-1, width)])
+    labels = np.concatenate([train_labels[rows], val_labels[held]])
+    parts = _held_out(labels, len(rows), seed)
+    learned = slice(len(rows)) if start else slice(None)
+    weights = None if weights is None else weights[rows]
     # Threads of BLAS only wait for each other on matrices of this size: 2.6 s are 11 s on two.
+    scalings = ["standard"] if start and not _of_one_length(features) else list(PROBE_STRENGTHS)
     with threadpool_limits(1):
-        scaling, strength, accuracy = _choose(features, labels, parts, classes)
+        scaling, strength, accuracy = _choose(features, labels, parts, classes, scalings)
         scaler, chosen = _scaler(scaling), _regression()
-        _fit(chosen, scaler.fit_transform(features), labels, strength)
-    return _probabilities(chosen, scaler.transform(test_features), classes), {
+        scaled = scaler.fit_transform(features[learned])
+        _fit(chosen, scaled, labels[learned], strength, weights)
+    kernel, bias = _weights(chosen, classes)
+    unit = scaling == "unit length"
+    if not unit:
+        kernel = kernel / scaler.scale_[:, None]
+        bias = bias - scaler.mean_ @ kernel
+    elif start:
+        kernel, unit = kernel / np.linalg.norm(features[0]), False
+    facts = {
         "C": float(strength),
         "scaling": scaling,
         "held_out_accuracy": accuracy,
-        "train_count": len(labels),
+        "train_count": len(labels[learned]),
         "converged": bool((chosen.n_iter_ < MOST_PROBE_STEPS).all()),
     }
+    return LinearProbe(kernel, bias, unit, facts)
+
+
+def _of_one_length(features: np.ndarray) -> bool:
+    lengths = np.linalg.norm(features, axis=1)
+    return bool(lengths.max() - lengths.min() <= _ONE_LENGTH * lengths.max())
+
+
+def _weights(model: LogisticRegression, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel `(features, classes)` and bias `(classes,)` of logits, in float64.
+
+    A class that training never saw is made improbable.
+    """
+    coef, bias = model.coef_, model.intercept_
+    if len(coef) == 1:  # of two classes there are the differences
+        coef, bias = np.concatenate([-coef, coef]) / 2, np.concatenate([-bias, bias]) / 2
+    kernel = np.zeros((coef.shape[1], classes))
+    kernel[:, model.classes_] = coef.T
+    whole = np.full(classes, bias.min() - _NEVER_SEEN)
+    whole[model.classes_] = bias
+    return kernel, whole
 
 
 def _held_out(labels: np.ndarray, trained: int, seed: int) -> list[_Held]:
@@ -122,15 +185,20 @@ def _held_out(labels: np.ndarray, trained: int, seed: int) -> list[_Held]:
 
 
 def _choose(
-    features: np.ndarray, labels: np.ndarray, parts: list[_Held], classes: int
+    features: np.ndarray,
+    labels: np.ndarray,
+    parts: list[_Held],
+    classes: int,
+    scalings: Sequence[str],
 ) -> tuple[str, float, float | None]:
     """Scaling, strength and accuracy with the highest likelihood of what is held out."""
-    best: tuple[str, float, float | None] = (*_USUAL, None)
+    best: tuple[str, float, float | None] = (scalings[-1], _USUAL[scalings[-1]], None)
     if not parts:
         return best
     truth = np.concatenate([labels[held] for _, held in parts])
     worth = -np.inf
-    for scaling, strengths in PROBE_STRENGTHS.items():
+    for scaling in scalings:
+        strengths = PROBE_STRENGTHS[scaling]
         found = np.concatenate(
             [_of_strengths(features, labels, part, scaling, strengths, classes) for part in parts],
             axis=1,
@@ -178,14 +246,18 @@ def _regression() -> LogisticRegression:
 
 
 def _fit(
-    model: LogisticRegression, features: np.ndarray, labels: np.ndarray, strength: float
+    model: LogisticRegression,
+    features: np.ndarray,
+    labels: np.ndarray,
+    strength: float,
+    weights: np.ndarray | None = None,
 ) -> None:
     from sklearn.exceptions import ConvergenceWarning
 
     model.C = strength
     with _quiet(ConvergenceWarning):
         # Reported as `converged`: a baseline a little short of its optimum still serves.
-        model.fit(features, labels)
+        model.fit(features, labels, weights)
 
 
 def _probabilities(model: LogisticRegression, features: np.ndarray, classes: int) -> np.ndarray:
@@ -202,17 +274,14 @@ def _quiet(category: type[Warning]) -> Iterator[None]:
         yield
 
 
-def _at_most(
-    features: np.ndarray, labels: np.ndarray, most: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Stratified draw, so that a rare class is not drawn away."""
+def _at_most(labels: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Numbers of examples, drawn so that a rare class is not drawn away."""
     if len(labels) <= most:
-        return features, labels
+        return np.arange(len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))
     # Position of each example within its own class, in shuffled order, as a fraction of the class.
     rank = np.empty(len(labels))
     for label in np.unique(labels):
         members = order[labels[order] == label]
         rank[members] = np.arange(len(members)) / len(members)
-    kept = np.sort(np.argsort(rank, kind="stable")[:most])
-    return features[kept], labels[kept]
+    return np.sort(np.argsort(rank, kind="stable")[:most])

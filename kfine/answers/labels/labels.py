@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kfine.answers import Answer, Targets, Trivial
+from kfine.answers import Answer, Learned, Targets, Trivial
 from kfine.answers.labels.score import jaccard, label_metrics, macro_f1
 from kfine.answers.score import Score
 from kfine.errors import DataError
@@ -175,17 +175,45 @@ class Labels:
             if truth.min() == truth.max():
                 found[:, index] = truth[0]
                 continue
-            probabilities, facts = linear_probe(
+            probe = linear_probe(
                 train[0],
                 truth,
                 validation[0],
                 held_out[:, index].astype(np.int64),
-                test,
                 classes=2,
                 seed=seed,
             )
-            found[:, index], strengths[name] = probabilities[:, 1], facts["C"]
+            found[:, index] = probe.probabilities(test)[:, 1]
+            strengths[name] = probe.facts["C"]
         return list(found), {"C": strengths}
+
+    def linear_model(
+        self, train: Learned, validation: Learned, weights: np.ndarray | None, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel `(features, labels)` and bias `(labels,)`, a logistic regression for each label.
+
+        One that all or no examples have keeps the odds of Laplace's rule.
+        """
+        from kfine.answers.classes.probe import linear_probe
+
+        (features, targets), (held, truth) = train, validation
+        kernel = np.zeros((features.shape[1], len(self.names)))
+        shares = (targets.sum(axis=0) + 1) / (len(targets) + 2)
+        bias = np.log(shares / (1 - shares))
+        for index in np.flatnonzero(targets.min(axis=0) != targets.max(axis=0)):
+            found = linear_probe(
+                features,
+                targets[:, index].astype(np.int64),
+                held,
+                truth[:, index].astype(np.int64),
+                classes=2,
+                seed=seed,
+                start=True,
+                weights=weights,
+            )
+            kernel[:, index] = found.kernel[:, 1] - found.kernel[:, 0]
+            bias[index] = found.bias[1] - found.bias[0]
+        return kernel, bias
 
     def describe(self, prediction: Any) -> list[dict[str, Any]]:
         """`label`, `probability` and whether it is `given`, the most probable first."""

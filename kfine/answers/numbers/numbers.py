@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from kfine.answers import Answer, Targets, Trivial
+from kfine.answers import Answer, Learned, Targets, Trivial
+from kfine.answers.numbers.probe import ridge
 from kfine.answers.numbers.score import by_truth, number_metrics
 from kfine.answers.score import Score
 from kfine.errors import DataError, RunError
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 OUTPUT = "number"
 VALUES = "values"
-# Weak to strong.
-_PROBE_STRENGTHS = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
 
 
 @dataclass(frozen=True)
@@ -191,26 +190,19 @@ class Numbers:
         seed: int,
     ) -> tuple[Sequence[Any], dict[str, Any]]:
         """Ridge regression on standardised features, its strength chosen on validation."""
-        from sklearn.linear_model import Ridge
-        from sklearn.preprocessing import StandardScaler
+        learned, held = (
+            (features, np.array(labels, np.float64).reshape(-1, len(self.names)))
+            for features, labels in (train, validation)
+        )
+        kernel, bias, alpha = ridge(learned, held, np.array(self.spread))
+        return list(test @ kernel + bias), {"alpha": alpha}
 
-        scaler = StandardScaler().fit(train[0])
-        features = scaler.transform(train[0])
-        labels = np.array(train[1], np.float64)
-        held_out = np.array(validation[1], np.float64).reshape(-1, len(self.names))
-        strengths = _PROBE_STRENGTHS if len(held_out) else (100.0,)
-        models = [Ridge(one).fit(features, labels) for one in strengths]
-        errors = [0.0]
-        if len(held_out):
-            scaled = scaler.transform(validation[0])
-            spread = np.array(self.spread)
-            errors = [
-                float((np.abs(_rows(one, scaled, held_out.shape[1]) - held_out) / spread).mean())
-                for one in models
-            ]
-        best = int(np.argmin(errors))
-        found = _rows(models[best], scaler.transform(test), len(self.names))
-        return list(found), {"alpha": strengths[best]}
+    def linear_model(
+        self, train: Learned, validation: Learned, weights: np.ndarray | None, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Kernel `(features, numbers)` and bias `(numbers,)` of a ridge regression."""
+        kernel, bias, _ = ridge(train, validation, np.ones(len(self.names)), weights)
+        return kernel, bias
 
     def describe(self, prediction: Any) -> list[dict[str, Any]]:
         """`number` (its name), `value` and `unit` of each."""
@@ -274,10 +266,6 @@ class Numbers:
         from kfine.answers.numbers.device import NumbersOnDevice
 
         return NumbersOnDevice(self)
-
-
-def _rows(model: Any, features: np.ndarray, numbers: int) -> np.ndarray:
-    return np.asarray(model.predict(features), np.float64).reshape(len(features), numbers)
 
 
 _: type[Answer] = Numbers

@@ -1,0 +1,85 @@
+"""A head that starts where a linear model on the frozen features ends."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from kfine.console import Console
+from kfine.models.linear_head import linear_head
+from kfine.training.frozen import before_head, request_for
+
+if TYPE_CHECKING:
+    from kfine.answers import Answer
+    from kfine.training.engine import Job, LinearModel
+    from kfine.training.settings import TrainingConfig
+
+# The last one: the trials of a search mostly ask for the same, and a fit takes seconds.
+_FITTED: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+
+def linear_model_for(
+    config: TrainingConfig, answer: Answer, model: keras.Model
+) -> LinearModel | None:
+    """What gives the head its first weights: none where it is not to, or the head is another."""
+    if config.head_start != "probe" or not answer.probes or linear_head(model) is None:
+        return None
+    return getattr(answer, "linear_model", None)
+
+
+def start_at_probe(job: Job, console: Console) -> None:
+    """Give the head the weights of a linear model on the features of the layers below it.
+
+    A random head sends useless gradients into pretrained layers, and is far from the best one of
+    few examples even after many steps (Kumar et al., 2022, https://arxiv.org/abs/2202.10054).
+
+    Args:
+        job: Its model is as the recipe built it, and it has a `linear_model`.
+        console: Hears of the pass through the frozen layers.
+    """
+    head = linear_head(job.model)
+    assert head is not None and job.linear_model is not None
+    sets = [job.batches, job.validation]
+    features = before_head(
+        job.model,
+        job.groups,
+        [request_for(one.inputs, one.prepare, one.lengths) for one in sets],
+        input=job.input,
+        precision=job.config.feature_cache,
+        memory_budget=int(job.config.cache_memory * 1e9),
+        console=console,
+    )
+    train, validation = (
+        (rows, _only(one.targets)) for rows, one in zip(features, sets, strict=True)
+    )
+    weights = _only(job.batches.sample_weights)
+    key = _digest([*train, *validation, weights], (job.linear_model.__qualname__, job.config.seed))
+    if key not in _FITTED:
+        _FITTED.clear()
+        _FITTED[key] = job.linear_model(train, validation, weights, job.config.seed)
+    kernel, bias = _FITTED[key]
+    # The gradients of the backbone grow with the head: from one as large as that of a probe on few
+    # or hard examples its first steps lead far away. Smaller logits mean the same classes.
+    random = float(np.linalg.norm(keras.ops.convert_to_numpy(head.kernel)))
+    deep = any(stage.depth for stage in job.stages)
+    shrink = min(1.0, random / float(np.linalg.norm(kernel) or 1.0)) if deep else 1.0
+    head.kernel.assign(shrink * kernel)
+    head.bias.assign(shrink * bias)
+
+
+def _digest(arrays: Sequence[np.ndarray | None], more: Any) -> str:
+    digest = hashlib.sha256(repr(more).encode())
+    for one in arrays:
+        if one is not None:
+            digest.update(repr((one.shape, one.dtype)).encode())
+            digest.update(np.ascontiguousarray(one).data)
+    return digest.hexdigest()
+
+
+def _only(rows: Any) -> Any:
+    """What there is of a model's one output: its targets, or its weights or `None`."""
+    return None if rows is None else np.asarray(keras.tree.flatten(rows)[0])
