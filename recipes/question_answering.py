@@ -51,6 +51,7 @@ class Config(TextConfig):
         30, "Word pieces of the longest answer.", group="Data", unit="pieces", minimum=1
     )
     epochs: int = inherited(TextConfig, "epochs", 6)
+    min_steps: int = inherited(TextConfig, "min_steps", 40)
 
 
 def load_data(config: Config, source: str | None = None, like: Any = None, **options: Any) -> Data:

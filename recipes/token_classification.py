@@ -32,6 +32,7 @@ class Config(TextConfig):
         group="Data",
     )
     epochs: int = inherited(TextConfig, "epochs", 6)
+    min_steps: int = inherited(TextConfig, "min_steps", 40)
 
 
 def load_data(config: Config, source: str | None = None, like: Any = None, **options: Any) -> Data:

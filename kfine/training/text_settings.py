@@ -55,7 +55,7 @@ class TextConfig(TrainingConfig):
         minimum=1e-6,
         maximum=10,
     )
-    min_steps: int = inherited(TrainingConfig, "min_steps", 40)
+    min_steps: int = inherited(TrainingConfig, "min_steps", 20)
 
     def tokenizing(self) -> dict[str, Any]:
         """What `text_of_preset` is told of these settings."""
