@@ -37,6 +37,7 @@ def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
         print_json(metrics)
         return
     _print_models(metrics)
+    _offer_head(model, metrics)
     _print_tables(metrics)
     _print_sizes(metrics)
     _print_mistakes(metrics)
@@ -103,6 +104,21 @@ def _print_gain(metrics: dict[str, Any]) -> None:
         f"({gain['interval'][0]:+.3f} to {gain['interval'][1]:+.3f}, "
         f"p = {gain['p_value']:.2g}): {sure}"
     )
+
+
+def _offer_head(run: str, metrics: dict[str, Any]) -> None:
+    """Say how to train what is as good as the model, where the frozen backbone is."""
+    from kfine.runs.folder import RunFolder
+
+    gain = metrics.get("gain")
+    if not gain or gain["over"] != "linear_probe" or gain["p_value"] <= 0.05:
+        return
+    info = RunFolder(Path(run)).info()
+    if any(stage["depth"] for stage in info["stages"]):
+        click.echo(
+            "as far as these examples tell, the head alone is as good; "
+            f"kfine fit {info['recipe']} ... --unfreeze none trains it in seconds"
+        )
 
 
 def _print_tables(metrics: dict[str, Any]) -> None:
