@@ -63,12 +63,14 @@ def start_at_probe(job: Job, console: Console) -> None:
         _FITTED[key] = job.linear_model(train, validation, weights, job.config.seed)
     kernel, bias = _FITTED[key]
     # The gradients of the backbone grow with the head: from one as large as that of a probe on few
-    # or hard examples its first steps lead far away. Smaller logits mean the same classes.
+    # or hard examples its first steps lead far away. Smaller logits mean the same classes, and the
+    # kernels of standardised numbers are mostly smaller than random ones anyway.
     random = float(np.linalg.norm(keras.ops.convert_to_numpy(head.kernel)))
     deep = any(stage.depth for stage in job.stages)
     shrink = min(1.0, random / float(np.linalg.norm(kernel) or 1.0)) if deep else 1.0
     head.kernel.assign(shrink * kernel)
     head.bias.assign(shrink * bias)
+    console.say("the head starts as a linear model of the frozen features")
 
 
 def _digest(arrays: Sequence[np.ndarray | None], more: Any) -> str:
