@@ -158,7 +158,7 @@ def run_stages(
         console.say(f"{held} validation examples cannot tell epochs apart: the last one is kept")
     state = _resume(job, best, checkpoints) if checkpoints else None
     if state is None and job.linear_model is not None:
-        start_at_probe(job, console)
+        start_at_probe(job, features, console)
     first = _stage_of(job, state).index if state else 0
     state = state or Checkpoint(0, [], {}, best.state())
     for stage in job.stages[first:]:

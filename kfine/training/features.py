@@ -15,7 +15,13 @@ from kfine.data.pipeline import Batches, evaluation_dataset
 from kfine.models.cutting import CannotCut, Cut
 from kfine.models.forward import behind_constants
 from kfine.seeds import derive_seed
-from kfine.training.frozen import lengths_of, open_rows_of, request_for, worthwhile_cut
+from kfine.training.frozen import (
+    head_inputs,
+    lengths_of,
+    open_rows_of,
+    request_for,
+    worthwhile_cut,
+)
 from kfine.training.settings import TrainingConfig
 from kfine.training.trunk import Trunk
 from kfine.training.trunk_key import trunk_key
@@ -97,6 +103,34 @@ class Features:
                 self.console.say(f"  training without cached features: {reason}")
         self.decisions[stage.index] = decision
         return Feed(self.job.model, self.job.batches, self.job.validation.in_order())
+
+    def before_head(self) -> list[np.ndarray]:
+        """What the head is given for training and validation examples, without augmentation.
+
+        The caches of the stages are filled in the same pass while they are at it.
+
+        Returns:
+            float32 `(rows, features)` of each.
+        """
+        job = self.job
+        sets = job.batches, job.validation
+        alone = Stage(-1, 0, 0, 0) if job.stages[0].depth else job.stages[0]
+        try:
+            trunk = self._trunk(alone, augmented=False)
+            try:
+                self._fill([alone, *self._later(alone)])
+            except NoRoom:
+                self._fill([alone])
+            requests = [self._request(one, views=0) for one in sets]
+            fill([trunk], requests, self._what([alone], 1), self.console)
+        except (CannotCut, NoRoom):
+            return [head_inputs(job.model, one.inputs, one.prepare, one.lengths) for one in sets]
+        return [
+            head_inputs(
+                self._cut(alone).suffix, self._open(trunk, one, 0), None, lengths_of(trunk, one)
+            )
+            for one in requests
+        ]
 
     def _cached_feed(self, stage: Stage, decision: Decision | None) -> Feed:
         job = self.job

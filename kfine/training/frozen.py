@@ -112,16 +112,19 @@ def before_head(
         except (CannotCut, NoRoom):
             pass
         else:
-            below = below_head(suffix)
-            return [
-                np.asarray(predict_rows(below, rows, None, _ROWS, lengths), np.float32)
-                for rows, lengths in found
-            ]
-    below = below_head(model)
-    return [
-        np.asarray(predict_rows(below, one.inputs, one.prepare, _ROWS, one.lengths), np.float32)
-        for one in requests
-    ]
+            return [head_inputs(suffix, rows, None, lengths) for rows, lengths in found]
+    return [head_inputs(model, one.inputs, one.prepare, one.lengths) for one in requests]
+
+
+def head_inputs(
+    model: keras.Model,
+    inputs: Any,
+    prepare: Callable[[Any], Any] | None,
+    lengths: Lengths | None,
+) -> np.ndarray:
+    """What the last layer of a model is given for some rows, float32 `(rows, features)`."""
+    found = predict_rows(below_head(model), inputs, prepare, _ROWS, lengths)
+    return np.asarray(found, np.float32)
 
 
 def features_below(

@@ -11,11 +11,11 @@ import numpy as np
 
 from kfine.console import Console
 from kfine.models.linear_head import linear_head
-from kfine.training.frozen import before_head, request_for
 
 if TYPE_CHECKING:
     from kfine.answers import Answer
     from kfine.training.engine import Job, LinearModel
+    from kfine.training.features import Features
     from kfine.training.settings import TrainingConfig
 
 # The last one: the trials of a search mostly ask for the same, and a fit takes seconds.
@@ -31,7 +31,7 @@ def linear_model_for(
     return getattr(answer, "linear_model", None)
 
 
-def start_at_probe(job: Job, console: Console) -> None:
+def start_at_probe(job: Job, features: Features, console: Console) -> None:
     """Give the head the weights of a linear model on the features of the layers below it.
 
     A random head sends useless gradients into pretrained layers, and is far from the best one of
@@ -39,23 +39,14 @@ def start_at_probe(job: Job, console: Console) -> None:
 
     Args:
         job: Its model is as the recipe built it, and it has a `linear_model`.
-        console: Hears of the pass through the frozen layers.
+        features: What gives the features, from its cache.
+        console: Hears of it.
     """
     head = linear_head(job.model)
     assert head is not None and job.linear_model is not None
-    sets = [job.batches, job.validation]
-    features = before_head(
-        job.model,
-        job.groups,
-        [request_for(one.inputs, one.prepare, one.lengths) for one in sets],
-        input=job.input,
-        precision=job.config.feature_cache,
-        memory_budget=int(job.config.cache_memory * 1e9),
-        console=console,
-    )
-    train, validation = (
-        (rows, _only(one.targets)) for rows, one in zip(features, sets, strict=True)
-    )
+    trained, held = features.before_head()
+    train = trained, _only(job.batches.targets)
+    validation = held, _only(job.validation.targets)
     weights = _only(job.batches.sample_weights)
     key = _digest([*train, *validation, weights], (job.linear_model.__qualname__, job.config.seed))
     if key not in _FITTED:

@@ -25,6 +25,13 @@ def job_of(recipe: str, **settings: Any) -> Any:
     return build_job(module, config, load_data(module, config, QUIET), QUIET)
 
 
+def start(job: Any) -> None:
+    from kfine.training.features import Features
+    from kfine.training.head_start import start_at_probe
+
+    start_at_probe(job, Features(job, QUIET), QUIET)
+
+
 def head_of(model: Any) -> tuple[np.ndarray, np.ndarray]:
     from kfine.models.linear_head import linear_head
 
@@ -53,12 +60,11 @@ def test_the_head_of_photos_is_a_logistic_regression_of_the_training_examples(
     from sklearn.preprocessing import StandardScaler
 
     from kfine.answers.classes.probe import PROBE_STRENGTHS
-    from kfine.training.head_start import start_at_probe
 
     settings = {**tiny_settings, "unfreeze": "none", "feature_cache": feature_cache}
     job = job_of("image_classification", **settings).job
     features, classes = features_and_classes(job)
-    start_at_probe(job, QUIET)
+    start(job)
     kernel, bias = head_of(job.model)
     scaler = StandardScaler().fit(features)
     expected = [
@@ -77,12 +83,10 @@ def test_the_head_of_photos_is_a_logistic_regression_of_the_training_examples(
 def test_the_head_of_texts_is_linear_in_vectors_of_one_length(
     text_settings: dict[str, Any], fresh_cache: Path
 ) -> None:
-    from kfine.training.head_start import start_at_probe
-
     job = job_of("text_classification", **text_settings, pooling="unit").job
     features, classes = features_and_classes(job)
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 4, rtol=1e-3)
-    start_at_probe(job, QUIET)
+    start(job)
     kernel, bias = head_of(job.model)
     assert ((features @ kernel + bias).argmax(axis=1) == classes).mean() > 0.8
 
@@ -90,8 +94,6 @@ def test_the_head_of_texts_is_linear_in_vectors_of_one_length(
 def test_weighted_examples_count_in_the_start(
     tiny_settings: dict[str, Any], digit_photos: Path, tmp_path: Path, fresh_cache: Path
 ) -> None:
-    from kfine.training.head_start import start_at_probe
-
     few_ones = tmp_path / "photos"
     for folder, count in (("zero", 40), ("one", 8)):
         (few_ones / folder).mkdir(parents=True)
@@ -102,7 +104,7 @@ def test_weighted_examples_count_in_the_start(
         settings = {**tiny_settings, "data": str(few_ones), "unfreeze": "none"}
         settings["class_weights"] = weights
         job = job_of("image_classification", **settings).job
-        start_at_probe(job, QUIET)
+        start(job)
         features, _ = features_and_classes(job)
         kernel, bias = head_of(job.model)
         biases[weights] = (features.mean(axis=0) @ kernel + bias)[0]  # of `one`, the rare class
@@ -112,13 +114,11 @@ def test_weighted_examples_count_in_the_start(
 def test_a_run_from_the_probe_is_no_worse_and_a_random_start_is_to_be_had(
     text_settings: dict[str, Any], fresh_cache: Path
 ) -> None:
-    from kfine.training.head_start import start_at_probe
-
     random = job_of("text_classification", **text_settings, head_start="random").job
     assert random.linear_model is None
     job = job_of("text_classification", **text_settings).job
     np.testing.assert_array_equal(head_of(random.model)[0], head_of(job.model)[0])
-    start_at_probe(job, QUIET)
+    start(job)
     assert np.abs(head_of(random.model)[0] - head_of(job.model)[0]).max() > 0.01
 
 
@@ -138,8 +138,6 @@ def test_what_has_no_linear_model_starts_at_random(
 def test_a_head_below_which_layers_train_starts_as_small_as_a_random_one(
     text_settings: dict[str, Any], fresh_cache: Path
 ) -> None:
-    from kfine.training.head_start import start_at_probe
-
     jobs = {
         unfreeze: job_of("text_classification", **text_settings, unfreeze=unfreeze).job
         for unfreeze in ("none", "1:2")
@@ -147,7 +145,7 @@ def test_a_head_below_which_layers_train_starts_as_small_as_a_random_one(
     random = np.linalg.norm(head_of(jobs["1:2"].model)[0])
     heads = {}
     for unfreeze, job in jobs.items():
-        start_at_probe(job, QUIET)
+        start(job)
         heads[unfreeze] = np.concatenate([head_of(job.model)[0], [head_of(job.model)[1]]])
     alone, deep = heads["none"], heads["1:2"]
     np.testing.assert_allclose(np.linalg.norm(deep[:-1]), random, rtol=1e-4)
