@@ -6,12 +6,12 @@ import keras
 
 from kfine.models.groups import BACKBONE
 from kfine.models.pretrained import load_task
-from kfine.models.text_pooling import TextPooling
+from kfine.models.text_pooling import USUAL, TextPooling
 from kfine.presets import Preset
 
 
 def text_classifier(
-    preset: Preset, classes: int, pooling: TextPooling | None, *, dropout: float = 0.1
+    preset: Preset, classes: int, pooling: TextPooling | None = USUAL, *, dropout: float = 0.1
 ) -> keras.Model:
     """A classifier of texts.
 

@@ -63,6 +63,10 @@ class TextPooling:
         return keras.layers.Rescaling(scale, name="one_length")(pooled)
 
 
+# What most encoders of sentences were trained with.
+USUAL = TextPooling("mean", True, "the preset says nothing of it")
+
+
 def text_pooling(preset: Preset, pooling: str) -> TextPooling | None:
     """What a setting asks for; with `auto` what the files of the preset say.
 
@@ -97,7 +101,7 @@ def text_pooling(preset: Preset, pooling: str) -> TextPooling | None:
         mode = next((mode for name, mode in _MODES.items() if given.get(name)), "mean")
         unit = any(str(one.get("type", "")).endswith("Normalize") for one in modules)
         return TextPooling(mode, unit, f"{_MODULES} says so")
-    return TextPooling("mean", True, "the preset says nothing of it")
+    return USUAL
 
 
 def _max_pooling(tokens: Any, mask: Any) -> Any:

@@ -31,6 +31,7 @@ def test_the_callback_in_a_plain_fit_and_the_engine_give_equal_weights(
 ) -> None:
     """To the last bit with float32 features; others have BatchNorm folded in the frozen layers."""
     settings = {"epochs": 4, "unfreeze": "2:1,4:3", "feature_cache": "float32"}
+    settings |= {"head_start": "random"}
     staged = make_job(**settings, early_stopping=0)
     run_stages_without_restoring(staged)
     plain = make_job(**settings)
