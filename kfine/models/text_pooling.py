@@ -57,10 +57,11 @@ class TextPooling:
             pooled = keras.layers.GlobalAveragePooling1D(name="mean_pooling")(tokens, mask=mask)
         if not self.unit:
             return pooled
-        pooled = keras.layers.UnitNormalization(name="unit_length")(pooled)
+        # In float32: squares of float16 overflow.
+        pooled = keras.layers.UnitNormalization(name="unit_length", dtype="float32")(pooled)
         # As large as standardised features, so that one learning rate suits both.
         scale = float(tokens.shape[-1]) ** 0.5
-        return keras.layers.Rescaling(scale, name="one_length")(pooled)
+        return keras.layers.Rescaling(scale, name="one_length", dtype="float32")(pooled)
 
 
 # What most encoders of sentences were trained with.
