@@ -100,7 +100,7 @@ def _downloaded(name: str) -> Preset:
     if name.startswith("hf://"):
         home = os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")
         root = Path(os.environ.get("HF_HUB_CACHE", Path(home) / "hub"))
-        repository = name.removeprefix("hf://").split("@")[0].strip("/").replace("/", "--")
+        repository = _repository(name)[0].replace("/", "--")
         found = root.glob(f"models--{repository}/snapshots/*/config.json")
     else:
         root = Path(os.environ.get("KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub"))
@@ -110,6 +110,12 @@ def _downloaded(name: str) -> Preset:
         found = root.glob(f"models/{known}/{versions}config.json")
     folders = sorted(file.parent for file in found)
     return Preset(name, "cached", folders[-1]) if folders else Preset(name, "network", None)
+
+
+def _repository(name: str) -> tuple[str, str | None]:
+    """Repository and revision of a name that begins with `hf://`."""
+    repository, _, revision = name.removeprefix("hf://").partition("@")
+    return repository.strip("/"), revision.strip("/") or None
 
 
 def fetch_beside(preset: Preset, names: Sequence[str]) -> Preset:
@@ -125,16 +131,15 @@ def fetch_beside(preset: Preset, names: Sequence[str]) -> Preset:
     Returns:
         The preset, with the folder that the files are in.
     """
-    scheme = "hf://"
-    if preset.origin != "network" or not preset.name.startswith(scheme):
+    if preset.origin != "network" or not preset.name.startswith("hf://"):
         return preset
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    repository, _, revision = preset.name.removeprefix(scheme).strip("/").partition("@")
+    repository, revision = _repository(preset.name)
     for name in ["config.json", *names]:
         with suppress(HfHubHTTPError, OSError):
-            hf_hub_download(repository, name, revision=revision or None)
+            hf_hub_download(repository, name, revision=revision)
     return find_preset(preset.name)
 
 

@@ -11,8 +11,6 @@ from typing import Any
 from kfine.data.records import SPLITS, NearDuplicate, SetAside
 from kfine.data.split import Split
 
-# Of fewer validation examples the loss differs between epochs by chance alone.
-LEAST_TO_CHOOSE = 20
 # Of fewer training examples an encoder gains a point over its head alone, in ten times as long.
 FEW_EXAMPLES = 20
 

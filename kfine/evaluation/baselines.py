@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from kfine.console import Console
 from kfine.data.labelled import Data
 from kfine.data.split import Split
 from kfine.evaluation.gain import gain_over
-from kfine.inputs import Input
+from kfine.inputs import Encoded
 from kfine.inputs.places import mean_of_rows
 from kfine.recipe import Recipe
 from kfine.training.job import build_job
@@ -72,9 +73,9 @@ def _frozen(
 
 
 def features_of(
-    run: TrainedRun, input: Input, model: Any, depth: int, splits: list[Split], console: Console
+    run: TrainedRun, model: Any, depth: int, encoded: Sequence[Encoded], console: Console
 ) -> Any:
-    """The suffix above `depth` groups and what it takes for each split; `None` if not cached."""
+    """The suffix above `depth` groups and what it takes for each set; `None` if not cached."""
     from kfine.models.cutting import CannotCut
     from kfine.models.groups import layer_groups
     from kfine.training.frozen import features_below, request_for
@@ -82,17 +83,13 @@ def features_of(
 
     if run.config.feature_cache == "none":
         return None
-    requests = []
-    for split in splits:
-        encoded = input.encode(split.inputs)
-        requests.append(request_for(encoded.rows, input.prepare, encoded.lengths))
     try:
         return features_below(
             model,
             layer_groups(model),
             depth,
-            requests,
-            input=input.to_dict(),
+            [request_for(one.rows, run.input.prepare, one.lengths) for one in encoded],
+            input=run.input.to_dict(),
             precision=run.config.feature_cache,
             memory_budget=int(run.config.cache_memory * 1e9),
             console=console,
@@ -105,22 +102,17 @@ def backbone_features(
     run: TrainedRun, module: Recipe, own: Data, splits: list[Split], console: Console
 ) -> list[np.ndarray]:
     """`(examples, features)` float32 of each split, as the untouched backbone gives the head."""
-    from kfine.models.groups import layer_groups
-    from kfine.training.frozen import before_head, request_for
+    from kfine.training.frozen import head_inputs
 
     base = module.build_model(run.config, own).model
-    input = run.input
-    encoded = [input.encode(split.inputs) for split in splits]
-    found = before_head(
-        base,
-        layer_groups(base),
-        [request_for(one.rows, input.prepare, one.lengths) for one in encoded],
-        input=input.to_dict(),
-        precision=run.config.feature_cache,
-        memory_budget=int(run.config.cache_memory * 1e9),
-        console=console,
-    )
-    return [mean_of_rows(rows, one.places) for rows, one in zip(found, encoded, strict=True)]
+    encoded = [run.input.encode(split.inputs) for split in splits]
+    found = features_of(run, base, 0, encoded, console)
+    if found is None:
+        given = head_inputs(base, [(one.rows, run.input.prepare, one.lengths) for one in encoded])
+    else:
+        suffix, cached = found
+        given = head_inputs(suffix, [(rows, None, lengths) for rows, lengths in cached])
+    return [mean_of_rows(rows, one.places) for rows, one in zip(given, encoded, strict=True)]
 
 
 def head_alone(run: TrainedRun, module: Recipe, own: Data, test: Split) -> list[Any]:

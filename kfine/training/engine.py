@@ -12,7 +12,6 @@ import numpy as np
 
 from kfine.answers import Learned
 from kfine.console import Console
-from kfine.data.labelled import LEAST_TO_CHOOSE
 from kfine.data.pipeline import Batches
 from kfine.data.row_cache import plain_damage
 from kfine.errors import RunError
@@ -32,6 +31,9 @@ from kfine.training.optimizer import make_optimizer, stage_factors
 from kfine.training.proof import check_movement, group_digests
 from kfine.training.settings import TrainingConfig
 from kfine.training.unfreezing import Stage
+
+# Of fewer validation examples the loss differs between epochs by chance alone.
+LEAST_TO_CHOOSE = 20
 
 LinearModel = Callable[[Learned, Learned, np.ndarray | None, int], tuple[np.ndarray, np.ndarray]]
 

@@ -117,28 +117,20 @@ class Features:
         alone = Stage(-1, 0, 0, 0) if job.stages[0].depth else job.stages[0]
         try:
             trunk = self._trunk(alone, augmented=False)
-            try:
-                self._fill([alone, *self._later(alone)])
-            except NoRoom:
-                self._fill([alone])
+            self._fill_ahead(alone)
             requests = [self._request(one, views=0) for one in sets]
             fill([trunk], requests, self._what([alone], 1), self.console)
         except (CannotCut, NoRoom):
-            return [head_inputs(job.model, one.inputs, one.prepare, one.lengths) for one in sets]
-        return [
-            head_inputs(
-                self._cut(alone).suffix, self._open(trunk, one, 0), None, lengths_of(trunk, one)
-            )
-            for one in requests
-        ]
+            return head_inputs(job.model, [(one.inputs, one.prepare, one.lengths) for one in sets])
+        return head_inputs(
+            trunk.cut.suffix,
+            [(self._open(trunk, one, 0), None, lengths_of(trunk, one)) for one in requests],
+        )
 
     def _cached_feed(self, stage: Stage, decision: Decision | None) -> Feed:
         job = self.job
         cut = self._cut(stage)
-        try:
-            self._fill([stage, *self._later(stage)])
-        except NoRoom:
-            self._fill([stage])
+        self._fill_ahead(stage)
         plain = self._trunk(stage, augmented=False)
         held = self._request(job.validation, views=0)
         validation = self._open(plain, held, 0)
@@ -194,6 +186,13 @@ class Features:
             )
         self.console.say(f"  {'cached views' if views else 'new views in every epoch'}: {why}")
         return Decision("cached" if views else "computed", why=why, views=max(1, views))
+
+    def _fill_ahead(self, stage: Stage) -> None:
+        """Fill the caches of a stage, and of those after it where there is room for them."""
+        try:
+            self._fill([stage, *self._later(stage)])
+        except NoRoom:
+            self._fill([stage])
 
     def _fill(self, stages: Sequence[Stage]) -> None:
         """Validation of all stages, and training too where no augmentation varies it."""

@@ -19,7 +19,7 @@ from kfine.models.groups import LayerGroup
 from kfine.models.linear_head import below_head
 from kfine.training.trunk import Trunk
 from kfine.training.trunk_key import trunk_key
-from kfine.training.trunk_pass import NoRoom, Request, fill, has_positions
+from kfine.training.trunk_pass import Request, fill, has_positions
 
 _ROWS = 32  # at a time
 
@@ -80,51 +80,24 @@ def open_rows_of(trunk: Trunk, request: Request, memory_budget: int, console: Co
     return keras.tree.pack_sequence_as(outputs_of(trunk.cut.trunk), rows.tensors())
 
 
-def before_head(
-    model: keras.Model,
-    groups: Sequence[LayerGroup],
-    requests: Sequence[Request],
-    *,
-    input: Any,
-    precision: str,
-    memory_budget: int,
-    console: Console,
-) -> list[np.ndarray]:
-    """What the last layer of a model is given, of several sets of examples.
-
-    Args: as those of `features_below`; with a `precision` of "none" nothing is cached.
-
-    Returns:
-        float32 `(rows, features)` for each request.
-    """
-    if precision != "none":
-        try:
-            suffix, found = features_below(
-                model,
-                groups,
-                0,
-                requests,
-                input=input,
-                precision=precision,
-                memory_budget=memory_budget,
-                console=console,
-            )
-        except (CannotCut, NoRoom):
-            pass
-        else:
-            return [head_inputs(suffix, rows, None, lengths) for rows, lengths in found]
-    return [head_inputs(model, one.inputs, one.prepare, one.lengths) for one in requests]
-
-
 def head_inputs(
     model: keras.Model,
-    inputs: Any,
-    prepare: Callable[[Any], Any] | None,
-    lengths: Lengths | None,
-) -> np.ndarray:
-    """What the last layer of a model is given for some rows, float32 `(rows, features)`."""
-    found = predict_rows(below_head(model), inputs, prepare, _ROWS, lengths)
-    return np.asarray(found, np.float32)
+    sets: Sequence[tuple[Any, Callable[[Any], Any] | None, Lengths | None]],
+) -> list[np.ndarray]:
+    """What the last layer of a model, or of its suffix, is given for several sets of examples.
+
+    Args:
+        model: The model or the suffix.
+        sets: Rows, what prepares a batch of them, and how far they reach; see `predict_rows`.
+
+    Returns:
+        float32 `(rows, features)` of each.
+    """
+    below = below_head(model)
+    return [
+        np.asarray(predict_rows(below, rows, prepare, _ROWS, lengths), np.float32)
+        for rows, prepare, lengths in sets
+    ]
 
 
 def features_below(

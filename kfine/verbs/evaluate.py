@@ -133,10 +133,12 @@ def _predict_with_cache(run: TrainedRun, split: Split, console: Console) -> list
     from kfine.runtimes.keras_model import decoded
 
     depth = run.folder.info()["stages"][-1]["depth"]
-    found = features_of(run, run.input, run.model, depth, [split], console)
+    encoded = run.input.encode(split.inputs)
+    found = features_of(run, run.model, depth, [encoded], console)
     if found is None:
         return run.predictor.predict_split(split)
     suffix, ((features, lengths),) = found
-    places = run.input.encode(split.inputs).places
     forward = Forward(suffix, features, None, run.config.batch_size, lengths)
-    return list(decoded(forward, Encoded(features, places, lengths), len(split), run.answer))
+    return list(
+        decoded(forward, Encoded(features, encoded.places, lengths), len(split), run.answer)
+    )

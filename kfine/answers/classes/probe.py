@@ -123,8 +123,8 @@ def linear_probe(
     parts = _held_out(labels, len(rows), seed)
     learned = slice(len(rows)) if start else slice(None)
     weights = None if weights is None else weights[rows]
-    # Threads of BLAS only wait for each other on matrices of this size: 2.6 s are 11 s on two.
     scalings = ["standard"] if start and not _of_one_length(features) else list(PROBE_STRENGTHS)
+    # Threads of BLAS only wait for each other on matrices of this size: 2.6 s are 11 s on two.
     with threadpool_limits(1):
         scaling, strength, accuracy = _choose(features, labels, parts, classes, scalings)
         scaler, chosen = _scaler(scaling), _regression()
