@@ -1,7 +1,7 @@
-"""What a bundle's Kotlin and Swift find is what its Python finds.
+"""What a bundle's Kotlin, Swift and JavaScript find is what its Python finds.
 
-Needs kotlinc and java, or swiftc: who changes a program for phones runs these tests with them.
-`phone/` stands in for Android, its ICU and LiteRT.
+Needs kotlinc and java, swiftc, or node: who changes a program for phones or the web runs these
+tests with them. `phone/` stands in for Android, its ICU and LiteRT.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     number = Numbers.of([(1.0,), (2.0,)], ("weight",), ("g",))
     several = Several({"shape": Classes(('the "best"', "5 $x")), "size": number}, "shape")
     made = snippets(Image((24, 16)), several, order=("size", "shape"))
-    for name in ("Predictor.kt", "predict.py"):
+    for name in ("Predictor.kt", "predict.js", "predict.py"):
         (folder / "snippets" / name).write_text(made[name], encoding="utf-8")
     with zipfile.ZipFile(folder / "model.tflite", "w") as archive:
         archive.writestr("labels.txt", "\n".join(TAGS))
@@ -151,13 +151,24 @@ def compile_swift(bundle: Path) -> list[str]:
     return [str(program)]
 
 
+def link_javascript(bundle: Path) -> list[str]:
+    runtime = bundle / "node_modules" / "@litertjs" / "core"
+    runtime.mkdir(parents=True)
+    shutil.copy(PHONE / "litert.js", runtime / "index.js")
+    package = json.dumps({"type": "module", "exports": "./index.js"})
+    for folder in (runtime, bundle):
+        (folder / "package.json").write_text(package, encoding="utf-8")
+    return ["node", shutil.copy(PHONE / "main.js", bundle / "main.js")]
+
+
 def build(command: list[Any]) -> None:
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
 
 
 # Older ones lack what the programs are written in, such as `fun interface`.
-OLDEST = {"kotlinc": (1, 9), "swiftc": (5, 7)}
+OLDEST = {"kotlinc": (1, 9), "swiftc": (5, 7), "node": (18, 0)}
+COMPILE = {"kotlinc": compile_kotlin, "swiftc": compile_swift, "node": link_javascript}
 
 
 def lacking(compiler: str) -> str:
@@ -175,13 +186,12 @@ def lacking(compiler: str) -> str:
     return ""
 
 
-@pytest.fixture(scope="module", params=["kotlinc", "swiftc"])
+@pytest.fixture(scope="module", params=list(COMPILE))
 def phone(request: pytest.FixtureRequest, bundle: Path) -> Program:
     reason = lacking(request.param)
     if reason:
         pytest.skip(reason)
-    kotlin = request.param == "kotlinc"
-    return Program((compile_kotlin if kotlin else compile_swift)(bundle), bundle, kotlin)
+    return Program(COMPILE[request.param](bundle), bundle, utf16=request.param != "swiftc")
 
 
 def texts(count: int, seed: int) -> list[str]:
@@ -272,7 +282,7 @@ def test_a_phone_averages_the_windows_of_a_text_as_python_does(
 
 
 @pytest.mark.slow
-def test_android_reads_photos_and_several_outputs_as_python_does(
+def test_a_phone_reads_photos_and_several_outputs_as_python_does(
     phone: Program, program: Callable[[Path], Any]
 ) -> None:
     from PIL import Image as Photo

@@ -30,6 +30,8 @@ _FILES = {
 _VALUES_READ = {
     ("kotlin", "float32"): "FloatArray(buffer.capacity() / 4) { buffer.getFloat() }",
     ("kotlin", "uint8"): "FloatArray(buffer.capacity()) { (buffer.get().toInt() and 0xff) / 256f }",
+    ("javascript", "float32"): "Float32Array.from(output.toTypedArray())",
+    ("javascript", "uint8"): "Float32Array.from(output.toTypedArray(), (one) => one / 256)",
     ("swift", "float32"): "data.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }",
     ("swift", "uint8"): "data.map { Float($0) / 256 }",
 }
@@ -146,5 +148,6 @@ def _literal(value: Any, language: str) -> str:
         return json.dumps(value)
     parts = [_literal(one, language) for one in value]
     if isinstance(value, tuple):
-        return " to ".join(parts) if language == "kotlin" else f"({', '.join(parts)})"
+        form = {"kotlin": "{}", "swift": "({})"}.get(language, "[{}]")
+        return form.format((" to " if language == "kotlin" else ", ").join(parts))
     return f"listOf({', '.join(parts)})" if language == "kotlin" else f"[{', '.join(parts)}]"

@@ -29,6 +29,7 @@ _LONGEST = 8192
 _PROGRAMS = {
     "standalone.py": "tokenizer.py",
     "Tokenizer.kt": "Tokenizer.kt",
+    "Tokenizer.js": "Tokenizer.js",
     "Tokenizer.swift": "Tokenizer.swift",
 }
 
@@ -234,7 +235,7 @@ class TextOnDevice:
     def card_use(self, form: str, output: str, programs: str) -> str:
         """What goes in and what comes out."""
         length, description = self.text.sequence_length, self.text.tokenizer_files.description
-        tools = f"`{FOLDER}/` has programs for Android, iOS and Python that make the ids;"
+        tools = f"`{FOLDER}/` has programs for Android, iOS, the web and Python that make the ids;"
         if programs:
             tools = f"`snippets/` has programs for {programs}, which use those in `{FOLDER}/`;"
         if not self._runs:
