@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -26,6 +27,16 @@ def set_environment() -> None:
     if asked != BACKEND:
         _overridden.append(f"KERAS_BACKEND={asked}")
     os.environ["KERAS_BACKEND"] = BACKEND
+
+
+class _WithoutRetracing(logging.Filter):
+    """Passes all but TensorFlow's advice against tracing anew: every model here is a new one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "tf.function retracing" not in str(record.msg)
+
+
+_without_retracing = _WithoutRetracing()
 
 
 @contextmanager
@@ -64,6 +75,7 @@ def load_backend() -> None:
             import keras_hub  # noqa: F401
     import keras
 
+    logging.getLogger("tensorflow").addFilter(_without_retracing)
     if keras.backend.backend() != BACKEND:
         raise ConfigError(
             "kfine trains with Keras on TensorFlow; set KERAS_BACKEND=tensorflow before Keras is "

@@ -133,6 +133,7 @@ def tiny_settings(tiny_preset: str, digit_photos: Path) -> dict[str, Any]:
         "batch_size": 16,
         "image_size": 32,
         "learning_rate": 0.01,
+        "refit": "no",
     }
 
 
@@ -148,6 +149,7 @@ def finished_run(
     quiet = Console(quiet=True)
     settings: dict[str, Any] = {"data": str(digit_photos), "preset": tiny_preset}
     settings |= {"epochs": 3, "unfreeze": "2:1,3:3", "batch_size": 16, "image_size": 32}
+    settings |= {"refit": "no"}
     run = kfine.fit(
         "image_classification", run_dir=path, console=quiet, learning_rate=0.01, **settings
     )
@@ -228,6 +230,7 @@ def text_settings(tiny_text_preset: str, mood_texts: Path) -> dict[str, Any]:
         "min_steps": 1,
         "learning_rate": 0.02,
         "backbone_rate": 0.5,
+        "refit": "no",
     }
 
 

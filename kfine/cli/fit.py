@@ -200,6 +200,13 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
         cached = stage["features"] == "cached"
         size = f", {format_bytes(stage['cache_bytes'])} of cached features" if cached else ""
         click.echo(f"{stage['sentence']}; about {format_seconds(stage['seconds'])}{size}")
+    if plan["refit"].get("seconds"):
+        click.echo(
+            f"then once more on all {plan['refit']['examples']} training and validation examples; "
+            f"at most about {format_seconds(plan['refit']['seconds'])}"
+        )
+    elif plan["refit"]:
+        click.echo(f"all {plan['refit']['examples']} training and validation examples train")
     click.echo(f"about {format_seconds(plan['seconds'])} in all, measured on a few steps")
     click.echo(f"schedule: --unfreeze {shlex.quote(plan['unfreeze'])}")
 

@@ -68,7 +68,7 @@ def fold_data(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    pool = _joined(data)
+    pool = data.without_validation().train
     smallest = int(np.bincount(pool.strata).min())
     together = _together(pool, groups)
     if not 2 <= count <= min(smallest, len(set(together))):
@@ -95,14 +95,6 @@ def fold_data(
             splits["test"] = data.test
         found.append(replace(data, splits=splits))
     return found
-
-
-def _joined(data: Data) -> Split:
-    """Training and validation together, in the order of their names."""
-    if data.validation is None:
-        return data.train
-    both = data.train.joined(data.validation)
-    return both.take(sorted(range(len(both)), key=lambda i: both.names[i]), "train")
 
 
 def _together(pool: Split, groups: Mapping[str, str] | None) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from kfine.data.records import SPLITS, NearDuplicate, SetAside
@@ -61,6 +61,15 @@ class Data:
     def test(self) -> Split | None:
         """The test split, if there is one."""
         return self.splits.get("test")
+
+    def without_validation(self) -> Data:
+        """The same data, with the validation examples among those to train on, by name."""
+        if self.validation is None:
+            return self
+        both = self.train.joined(self.validation)
+        order = sorted(range(len(both)), key=lambda index: both.names[index])
+        held = {name: split for name, split in self.splits.items() if name != "validation"}
+        return replace(self, splits={**held, "train": both.take(order, "train")})
 
     @property
     def few(self) -> bool:

@@ -14,6 +14,7 @@ from kfine.console import Console, format_seconds
 from kfine.data.pipeline import Batches
 from kfine.keras_private import averages_of, trained_by
 from kfine.seeds import derive_seed, reseed_layers
+from kfine.training.divergence import loss_of
 
 
 class EpochClock(keras.callbacks.Callback):
@@ -126,8 +127,8 @@ class BestWeights(keras.callbacks.Callback):
         self.weights: list[np.ndarray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Compare this epoch's validation loss with the best so far."""
-        value = float((logs or {})["val_loss"])
+        """Compare this epoch's validation loss with the best so far; without one, the loss."""
+        _, value = loss_of(logs or {})
         better = math.isfinite(value) and (not self.choose or not value >= self.value)
         if better or self.weights is None:
             self.value, self.epoch, self.waited = value, epoch, 0

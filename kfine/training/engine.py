@@ -29,11 +29,8 @@ from kfine.training.freezing import apply_stage, build_optimizer_for, changes
 from kfine.training.head_start import start_at_probe
 from kfine.training.optimizer import make_optimizer, stage_factors
 from kfine.training.proof import check_movement, group_digests
-from kfine.training.settings import TrainingConfig
+from kfine.training.settings import LEAST_TO_CHOOSE, TrainingConfig
 from kfine.training.unfreezing import Stage
-
-# Of fewer validation examples the loss differs between epochs by chance alone.
-LEAST_TO_CHOOSE = 20
 
 LinearModel = Callable[[Learned, Learned, np.ndarray | None, int], tuple[np.ndarray, np.ndarray]]
 
@@ -49,7 +46,7 @@ class Job:
         groups: The model's layer groups, the head last.
         stages: The stages, covering all epochs.
         batches: Training batches.
-        validation: Validation batches.
+        validation: Validation batches; `None` where no epoch is chosen.
         config: The training settings.
         input: JSON-able description of how an example becomes the model's input.
         augmentation: Layers that vary training examples.
@@ -65,7 +62,7 @@ class Job:
     groups: Sequence[LayerGroup]
     stages: Sequence[Stage]
     batches: Batches
-    validation: Batches
+    validation: Batches | None
     config: TrainingConfig
     input: dict[str, Any] = field(default_factory=dict)
     augmentation: list[Any] = field(default_factory=list)
@@ -149,14 +146,14 @@ def run_stages(
         RunError: The checkpoint does not belong to these weights, or cannot be written.
     """
     features = features or Features(job, console)
-    held = len(job.validation)
+    held = 0 if job.validation is None else len(job.validation)
     best = BestWeights(
         job.changing(),
         patience=job.config.patience,
         stop_from=job.stages[-1].first_epoch,
         choose=held >= LEAST_TO_CHOOSE,
     )
-    if not best.choose:
+    if held and not best.choose:
         console.say(f"{held} validation examples cannot tell epochs apart: the last one is kept")
     state = _resume(job, best, checkpoints) if checkpoints else None
     if state is None and job.linear_model is not None:

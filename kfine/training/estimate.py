@@ -41,6 +41,7 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     from kfine.training.frozen import worthwhile_cut
 
     epochs = stage.end_epoch - stage.first_epoch
+    held = 0 if job.validation is None else len(job.validation)
     augmented = job.batches.augment is not None
     views = 1
     if augmented:
@@ -61,11 +62,11 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     features = keras.tree.map_structure(np.asarray, forward(inputs))
     pace = (time.perf_counter() - start) / rows_in(targets)
     if not views:
-        seconds = pace * len(job.validation) + _measure_fit(
+        seconds = pace * held + _measure_fit(
             job, whole_model(job, cut), inputs, targets, epochs, validated=(cut.suffix, features)
         )
         return {"features": "computed", "seconds": round(seconds, 1)}
-    examples = len(job.validation) + views * len(job.batches)
+    examples = held + views * len(job.batches)
     once = 0.0 if passed and not augmented else pace * examples
     seconds = once + _measure_fit(job, cut.suffix, features, targets, epochs)
     row = sum(tensor[0].size * 2 for tensor in keras.tree.flatten(features))
@@ -116,5 +117,6 @@ def _measure_fit(
     validating = time.perf_counter()
     other.evaluate(held_out.repeat(2), verbose=0)
     per_validation_step = (time.perf_counter() - validating) / 2
-    epoch = per_step * job.batches.steps + per_validation_step * job.validation.steps
+    validation_steps = 0 if job.validation is None else job.validation.steps
+    epoch = per_step * job.batches.steps + per_validation_step * validation_steps
     return (traced - start) + epochs * epoch

@@ -102,10 +102,13 @@ class Features:
                 decision = Decision("computed", "computed", str(reason))
                 self.console.say(f"  training without cached features: {reason}")
         self.decisions[stage.index] = decision
-        return Feed(self.job.model, self.job.batches, self.job.validation.in_order())
+        held = self.job.validation
+        return Feed(self.job.model, self.job.batches, held.in_order() if held else None)
 
     def before_head(self) -> list[np.ndarray]:
         """What the head is given for training and validation examples, without augmentation.
+
+        For the former alone where there are no others.
 
         The caches of the stages are filled in the same pass while they are at it.
 
@@ -113,7 +116,7 @@ class Features:
             float32 `(rows, features)` of each.
         """
         job = self.job
-        sets = job.batches, job.validation
+        sets = [one for one in (job.batches, job.validation) if one is not None]
         alone = Stage(-1, 0, 0, 0) if job.stages[0].depth else job.stages[0]
         try:
             trunk = self._trunk(alone, augmented=False)
@@ -132,21 +135,12 @@ class Features:
         cut = self._cut(stage)
         self._fill_ahead(stage)
         plain = self._trunk(stage, augmented=False)
-        held = self._request(job.validation, views=0)
-        validation = self._open(plain, held, 0)
-        in_order = evaluation_dataset(
-            validation,
-            None,
-            job.batches.batch_size,
-            job.validation.targets,
-            lengths_of(plain, held),
-            target=job.validation.target,
-            sample_weights=job.validation.held_out_weights,
-        )
+        held, in_order = self._validation(plain)
         decision = decision or self._decide(stage, plain)
         self.decisions[stage.index] = decision
         if decision.features != "cached":
-            return Feed(whole_model(job, cut), job.batches, validator=(cut.suffix, in_order))
+            validator = None if in_order is None else (cut.suffix, in_order)
+            return Feed(whole_model(job, cut), job.batches, validator=validator)
         augmented = job.batches.augment is not None
         trunk = self._trunk(stage, augmented=augmented)
         request = self._request(job.batches, views=decision.views if augmented else 0)
@@ -156,13 +150,30 @@ class Features:
         self.decisions[stage.index] = decision
         batches = replace(
             job.batches,
-            inputs=self._open(trunk, request, _held(validation)),
+            inputs=self._open(trunk, request, held),
             prepare=None,
             augment=None,
             views=max(1, decision.views),
             lengths=lengths_of(trunk, request),
         )
         return Feed(cut.suffix, batches, in_order)
+
+    def _validation(self, trunk: Trunk) -> tuple[int, Any]:
+        """Bytes in memory of the validation features, and their batches; `None` without any."""
+        batches = self.job.validation
+        if batches is None:
+            return 0, None
+        request = self._request(batches, views=0)
+        rows = self._open(trunk, request, 0)
+        return _held(rows), evaluation_dataset(
+            rows,
+            None,
+            self.job.batches.batch_size,
+            batches.targets,
+            lengths_of(trunk, request),
+            target=batches.target,
+            sample_weights=batches.held_out_weights,
+        )
 
     def _decide(self, stage: Stage, plain: Trunk) -> Decision:
         """Cached, unless augmentation makes every epoch another one and views are not worth it."""
@@ -195,11 +206,12 @@ class Features:
             self._fill([stage])
 
     def _fill(self, stages: Sequence[Stage]) -> None:
-        """Validation of all stages, and training too where no augmentation varies it."""
+        """Validation of all stages; training where there is none or no augmentation varies it."""
         job = self.job
-        requests = [self._request(job.validation, views=0)]
-        if job.batches.augment is None:
-            requests.append(self._request(job.batches, views=0))
+        sets = [] if job.validation is None else [job.validation]
+        if not sets or job.batches.augment is None:
+            sets.append(job.batches)
+        requests = [self._request(one, views=0) for one in sets]
         trunks = [self._trunk(stage, augmented=False) for stage in stages]
         fill(trunks, requests, self._what(stages, 1), self.console)
 

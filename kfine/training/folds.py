@@ -14,7 +14,8 @@ from kfine.errors import RunError
 from kfine.recipe import Recipe
 from kfine.runs.folder import RunFolder
 from kfine.runs.lock import locked
-from kfine.training.job import build_job, describe_run, train
+from kfine.training.fitting import train
+from kfine.training.job import build_job, describe_run
 from kfine.training.memory import memory_given_back
 from kfine.training.run import TrainedRun
 

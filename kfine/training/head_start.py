@@ -44,9 +44,11 @@ def start_at_probe(job: Job, features: Features, console: Console) -> None:
     """
     head = linear_head(job.model)
     assert head is not None and job.linear_model is not None
-    trained, held = features.before_head()
+    trained, *held = features.before_head()
     train = trained, _only(job.batches.targets)
-    validation = held, _only(job.validation.targets)
+    validation = trained[:0], train[1][:0]
+    if job.validation is not None:
+        validation = held[0], _only(job.validation.targets)
     weights = _only(job.batches.sample_weights)
     key = _digest([*train, *validation, weights], (job.linear_model.__qualname__, job.config.seed))
     if key not in _FITTED:

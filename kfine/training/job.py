@@ -1,10 +1,8 @@
-"""From a recipe, a config and its data to a trained run: what `fit`, folds and trials all do."""
+"""From a recipe, a config and its data to a job: what `fit`, folds and trials all begin with."""
 
 from __future__ import annotations
 
-import math
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +11,17 @@ from kfine.config import dump_yaml
 from kfine.console import Console
 from kfine.data.labelled import Data
 from kfine.data.split import Split
-from kfine.errors import DataError, RunError
+from kfine.errors import DataError
 from kfine.recipe import Recipe, recipe_reference, source_of
-from kfine.runs.files import whole_file
 from kfine.runs.folder import Folder, RunFolder, now
 from kfine.runs.provenance import environment
-from kfine.training.divergence import diverged
-from kfine.training.parts import keep_parts
-from kfine.training.run import TrainedRun
 
 if TYPE_CHECKING:
-    import keras
-
     from kfine.answers import Answer
     from kfine.data.pipeline import Batches
     from kfine.models.built import Built
     from kfine.training.engine import Job
+    from kfine.training.unfreezing import Stage
 
 
 def describe_beginning(folder: Folder, module: Recipe, config: Any, data: Data) -> None:
@@ -40,8 +33,16 @@ def describe_beginning(folder: Folder, module: Recipe, config: Any, data: Data) 
     folder.write("splits.json", data.split_lists())
 
 
-def describe_run(folder: RunFolder, module: Recipe, config: Any, data: Data) -> None:
-    """Write what a run begins with; from then on it can be resumed."""
+def describe_run(folder: RunFolder, module: Recipe, config: Any, data: Data, **more: Any) -> None:
+    """Write what a run begins with; from then on it can be resumed.
+
+    Args:
+        folder: The new run.
+        module: Its recipe.
+        config: Its settings.
+        data: Its data.
+        **more: For `run.json`.
+    """
     describe_beginning(folder, module, config, data)
     # Written last: with it the folder counts as a run that can be resumed.
     folder.update(
@@ -49,6 +50,7 @@ def describe_run(folder: RunFolder, module: Recipe, config: Any, data: Data) -> 
         status="running",
         started=now(),
         class_names=list(data.class_names),
+        **more,
     )
 
 
@@ -60,8 +62,28 @@ class Prepared:
     built: Built
 
 
-def build_job(module: Recipe, config: Any, data: Data, console: Console) -> Prepared:
-    """Build and compile the model and its input pipelines; seeds everything first."""
+def build_job(
+    module: Recipe,
+    config: Any,
+    data: Data,
+    console: Console,
+    *,
+    stages: Sequence[Stage] = (),
+    validated: bool = True,
+) -> Prepared:
+    """Build and compile the model and its input pipelines; seeds everything first.
+
+    Args:
+        module: The recipe.
+        config: Its settings.
+        data: What it trains and validates on.
+        console: Hears of the loading.
+        stages: Of an earlier fit, to go through again; planned if omitted.
+        validated: Whether epochs are chosen by validation.
+
+    Raises:
+        KfineError: The data, the preset or the schedule cannot be used.
+    """
     with console.timed("loading TensorFlow and the preset"):
         load_backend()
         from kfine.data.augmentation import seeded
@@ -75,11 +97,11 @@ def build_job(module: Recipe, config: Any, data: Data, console: Console) -> Prep
         built = module.build_model(config, data)
     for line in built.warnings:
         console.warn(line)
-    if data.validation is None:
+    if validated and data.validation is None:
         raise DataError(f"the data {data.source} has no validation split to choose epochs by")
     groups = layer_groups(built.model)
     answer = built.answer
-    if built.unfrozen == 0 and config.unfreeze == "auto":
+    if built.unfrozen == 0 and config.unfreeze == "auto" and not stages:
         built.decisions["unfreeze"] = (
             f"auto trains the head alone: {len(data.train)} training examples are few"
         )
@@ -89,7 +111,8 @@ def build_job(module: Recipe, config: Any, data: Data, console: Console) -> Prep
         loss=for_outputs(answer.losses()),
         metrics=for_outputs(answer.metrics()),
         groups=groups,
-        stages=plan_stages(
+        stages=stages
+        or plan_stages(
             config.unfreeze,
             config.epochs,
             [one.name for one in groups[:-1]],
@@ -104,7 +127,7 @@ def build_job(module: Recipe, config: Any, data: Data, console: Console) -> Prep
             augment=seeded(built.augmentation, answer.moves),
             min_steps=config.min_steps,
         ),
-        validation=batches_of(built, data.validation, config),
+        validation=batches_of(built, data.validation, config) if data.validation else None,
         config=config,
         input=built.input.to_dict(),
         augmentation=built.augmentation,
@@ -169,111 +192,3 @@ def batches_of(
 def positions_of(answer: Answer) -> frozenset[str]:
     """Target rows whose second axis is as long as a row of the input."""
     return frozenset(getattr(answer, "positions", ()))
-
-
-def train(
-    folder: RunFolder,
-    prepared: Prepared,
-    console: Console,
-    *,
-    plots: bool = True,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
-    unsaved: Callable[[dict[str, Any]], str] | None = None,
-) -> TrainedRun:
-    """Train a described run to its end, from its newest checkpoint if it has one.
-
-    Args:
-        folder: Its folder, locked.
-        prepared: From `build_job`.
-        console: Hears of the progress.
-        plots: Draw the learning curves.
-        callbacks: Of the user, for every stage's `fit`.
-        enough: Told the history after each epoch, says whether training may end there; without,
-            it ends where the loss is no number any more.
-        unsaved: Told the scores of the best epoch, says why the model is not worth a file; the
-            empty text saves it.
-    """
-    from kfine.training.checkpoints import Checkpoints
-    from kfine.training.engine import run_stages, stage_span
-    from kfine.training.features import Features, decisions_from_json, decisions_to_json
-    from kfine.training.freezing import release
-    from kfine.training.plots import learning_curves_png
-
-    job, built = prepared.job, prepared.built
-    keep_parts(folder, built.input, built.answer)
-    stages = [vars(stage) for stage in job.stages]
-    groups = [group.name for group in job.groups]
-    folder.update(
-        status="running",
-        decisions=built.decisions,
-        stages=stages,
-        groups=groups,
-        objective=f"val_{built.answer.watched}",
-    )
-    recorded = decisions_from_json(folder.info().get("features", []))
-    features = Features(job, console, recorded)
-    try:
-        history, best = run_stages(
-            job,
-            checkpoints=Checkpoints(folder.checkpoints),
-            console=console,
-            features=features,
-            decided=lambda: folder.update(features=decisions_to_json(features.decisions)),
-            enough=enough or (lambda history: bool(diverged(history))),
-            callbacks=callbacks,
-        )
-    except KeyboardInterrupt:
-        folder.update(status="interrupted")
-        path = shlex.quote(str(folder.path))
-        console.say(f"interrupted; continue with: kfine fit --resume {path}")
-        raise
-    except RunError:
-        path = shlex.quote(str(folder.path))
-        console.say(f"stopped; continue later with: kfine fit --resume {path}")
-        raise
-    release(job.model)
-    kept = history[best.epoch]
-    if enough is None and diverged(history):
-        _say_diverged(folder, diverged(history), kept, console)
-    reason = unsaved(kept) if unsaved else ""
-    if reason:
-        folder.update(model=reason)
-    else:
-        _save_model(folder, job.model)
-    folder.write("history.json", history)
-    if plots:
-        learning_curves_png(
-            folder.path / "plots" / "learning_curves.png",
-            history,
-            [(stage.first_epoch + 1, stage_span(job.groups, stage)) for stage in job.stages],
-        )
-    folder.update(status="finished", finished=now(), best_epoch=best.epoch + 1, validation=kept)
-    console.say(
-        f"kept the weights of epoch {best.epoch + 1}: "
-        + ", ".join(f"{k} {v:.3f}" for k, v in kept.items() if k.startswith("val_"))
-    )
-    console.say(f"run: {folder.path}")
-    return TrainedRun(folder)
-
-
-def _say_diverged(folder: RunFolder, what: str, kept: dict[str, Any], console: Console) -> None:
-    """Warn of a run that ended early, and refuse one without a single usable epoch."""
-    if not math.isfinite(kept["val_loss"]):
-        folder.update(status="diverged")
-        raise RunError(f"Training diverged: {what}; start a new run with a lower learning_rate.")
-    console.warn(
-        f"{what}, so training ends there, with the weights of epoch {kept['epoch']}; a lower "
-        "learning_rate may help"
-    )
-
-
-def _save_model(folder: RunFolder, model: Any) -> None:
-    import keras
-
-    # A KerasHub task comes to life with a fresh Adam. Loading warns where the file holds other
-    # optimizer state than that, or a compile config.
-    model.compiled = False
-    model.optimizer = keras.optimizers.Adam()
-    with whole_file(folder.model_path) as temporary:
-        model.save(temporary)

@@ -61,6 +61,11 @@ class TrainedRun:
         return history
 
     @property
+    def refit(self) -> dict[str, Any]:
+        """How the model came to train on its validation examples too; empty if it did not."""
+        return dict(self._folder.info().get("refit") or {})
+
+    @property
     def columns(self) -> dict[str, str]:
         """The columns that the examples were read from, by the setting that names them."""
         return dict(self.folder.read("data.json").get("columns", {}))

@@ -10,6 +10,18 @@ from kfine.config import setting
 from kfine.training.schedule import is_list, read_unfreeze
 from kfine.training.unfreezing import check_unfreeze, epochs_of
 
+# Of fewer validation examples the loss differs between epochs by chance alone.
+LEAST_TO_CHOOSE = 20
+# Of fewer an epoch in the middle of the schedule is called better than its end by chance.
+ENOUGH_TO_CHOOSE = 100
+# Of more examples, what those that validate would add is not worth a second fit.
+SMALL = 300
+
+
+def _yes_or_no(value: Any) -> Any:
+    """Python's spelling of the words; all else as it is."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -114,6 +126,15 @@ class TrainingConfig:
         group="Training",
         unit="epochs",
         minimum=0,
+    )
+    refit: str = setting(
+        "auto",
+        "Train once more, on the training and the validation examples together, for as many "
+        f"epochs as validation chose, or all where fewer than {ENOUGH_TO_CHOOSE} examples chose: "
+        f"auto does for {SMALL} examples or fewer.",
+        group="Training",
+        choices=("auto", "yes", "no"),
+        read=_yes_or_no,
     )
     unfreeze: str = setting(
         "auto",

@@ -16,7 +16,8 @@ from kfine.runs.folder import RunFolder
 from kfine.runs.lock import locked
 from kfine.statistics import paired_comparison, right_or_wrong
 from kfine.training.data import load_data
-from kfine.training.job import build_job, describe_run, train
+from kfine.training.job import describe_run
+from kfine.training.refit import next_job, plan_refit, train_to_end
 from kfine.training.run import TrainedRun
 from kfine.tuning.records import SearchFolder
 
@@ -87,8 +88,9 @@ def _fit(
     data = load_data(module, config, console, split_lists=folder.read("splits.json"))
     with locked(path):
         if not (path / "run.json").is_file():
-            describe_run(run, module, config, data)
-        return train(run, build_job(module, config, data, console), console)
+            describe_run(run, module, config, data, refit=plan_refit(config, data))
+        prepared = next_job(run, module, config, data, console)
+        return train_to_end(run, module, config, data, prepared, console)
 
 
 def _test(

@@ -9,6 +9,7 @@ from kfine.console import Console
 from kfine.training.data import load_data, say_data
 from kfine.training.estimate import measure_stages
 from kfine.training.job import build_job
+from kfine.training.refit import plan_refit
 from kfine.training.schedule import is_list
 from kfine.training.schedule_file import check_new_schedule, schedule_of_job, write_schedule
 from kfine.training.unfreezing import schedule_text
@@ -36,9 +37,11 @@ def dry_run(
 
     Returns:
         `data`: the data summary; `stages`: of each stage its epochs, the number of groups that
-        train, and what it costs; `seconds` in all; `schedule`: the stages as a list to edit, one
-        mapping each with `epochs`, `groups`, `learning_rate` and `group_rates`; `unfreeze`: the
-        same as a text. Both are values of the setting `unfreeze`.
+        train, and what it costs; `refit`: how many `examples` train where those that validate
+        do too, and the `seconds` at most where that is a second fit; `seconds` in all;
+        `schedule`: the stages as a list to edit, one mapping each with `epochs`, `groups`,
+        `learning_rate` and `group_rates`; `unfreeze`: the same as a text. Both are values of the
+        setting `unfreeze`.
 
     Raises:
         KfineError: The settings, the data or the preset cannot be used, or the schedule cannot
@@ -57,7 +60,10 @@ def dry_run(
     module, resolved = prepare(recipe, config, settings)
     data = load_data(module, resolved, console)
     say_data(data, console)
-    job = build_job(module, resolved, data, console).job
+    refit = plan_refit(resolved, data)
+    chosen = not refit or refit["epochs"] is None
+    trained = data if chosen else data.without_validation()
+    job = build_job(module, resolved, trained, console, validated=chosen).job
     entries = schedule_of_job(job)
     groups = [group.name for group in job.groups]
     if target is not None:
@@ -65,9 +71,13 @@ def dry_run(
     listed = is_list(resolved.unfreeze)
     stages = measure_stages(job)
     total = sum(stage["seconds"] for stage in stages)
+    if refit and chosen:
+        refit["seconds"] = round(total * refit["examples"] / len(data.train), 1)
+        total += refit["seconds"]
     return {
         "data": data.summary(),
         "stages": stages,
+        "refit": refit,
         "unfreeze": resolved.unfreeze if listed else schedule_text(job.stages, groups[:-1]),
         "schedule": [entry.to_dict() for entry in entries],
         "seconds": round(total, 1),

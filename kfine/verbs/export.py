@@ -122,7 +122,7 @@ def export(
     if note:
         console.warn(note)
     data = load_data_of_run(run.folder, module, run.config, console)
-    held_out = data.test or data.validation
+    held_out = data.test or (None if run.refit else data.validation)
     if held_out is None or not len(held_out):
         raise DataError(f"The data of {run.path} has no held-out split to measure an export on.")
     if quantize == AUTO and not (data.validation and data.test):

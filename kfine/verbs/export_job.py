@@ -101,6 +101,9 @@ class ExportJob:
     def unsure(self) -> Any:
         """The score's threshold of being sure on validation; `None` for an answer without one."""
         split = self.data.validation
+        if self.run.refit:
+            # Found before the model trained on these examples.
+            return self.run.refit.get("unsure")
         if split is None or not len(split):
             return None
         score = self.run.answer.score(self._predicted(split), split.labels)
@@ -130,7 +133,7 @@ class ExportJob:
             "preset": Path(str(getattr(config, "preset", ""))).name,
             "columns": run.columns,
             "data": Path(str(getattr(config, "data", ""))).name,
-            f"training_{run.input.many}": len(self.data.train),
+            f"training_{run.input.many}": run.refit.get("examples", len(self.data.train)),
             **{one: decided[one] for one in ("accents", "unknown_pieces") if one in decided},
         }
 

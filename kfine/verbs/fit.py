@@ -13,7 +13,8 @@ from kfine.recipe import Recipe, load_recipe, recipe_name, recipe_of_run
 from kfine.runs.folder import RunFolder, new_run, open_run, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.training.data import load_data, load_unchanged, say_data, warn_cut_split
-from kfine.training.job import build_job, describe_run, train
+from kfine.training.job import describe_run
+from kfine.training.refit import next_job, plan_refit, train_to_end
 from kfine.verbs.run import Run
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def fit(
             through the stages; `on_train_begin` and `on_train_end` come once a stage, and one
             that sets `stop_training` ends the stage. `self.model` is the part that trains, without
             the frozen layers whose features are cached. A run does not keep them: give them
-            again with `resume`, or they are not called.
+            again with `resume`, or they are not called. With `refit` "auto" the run then trains
+            once; with "yes" they are called in the second fit too, in which there are no `val_`
+            metrics.
         console: Hears of the progress; standard error if omitted.
         **settings: Fields of the recipe's `Config`.
 
@@ -74,12 +77,14 @@ def fit(
     with locked(folder.path):
         with removed_on_failure(folder):
             data = load_data(module, resolved, console)
-            describe_run(folder, module, resolved, data)
+            refit = plan_refit(resolved, data, watched=bool(callbacks))
+            describe_run(folder, module, resolved, data, refit=refit)
             say_data(data, console)
-            prepared = build_job(module, resolved, data, console)
+            prepared = next_job(folder, module, resolved, data, console)
             for split in data.splits.values():
                 warn_cut_split(prepared.built.input, split, console)
-        return Run(train(folder, prepared, console, callbacks=callbacks).folder)
+        train_to_end(folder, module, resolved, data, prepared, console, callbacks=callbacks)
+    return Run(folder)
 
 
 def prepare(
@@ -129,5 +134,6 @@ def _resume(
             so="it cannot be resumed to the same result; restore the data, or start a new run",
         )
         console.say(f"resuming {folder.path}")
-        prepared = build_job(module, config, data, console)
-        return Run(train(folder, prepared, console, callbacks=callbacks).folder)
+        prepared = next_job(folder, module, config, data, console)
+        train_to_end(folder, module, config, data, prepared, console, callbacks=callbacks)
+    return Run(folder)

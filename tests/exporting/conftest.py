@@ -133,7 +133,7 @@ def text_run(
 
     path = tmp_path_factory.mktemp("text-runs") / "moods"
     settings: dict[str, Any] = {"data": str(mood_texts), "preset": tiny_text_preset}
-    settings |= {"epochs": 8, "batch_size": 16, "min_steps": 30}
+    settings |= {"epochs": 8, "batch_size": 16, "min_steps": 30, "refit": "no"}
     settings |= {"learning_rate": 0.05, "backbone_rate": 0.2}
     kfine.fit("text_classification", run_dir=path, console=Console(quiet=True), **settings)
     return path

@@ -15,6 +15,7 @@ from kfine.console import Console
 from kfine.recipe import load_recipe
 from kfine.training.data import load_data
 from kfine.training.job import build_job
+from kfine.training.refit import plan_refit
 from kfine.verbs.fit import prepare
 
 # Each differs from the default.
@@ -43,6 +44,7 @@ CHANGED: dict[str, Any] = {
     "ema": 0.75,
     "early_stopping": 1,
     "head_start": "random",
+    "refit": "yes",
     "unfreeze": "3:2",
     "batch_norm": "train",
     "seed": 11,
@@ -145,6 +147,7 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "label_smoothing": (lambda b: b.job.model.loss.label_smoothing, 0.2),
     "ema": (lambda b: b.job.model.optimizer.use_ema * b.job.model.optimizer.ema_momentum, 0.75),
     "head_start": (lambda b: b.job.linear_model is None, True),
+    "refit": (lambda b: bool(plan_refit(b.config, b.data)), True),
     "unfreeze": (lambda b: [(s.first_epoch, s.depth) for s in b.job.stages], [(0, 0), (2, 2)]),
     "batch_norm": (trains_batch_norm, True),
     "seed": (lambda b: b.job.batches.order(0)[:3].tolist(), None),

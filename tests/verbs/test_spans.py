@@ -27,7 +27,8 @@ FIRST, LAST, PLAIN = (
     ("warm", "lovely"),
     ("a", "the", "film", "plot", "is", "very", "end"),
 )
-TINY = {"epochs": 8, "batch_size": 16, "min_steps": 40, "learning_rate": 0.02}
+TINY: dict[str, Any] = {"epochs": 8, "batch_size": 16, "min_steps": 40, "learning_rate": 0.02}
+TINY |= {"refit": "no"}
 TINY |= {"backbone_rate": 0.2}
 
 

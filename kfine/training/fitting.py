@@ -1,0 +1,188 @@
+"""From a job to a trained run: its stages, its history, its model."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kfine.console import Console
+from kfine.errors import RunError
+from kfine.runs.files import whole_file
+from kfine.runs.folder import RunFolder, now
+from kfine.training.divergence import diverged, loss_of
+from kfine.training.job import Prepared
+from kfine.training.parts import keep_parts
+from kfine.training.run import TrainedRun
+
+if TYPE_CHECKING:
+    import keras
+
+    from kfine.training.callbacks import BestWeights
+    from kfine.training.engine import Job
+
+
+def train(
+    folder: RunFolder,
+    prepared: Prepared,
+    console: Console,
+    *,
+    plots: bool = True,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
+    unsaved: Callable[[dict[str, Any]], str] | None = None,
+) -> TrainedRun:
+    """Train a described run to its end, from its newest checkpoint if it has one.
+
+    Args:
+        folder: Its folder, locked.
+        prepared: From `build_job`.
+        console: Hears of the progress.
+        plots: Draw the learning curves.
+        callbacks: Of the user, for every stage's `fit`.
+        enough: Told the history after each epoch, says whether training may end there; without,
+            it ends where the loss is no number any more.
+        unsaved: Told the scores of the best epoch, says why the model is not worth a file; the
+            empty text saves it.
+    """
+    history, best = fit_stages(
+        folder, prepared, console, folder.checkpoints, callbacks=callbacks, enough=enough
+    )
+    if enough is None:
+        say_diverged(folder, history, best, console)
+    keep_history(folder, prepared.job, history, best, console, plots=plots)
+    finish(folder, prepared.job, console, unsaved(history[best.epoch]) if unsaved else "")
+    return TrainedRun(folder)
+
+
+def fit_stages(
+    folder: RunFolder,
+    prepared: Prepared,
+    console: Console,
+    checkpoints: Path,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
+) -> tuple[list[dict[str, Any]], BestWeights]:
+    """Go through the stages of a job, from its newest checkpoint if there is one.
+
+    Args:
+        folder: Of the run, locked.
+        prepared: From `build_job`.
+        console: Hears of the progress.
+        checkpoints: The folder of the checkpoints.
+        callbacks: As in `train`.
+        enough: As in `train`.
+
+    Returns:
+        As `run_stages`.
+    """
+    from kfine.training.checkpoints import Checkpoints
+    from kfine.training.engine import run_stages
+    from kfine.training.features import Features, decisions_from_json, decisions_to_json
+    from kfine.training.freezing import release
+
+    job, built = prepared.job, prepared.built
+    keep_parts(folder, built.input, built.answer)
+    info = folder.info()
+    groups = [group.name for group in job.groups]
+    folder.update(
+        status="running",
+        decisions={**info.get("decisions", {}), **built.decisions},
+        stages=[vars(stage) for stage in job.stages],
+        groups=groups,
+        objective=f"val_{built.answer.watched}",
+    )
+    recorded = decisions_from_json(info.get("features", []))
+    features = Features(job, console, recorded)
+    try:
+        history, best = run_stages(
+            job,
+            checkpoints=Checkpoints(checkpoints),
+            console=console,
+            features=features,
+            decided=lambda: folder.update(features=decisions_to_json(features.decisions)),
+            enough=enough or (lambda history: bool(diverged(history))),
+            callbacks=callbacks,
+        )
+    except KeyboardInterrupt:
+        folder.update(status="interrupted")
+        path = shlex.quote(str(folder.path))
+        console.say(f"interrupted; continue with: kfine fit --resume {path}")
+        raise
+    except RunError:
+        path = shlex.quote(str(folder.path))
+        console.say(f"stopped; continue later with: kfine fit --resume {path}")
+        raise
+    release(job.model)
+    return history, best
+
+
+def keep_history(
+    folder: RunFolder,
+    job: Job,
+    history: Sequence[dict[str, Any]],
+    best: BestWeights,
+    console: Console,
+    *,
+    plots: bool = True,
+) -> None:
+    """Write how the epochs of a fit went, and which one's weights were kept."""
+    from kfine.training.engine import stage_span
+    from kfine.training.plots import learning_curves_png
+
+    kept = history[best.epoch]
+    folder.write("history.json", history)
+    if plots:
+        learning_curves_png(
+            folder.path / "plots" / "learning_curves.png",
+            history,
+            [(stage.first_epoch + 1, stage_span(job.groups, stage)) for stage in job.stages],
+        )
+    validated = {} if job.validation is None else kept
+    folder.update(best_epoch=best.epoch + 1, validation=validated)
+    scores = ", ".join(f"{k} {v:.3f}" for k, v in kept.items() if k.startswith("val_"))
+    console.say(f"kept the weights of epoch {best.epoch + 1}" + (f": {scores}" if scores else ""))
+
+
+def finish(folder: RunFolder, job: Job, console: Console, unsaved: str = "") -> None:
+    """Save the model of a run, unless a reason says why not, and count the run as finished."""
+    if unsaved:
+        folder.update(model=unsaved)
+    else:
+        _save_model(folder, job.model)
+    folder.update(status="finished", finished=now())
+    console.say(f"run: {folder.path}")
+
+
+def say_diverged(
+    folder: RunFolder, history: Sequence[dict[str, Any]], best: BestWeights, console: Console
+) -> None:
+    """Warn of a fit that ended early, and refuse one without a single usable epoch.
+
+    Raises:
+        RunError: There is none.
+    """
+    what, kept = diverged(history), history[best.epoch]
+    if not what:
+        return
+    if not math.isfinite(loss_of(kept)[1]):
+        folder.update(status="diverged")
+        raise RunError(f"Training diverged: {what}; start a new run with a lower learning_rate.")
+    console.warn(
+        f"{what}, so training ends there, with the weights of epoch {kept['epoch']}; a lower "
+        "learning_rate may help"
+    )
+
+
+def _save_model(folder: RunFolder, model: Any) -> None:
+    import keras
+
+    # A KerasHub task comes to life with a fresh Adam. Loading warns where the file holds other
+    # optimizer state than that, or a compile config.
+    model.compiled = False
+    model.optimizer = keras.optimizers.Adam()
+    with whole_file(folder.model_path) as temporary:
+        model.save(temporary)

@@ -1,0 +1,174 @@
+"""A fit that, once validation has chosen its epochs, is done again on all examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kfine.console import Console
+from kfine.data.labelled import Data
+from kfine.errors import DataError
+from kfine.recipe import Recipe
+from kfine.runs.folder import RunFolder
+from kfine.training.divergence import diverged
+from kfine.training.fitting import finish, fit_stages, keep_history, say_diverged, train
+from kfine.training.job import Prepared, build_job
+from kfine.training.run import TrainedRun
+from kfine.training.settings import (
+    ENOUGH_TO_CHOOSE,
+    LEAST_TO_CHOOSE,
+    SMALL,
+    TrainingConfig,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+
+def plan_refit(config: TrainingConfig, data: Data, *, watched: bool = False) -> dict[str, Any]:
+    """Whether a run trains on its validation examples too, as its `run.json` keeps it.
+
+    Args:
+        config: Of the run.
+        data: Of the run.
+        watched: Whether callbacks of the user take part, which may need validation.
+
+    Returns:
+        Nothing, or `examples`, how many there are together, and `epochs`: how many epochs they
+        train, `None` until the fit beside validation has ended. Where so few examples would
+        validate that their scores say nothing, there is no such fit.
+
+    Raises:
+        DataError: It is asked for, and what it takes is missing.
+    """
+    if config.refit == "no":
+        return {}
+    lacking = [name for name in ("validation", "test") if not data.splits.get(name)]
+    if config.refit == "yes" and lacking:
+        raise DataError(
+            "refit trains on the validation split too, and measures on the test split. Received: "
+            f"{data.source} without a {lacking[0]} split; give one, or leave refit out"
+        )
+    if lacking or data.validation is None:
+        return {}
+    held = len(data.validation)
+    examples = len(data.train) + held
+    if config.refit == "auto" and (watched or examples > SMALL):
+        return {}
+    return {"examples": examples, "epochs": config.epochs if held < LEAST_TO_CHOOSE else None}
+
+
+def next_job(
+    folder: RunFolder, module: Recipe, config: Any, data: Data, console: Console
+) -> Prepared:
+    """The job of a run that is to be done next: to choose epochs, or to train on all examples."""
+    info = folder.info()
+    refit = info.get("refit")
+    if not refit or refit["epochs"] is None:
+        return build_job(module, config, data, console)
+    from kfine.training.unfreezing import Stage
+
+    # What was chosen holds for the stages that it was chosen with.
+    stages = [Stage(**one) for one in info.get("stages", []) if "best_epoch" in info]
+    return build_job(
+        module, config, data.without_validation(), console, stages=stages, validated=False
+    )
+
+
+def train_to_end(
+    folder: RunFolder,
+    module: Recipe,
+    config: Any,
+    data: Data,
+    prepared: Prepared,
+    console: Console,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> TrainedRun:
+    """Train a described run to its end, on its validation examples too where that is planned.
+
+    Args:
+        folder: Its folder, locked.
+        module: Its recipe.
+        config: Its settings.
+        data: Its data.
+        prepared: From `next_job`.
+        console: Hears of the progress.
+        callbacks: Of the user, for every stage's `fit`.
+    """
+    refit = folder.info().get("refit")
+    if not refit:
+        return train(folder, prepared, console, callbacks=callbacks)
+    if refit["epochs"] is None:
+        _choose(folder, prepared, data, console, callbacks)
+        prepared = next_job(folder, module, config, data, console)
+    return _train_on_all(folder, prepared, console, callbacks)
+
+
+def _choose(
+    folder: RunFolder,
+    prepared: Prepared,
+    data: Data,
+    console: Console,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Train beside the validation examples, and keep how many epochs were best for them."""
+    from kfine.runtimes.keras_model import KerasPredictor
+
+    job, built = prepared.job, prepared.built
+    history, best = fit_stages(folder, prepared, console, folder.checkpoints, callbacks=callbacks)
+    say_diverged(folder, history, best, console)
+    keep_history(folder, job, history, best, console)
+    assert data.validation is not None
+    predictor = KerasPredictor(job.model, built.input, built.answer, job.config.batch_size)
+    found = predictor.predict_split(data.validation)
+    # From which probability on it is sure can only be learned from examples that are new to it.
+    unsure = built.answer.score(found, data.validation.labels).tables.get("unsure")
+    epochs = epochs_to_train(len(data.validation), best.epoch + 1, job.config.epochs)
+    folder.update(refit={**folder.info()["refit"], "epochs": epochs, "unsure": unsure})
+
+
+def epochs_to_train(held: int, best: int, epochs: int) -> int:
+    """How many epochs all examples train.
+
+    At the end of the schedule the learning rate has fallen, which is worth more than what a few
+    validation examples say against its last epochs.
+
+    Args:
+        held: How many examples validated.
+        best: The epoch with their lowest loss, counted from 1.
+        epochs: Of the schedule.
+    """
+    return best if held >= ENOUGH_TO_CHOOSE else epochs
+
+
+def _train_on_all(
+    folder: RunFolder,
+    prepared: Prepared,
+    console: Console,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> TrainedRun:
+    """Train for the chosen number of epochs on all examples."""
+    info = folder.info()
+    examples, epochs = info["refit"]["examples"], info["refit"]["epochs"]
+    chosen = "best_epoch" in info
+    times = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    what = "training once more, on the validation examples too"
+    if not chosen:
+        what = "the validation examples are too few to tell epochs apart, and train too"
+    console.say(f"{what}: {examples} examples, {times}")
+    history, best = fit_stages(
+        folder,
+        prepared,
+        console,
+        folder.checkpoints / "refit",
+        callbacks=callbacks,
+        enough=lambda history: len(history) >= epochs or bool(diverged(history)),
+    )
+    say_diverged(folder, history, best, console)
+    if chosen:
+        folder.write("refit_history.json", history)
+    else:
+        keep_history(folder, prepared.job, history, best, console)
+    finish(folder, prepared.job, console)
+    return TrainedRun(folder)
