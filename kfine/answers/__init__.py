@@ -91,6 +91,16 @@ class Answer(Protocol):
         watched: The Keras metric of each epoch that comes nearest to it.
         names: What it tells apart: classes, tags, columns.
         called: What those are called in messages, "labels".
+
+    An answer may have more:
+
+    - `linear_model(train, validation, weights, seed)`: the kernel `(features, outputs)` and the
+      bias `(outputs,)` of a linear model of the features that the head is given, at which the head
+      starts; `train` and `validation` are features and target rows, the latter maybe none, and
+      `weights` how much each training row counts, or `None`. Without, the head starts at random.
+    - `positions`: names of target rows whose second axis is as long as a row of the input, and is
+      cut with it.
+    - `loss_weights`: of each of several outputs by name.
     """
 
     kind: ClassVar[str]

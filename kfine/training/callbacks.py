@@ -125,6 +125,9 @@ class BestWeights(keras.callbacks.Callback):
         self.waited = 0
         self.stopped = False
         self.weights: list[np.ndarray] | None = None
+        # Of the beginning, where these are as good as a model; and what the kept ones scored.
+        self.start: list[np.ndarray] | None = None
+        self.scores: dict[str, float] = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Compare this epoch's validation loss with the best so far; without one, the loss."""
@@ -138,10 +141,19 @@ class BestWeights(keras.callbacks.Callback):
         if self.patience and self.waited >= self.patience:
             self.stopped = self.model.stop_training = True
 
-    def put_back(self) -> None:
-        """Give the variables the values of the best epoch."""
+    def put_back(self, share: float = 1.0) -> None:
+        """Give the variables the values of the best epoch.
+
+        Args:
+            share: How much they count in a mean with those of the beginning.
+        """
         assert self.weights is not None
-        for variable, value in zip(self.variables, self.weights, strict=True):
+        values = self.weights
+        if share < 1:
+            assert self.start is not None
+            pairs = zip(self.start, self.weights, strict=True)
+            values = [(1 - share) * before + share * after for before, after in pairs]
+        for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)
 
     def state(self) -> dict[str, Any]:

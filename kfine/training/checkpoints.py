@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kfine.runs.files import read_json, whole_folder, write_json
+from kfine.runs.files import read_json, whole_file, whole_folder, write_json
 from kfine.training.proof import Digests
 
 
@@ -71,6 +71,19 @@ class Checkpoints:
         for old in self.folder.glob("epoch-*"):
             if old != target:
                 shutil.rmtree(old, ignore_errors=True)
+
+    def save_start(self, variables: Sequence[Any]) -> None:
+        """Write what the head begins with; the other layers begin as they are built."""
+        with whole_file(self.folder / "start.npz") as temporary:
+            np.savez(temporary, *[one.numpy() for one in variables])
+
+    def load_start(self, variables: Sequence[Any]) -> bool:
+        """Give the head what it began with, if that is there."""
+        file = self.folder / "start.npz"
+        if file.is_file():
+            for variable, value in zip(variables, _read(file), strict=True):
+                variable.assign(value)
+        return file.is_file()
 
     def load_state(self) -> tuple[Checkpoint, list[np.ndarray]] | None:
         """Read the newest checkpoint's state and best weights."""

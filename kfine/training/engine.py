@@ -158,6 +158,9 @@ def run_stages(
     state = _resume(job, best, checkpoints) if checkpoints else None
     if state is None and job.linear_model is not None:
         start_at_probe(job, features, console)
+        best.start = [variable.numpy() for variable in job.changing()]
+        if checkpoints:
+            checkpoints.save_start(job.groups[-1].weights)
     first = _stage_of(job, state).index if state else 0
     state = state or Checkpoint(0, [], {}, best.state())
     for stage in job.stages[first:]:
@@ -189,6 +192,9 @@ def _resume(job: Job, best: BestWeights, checkpoints: Checkpoints) -> Checkpoint
     state, weights = saved
     stage = _stage_of(job, state)
     apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
+    if job.linear_model is not None and checkpoints.load_start(job.groups[-1].weights):
+        # All other layers are as the preset has them.
+        best.start = [variable.numpy() for variable in job.changing()]
     checkpoints.load_variables(_saved(job))
     frozen = job.groups[: len(job.groups) - 1 - max(stage.depth for stage in job.stages)]
     found = group_digests(frozen)

@@ -105,6 +105,15 @@ class Features:
         held = self.job.validation
         return Feed(self.job.model, self.job.batches, held.in_order() if held else None)
 
+    def validator(self, stage: Stage) -> tuple[keras.Model, Any]:
+        """What validates a stage that was fed, and its batches: the suffix, or the whole model."""
+        held = self.job.validation
+        assert held is not None
+        if self.decisions[stage.index].validation != "cached":
+            return self.job.model, held.in_order()
+        self._fill_ahead(stage)
+        return self._cut(stage).suffix, self._validation(self._trunk(stage, augmented=False))[1]
+
     def before_head(self) -> list[np.ndarray]:
         """What the head is given for training and validation examples, without augmentation.
 

@@ -53,7 +53,8 @@ def train(
     if enough is None:
         say_diverged(folder, history, best, console)
     keep_history(folder, prepared.job, history, best, console, plots=plots)
-    finish(folder, prepared.job, console, unsaved(history[best.epoch]) if unsaved else "")
+    kept = {**history[best.epoch], **best.scores}
+    finish(folder, prepared.job, console, unsaved(kept) if unsaved else "")
     return TrainedRun(folder)
 
 
@@ -65,6 +66,7 @@ def fit_stages(
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
+    share: float | None = None,
 ) -> tuple[list[dict[str, Any]], BestWeights]:
     """Go through the stages of a job, from its newest checkpoint if there is one.
 
@@ -75,6 +77,7 @@ def fit_stages(
         checkpoints: The folder of the checkpoints.
         callbacks: As in `train`.
         enough: As in `train`.
+        share: Of the tuned weights in the mean that is kept; as the settings say if omitted.
 
     Returns:
         As `run_stages`.
@@ -83,6 +86,7 @@ def fit_stages(
     from kfine.training.engine import run_stages
     from kfine.training.features import Features, decisions_from_json, decisions_to_json
     from kfine.training.freezing import release
+    from kfine.training.interpolation import interpolate
 
     job, built = prepared.job, prepared.built
     keep_parts(folder, built.input, built.answer)
@@ -116,6 +120,8 @@ def fit_stages(
         path = shlex.quote(str(folder.path))
         console.say(f"stopped; continue later with: kfine fit --resume {path}")
         raise
+    share = interpolate(job, features, history, best, share or job.config.tuned_share, console)
+    folder.update(tuned_share=share)
     release(job.model)
     return history, best
 
@@ -133,7 +139,7 @@ def keep_history(
     from kfine.training.engine import stage_span
     from kfine.training.plots import learning_curves_png
 
-    kept = history[best.epoch]
+    kept = {**history[best.epoch], **best.scores}
     folder.write("history.json", history)
     if plots:
         learning_curves_png(

@@ -164,6 +164,7 @@ def _train_on_all(
         folder.checkpoints / "refit",
         callbacks=callbacks,
         enough=lambda history: len(history) >= epochs or bool(diverged(history)),
+        share=info["tuned_share"] if chosen else None,
     )
     say_diverged(folder, history, best, console)
     if chosen:

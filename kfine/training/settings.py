@@ -127,6 +127,16 @@ class TrainingConfig:
         unit="epochs",
         minimum=0,
     )
+    tuned_share: float | None = setting(
+        None,
+        "Share of the tuned weights in the mean with those that training began with, where the "
+        "head began at the probe: 1 keeps the tuned ones. The default is chosen on validation, "
+        f"and 0.5 where fewer than {ENOUGH_TO_CHOOSE} examples validate.",
+        group="Training",
+        unit="fraction",
+        minimum=0,
+        maximum=1,
+    )
     refit: str = setting(
         "auto",
         "Train once more, on the training and the validation examples together, for as many "

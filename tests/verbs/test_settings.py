@@ -44,6 +44,7 @@ CHANGED: dict[str, Any] = {
     "ema": 0.75,
     "early_stopping": 1,
     "head_start": "random",
+    "tuned_share": 0.25,
     "refit": "yes",
     "unfreeze": "3:2",
     "batch_norm": "train",
@@ -147,6 +148,8 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "label_smoothing": (lambda b: b.job.model.loss.label_smoothing, 0.2),
     "ema": (lambda b: b.job.model.optimizer.use_ema * b.job.model.optimizer.ema_momentum, 0.75),
     "head_start": (lambda b: b.job.linear_model is None, True),
+    # What it does is in tests/training/test_interpolation.py: here the head begins at random.
+    "tuned_share": (lambda b: b.config.tuned_share, 0.25),
     "refit": (lambda b: bool(plan_refit(b.config, b.data)), True),
     "unfreeze": (lambda b: [(s.first_epoch, s.depth) for s in b.job.stages], [(0, 0), (2, 2)]),
     "batch_norm": (trains_batch_norm, True),
