@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-HEAD = {"unfreeze": "none", "augmentation": "none", "epochs": 2}
+HEAD = {"unfreeze": "none", "augmentation": "none", "epochs": 2, "refit": "no"}
 
 
 @pytest.fixture
