@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kfine.verbs.predict import predict as predict
     from kfine.verbs.run import Run as Run
     from kfine.verbs.search import Search as Search
+    from kfine.verbs.soup import soup as soup
     from kfine.verbs.tune import tune as tune
 else:
     from kfine._lazy import attach
@@ -49,6 +50,7 @@ else:
             "layer_groups": "models.groups",
             "layerwise_adamw": "training.layers",
             "predict": "verbs.predict",
+            "soup": "verbs.soup",
             "tune": "verbs.tune",
             "unfreeze": "training.layers",
         },

@@ -32,6 +32,7 @@ PUBLIC = [
     "layer_groups",
     "layerwise_adamw",
     "predict",
+    "soup",
     "tune",
     "unfreeze",
 ]

@@ -158,7 +158,7 @@ def finish(folder: RunFolder, job: Job, console: Console, unsaved: str = "") -> 
     if unsaved:
         folder.update(model=unsaved)
     else:
-        _save_model(folder, job.model)
+        save_model(folder, job.model)
     folder.update(status="finished", finished=now())
     console.say(f"run: {folder.path}")
 
@@ -183,7 +183,8 @@ def say_diverged(
     )
 
 
-def _save_model(folder: RunFolder, model: Any) -> None:
+def save_model(folder: RunFolder, model: Any) -> None:
+    """Write the model of a run, whole or not at all."""
     import keras
 
     # A KerasHub task comes to life with a fresh Adam. Loading warns where the file holds other

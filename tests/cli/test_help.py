@@ -21,6 +21,7 @@ VERBS = (
     "evaluate",
     "predict",
     "export",
+    "soup",
     "benchmark",
     "recipes",
     "presets",

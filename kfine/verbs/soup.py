@@ -1,0 +1,183 @@
+"""`soup`: one run whose weights are the mean of several runs' weights."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kfine.console import Console
+from kfine.data.split import Split
+from kfine.errors import ConfigError, DataError
+from kfine.recipe import recipe_name, recipe_of_run
+from kfine.runs.folder import RunFolder, new_run, now, removed_on_failure
+from kfine.runs.lock import locked
+from kfine.training.data import load_data_of_run
+from kfine.training.fitting import save_model
+from kfine.training.parts import keep_parts
+from kfine.training.run import TrainedRun, as_run
+from kfine.tuning.records import SETTINGS, open_search
+from kfine.verbs.run import Run
+
+_KEPT = ("config.yaml", "recipe.py", "environment.json", "data.json", "splits.json")
+
+
+def soup(
+    runs: Sequence[TrainedRun | str | Path],
+    *,
+    run_dir: str | Path | None = None,
+    console: Console | None = None,
+) -> Run:
+    """Make a run of several: its weights are the mean of those that are better together.
+
+    The best run on the validation split comes first, then each further one with which the mean
+    scores no worse there ("Model soups", Wortsman et al., 2022, https://arxiv.org/abs/2203.05482).
+    What results is a run as any other, as fast as one of them.
+
+    Args:
+        runs: Finished runs of one recipe, preset and data in the same splits, such as the trials
+            of a search, or its folder; of different seeds or settings otherwise.
+        run_dir: Where to put the new run; `runs/RECIPE-soup-DATE-TIME` if omitted.
+        console: Hears of the progress; standard error if omitted.
+
+    Returns:
+        The new run. `run.json` has under `soup` each run with its score and whether it was kept.
+
+    Raises:
+        KfineError: The runs do not go together, have not finished, or their data has gone.
+
+    Example:
+
+    ```python
+    run = kfine.soup(["runs/flowers-1", "runs/flowers-2", "runs/flowers-3"])
+    print(run.metrics["accuracy"])
+    ```
+    """
+    console = console or Console()
+    found = [as_run(one) for path in _list(runs) for one in _expanded(path)]
+    _check(found)
+    module, note = recipe_of_run(found[0].folder)
+    if note:
+        console.warn(note)
+    folder = new_run(f"{recipe_name(module)}-soup", run_dir)
+    with locked(folder.path), removed_on_failure(folder):
+        data = load_data_of_run(found[0].folder, module, found[0].config, console)
+        if data.validation is None:
+            raise DataError(f"The data of {found[0].path} has no validation split to choose by.")
+        made = _mix(found, data.validation, folder, console)
+    return made
+
+
+def _list(runs: Any) -> list[Any]:
+    return [runs] if isinstance(runs, (str, Path, TrainedRun)) else list(runs)
+
+
+def _expanded(run: TrainedRun | str | Path) -> list[TrainedRun | str | Path]:
+    """A run, or those of a search that have a model."""
+    if isinstance(run, TrainedRun) or not (Path(run) / SETTINGS).is_file():
+        return [run]
+    search = open_search(run)
+    return [
+        path
+        for record in search.records()
+        for path in search.runs(record.trial)
+        if RunFolder(path).model_path.is_file()
+    ]
+
+
+def _check(runs: Sequence[TrainedRun]) -> None:
+    """Refuse runs whose weights have no mean, or none that could be chosen."""
+    if len(runs) < 2:
+        raise ConfigError(f"A soup is made of two finished runs or more. Received: {len(runs)}")
+    first = runs[0]
+    for run in runs:
+        run.folder.require_finished()
+        if run.refit:
+            raise ConfigError(
+                f"The run {run.path} trained on its validation examples too, which choose what a "
+                "soup is made of; fit it with --refit no."
+            )
+        mine, theirs = _facts(first), _facts(run)
+        unlike = [name for name in mine if mine[name] != theirs[name]]
+        if unlike:
+            raise ConfigError(
+                f"A soup is made of runs with the same {', '.join(mine)}. Received: {first.path} "
+                f"and {run.path}, which differ in {' and '.join(unlike)}"
+            )
+
+
+def _facts(run: TrainedRun) -> dict[str, Any]:
+    """What runs have in common whose weights have a mean."""
+    folder = run.folder
+    return {
+        "recipe": folder.recipe_path.read_text(encoding="utf-8"),
+        "preset": str(getattr(run.config, "preset", "")),
+        "input": folder.read("input.json"),
+        "answer": folder.read("answer.json"),
+        "splits": folder.read("splits.json"),
+    }
+
+
+def _mix(runs: Sequence[TrainedRun], validation: Split, folder: RunFolder, console: Console) -> Run:
+    with console.timed("loading TensorFlow and the first model"):
+        model = runs[0].model
+    from kfine.evaluation.soup import Weights, greedy_soup
+    from kfine.runtimes.keras_model import KerasPredictor
+
+    answer = runs[0].answer
+    metric = answer.primary
+    predictor = KerasPredictor(model, runs[0].input, answer, runs[0].config.batch_size)
+
+    def weights(number: int) -> Weights:
+        # A run of its own, so that one model at a time is held.
+        own: Weights = TrainedRun(runs[number].folder).model.get_weights()
+        shapes = [[one.shape for one in some] for some in (own, model.get_weights())]
+        if shapes[0] != shapes[1]:
+            raise ConfigError(
+                f"The models of {runs[0].path} and {runs[number].path} differ in their weights, "
+                "so these have no mean."
+            )
+        return own
+
+    def score(mean: Sequence[np.ndarray]) -> float:
+        model.set_weights(mean)
+        found = predictor.predict_split(validation)
+        return float(answer.score(found, validation.labels).metrics[metric])
+
+    alone = []
+    for number, run in enumerate(runs):
+        alone.append(score(weights(number)))
+        console.say(f"{run.path}: {metric} {alone[-1]:.3f} on validation")
+    made = greedy_soup(alone, weights, score, answer.direction)
+    model.set_weights(made.weights)
+    kept = [runs[number] for number in made.kept]
+    console.say(
+        f"the mean of {len(kept)} of {len(runs)}: {metric} {made.score:.3f} on validation"
+        if len(kept) > 1
+        else "no mean is as good as the best run alone: the soup is that run"
+    )
+    deepest = max(kept, key=lambda run: run.folder.info()["stages"][-1]["depth"])
+    for name in _KEPT:
+        shutil.copyfile(kept[0].path / name, folder.path / name)
+    keep_parts(folder, runs[0].input, answer)
+    folder.write("history.json", [])
+    info = deepest.folder.info()
+    same = ("recipe", "class_names", "decisions", "stages", "groups")
+    folder.update(
+        **{name: info[name] for name in same},
+        status="running",
+        started=now(),
+        objective=f"val_{metric}",
+        validation={f"val_{metric}": made.score},
+        soup=[
+            {"run": str(run.path), metric: alone[number], "kept": number in made.kept}
+            for number, run in enumerate(runs)
+        ],
+    )
+    save_model(folder, model)
+    folder.update(status="finished", finished=now())
+    console.say(f"run: {folder.path}")
+    return Run(folder)
