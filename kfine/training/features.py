@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -109,10 +110,12 @@ class Features:
         """What validates a stage that was fed, and its batches: the suffix, or the whole model."""
         held = self.job.validation
         assert held is not None
-        if self.decisions[stage.index].validation != "cached":
-            return self.job.model, held.in_order()
-        self._fill_ahead(stage)
-        return self._cut(stage).suffix, self._validation(self._trunk(stage, augmented=False))[1]
+        if self.decisions[stage.index].validation == "cached":
+            with suppress(NoRoom):
+                self._fill_ahead(stage)
+                trunk = self._trunk(stage, augmented=False)
+                return trunk.cut.suffix, self._validation(trunk)[1]
+        return self.job.model, held.in_order()
 
     def before_head(self) -> list[np.ndarray]:
         """What the head is given for training and validation examples, without augmentation.

@@ -161,6 +161,15 @@ def test_an_export_is_sure_as_before_the_second_fit_and_measured_on_the_test_spl
 
 
 @pytest.mark.keras
+def test_a_dry_run_counts_the_second_fit(tiny_settings: dict[str, Any]) -> None:
+    plan = kfine.dry_run(RECIPE, console=QUIET, **{**tiny_settings, "refit": "yes"})
+    stages = sum(stage["seconds"] for stage in plan["stages"])
+    assert plan["refit"]["seconds"] > stages > 0
+    assert plan["seconds"] == pytest.approx(stages + plan["refit"]["seconds"], abs=0.2)
+    assert kfine.dry_run(RECIPE, console=QUIET, **tiny_settings)["refit"] == {}
+
+
+@pytest.mark.keras
 def test_so_few_examples_train_once_without_validation(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:
