@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -46,6 +47,26 @@ class Preset:
         values = self._read(name)
         return values if isinstance(values, list) else []
 
+    def license(self) -> str:
+        """The licence of local weights in a line; empty where nothing beside them says it.
+
+        As the front matter of a README.md has it, as on Hugging Face, or else the title of a
+        LICENSE file.
+        """
+        if self.folder is None:
+            return ""
+        files = {file.name.upper(): file for file in sorted(self.folder.iterdir())}
+        page = _text(files["README.MD"]) if "README.MD" in files else ""
+        front = page.partition("\n---")[0] if page.startswith("---\n") else ""
+        found = re.search(r"^license:[ \t]*(\S.*)$", front, re.MULTILINE)
+        if found:
+            return found[1].strip().strip("\"'")
+        for name, file in files.items():
+            if name.partition(".")[0] in ("LICENSE", "LICENCE"):
+                lines = [line.strip() for line in _text(file).splitlines() if line.strip()]
+                return ", ".join(lines[:2] if lines[1:2] and "ersion" in lines[1] else lines[:1])
+        return ""
+
     def _read(self, name: str) -> Any:
         if self.folder is None or not (self.folder / name).is_file():
             return None
@@ -55,6 +76,13 @@ class Preset:
             raise PresetError(
                 f"The preset file {self.folder / name} is damaged: {error}."
             ) from None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def find_preset(name: str) -> Preset:
@@ -137,7 +165,7 @@ def fetch_beside(preset: Preset, names: Sequence[str]) -> Preset:
     from huggingface_hub.errors import HfHubHTTPError
 
     repository, revision = _repository(preset.name)
-    for name in ["config.json", *names]:
+    for name in ["config.json", "README.md", *names]:
         with suppress(HfHubHTTPError, OSError):
             hf_hub_download(repository, name, revision=revision)
     return find_preset(preset.name)

@@ -21,6 +21,30 @@ def write_preset(folder: Path, **config: Any) -> str:
     return str(folder)
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "license"),
+    [
+        ("README.md", "---\ntags: [a]\nlicense: apache-2.0\n---\nlicense: other\n", "apache-2.0"),
+        ("README.md", "# A model\nlicense: not a front matter\n", ""),
+        ("LICENSE", "\n   Apache License\n   Version 2.0, January 2004\n", None),
+        ("LICENCE.txt", "MIT License\n\nCopyright\n", "MIT License"),
+        ("weights.txt", "license: mit", ""),
+    ],
+)
+def test_the_licence_of_weights_is_read_beside_them(
+    tmp_path: Path, file: str, text: str, license: str | None
+) -> None:
+    preset = presets.find_preset(write_preset(tmp_path / "preset"))
+    (tmp_path / "preset" / file).write_text(text)
+    expected = "Apache License, Version 2.0, January 2004" if license is None else license
+    assert preset.license() == expected
+
+
+def test_the_shipped_weights_say_their_licence() -> None:
+    found = presets.find_preset("efficientnet_lite0").license()
+    assert found == "Apache License, Version 2.0, January 2004"
+
+
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any, **options: Any) -> None:
