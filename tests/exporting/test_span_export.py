@@ -410,7 +410,7 @@ def test_card_and_report_say_what_comes_out(tagging_bundle: Path, answering_bund
     card = (tagging_bundle / "model_card.md").read_text()
     assert "Finds entities in texts, of 1 type: person." in card
     assert "3 BIO tags, O, B-person, I-person" in card
-    assert "programs for Android, iOS and Python" in card
+    assert "programs for Android, iOS, the web and Python" in card
     assert "| entities in common with Keras (F1) |" in card
     report = json.loads((tagging_bundle / "report.json").read_text())
     assert report["preprocessing"]["output"]["axes"] == "pieces, tags"
@@ -434,7 +434,7 @@ def test_bundles_have_programs_for_phones(tagging_bundle: Path, answering_bundle
         ),
     ):
         phone, python = names
-        programs = {f"{phone}.kt", f"{phone}.swift", f"{python}.py"}
+        programs = {f"{phone}.kt", f"{phone}.swift", f"{python}.js", f"{python}.py"}
         found = {one.name for one in (bundle / "snippets").iterdir()}
         assert found - {"__pycache__"} == programs  # Python's own, where a test ran one of them
         for ending, word in zip(("kt", "swift"), words, strict=True):

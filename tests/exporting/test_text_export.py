@@ -30,7 +30,8 @@ BUNDLE = {
     "sha256sum.txt",
     *(f"snippets/{name}" for name in ("Classifier.kt", "Classifier.swift", "classify.py")),
     *(f"tokenizer/{name}" for name in ("tokenizer.json", "vocabulary.txt", "tokenizer.py")),
-    *(f"tokenizer/{name}" for name in ("Tokenizer.kt", "Tokenizer.swift")),
+    *(f"tokenizer/{name}" for name in ("Tokenizer.js", "Tokenizer.kt", "Tokenizer.swift")),
+    "snippets/classify.js",
 }
 
 
