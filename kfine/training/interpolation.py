@@ -9,7 +9,7 @@ from kfine.console import Console
 from kfine.training.callbacks import BestWeights
 from kfine.training.engine import compile_part
 from kfine.training.features import Features
-from kfine.training.settings import ENOUGH_TO_CHOOSE
+from kfine.training.settings import LEAST_TO_CHOOSE
 
 if TYPE_CHECKING:
     from kfine.training.engine import Job
@@ -41,7 +41,7 @@ def interpolate(
         history: Of the training.
         best: With the weights of the beginning; with the scores of the mean afterwards.
         share: Of the tuned weights, 0 to 1. `None` chooses the one with the lowest validation
-            loss, or takes `USUAL` where fewer than `ENOUGH_TO_CHOOSE` examples validate.
+            loss, or takes `USUAL` where fewer than `LEAST_TO_CHOOSE` examples validate.
         console: Hears of it.
 
     Returns:
@@ -52,7 +52,7 @@ def interpolate(
     if best.start is None or not deepest.depth or share == 1:
         return 1.0
     held = 0 if job.validation is None else len(job.validation)
-    chooses = share is None and held >= ENOUGH_TO_CHOOSE
+    chooses = share is None and held >= LEAST_TO_CHOOSE
     shares = SHARES if chooses else (USUAL if share is None else share,)
     scores: dict[float, dict[str, float]] = {1.0: {"val_loss": best.value}} if chooses else {}
     validate = _validator(job, features, deepest) if held else dict

@@ -131,7 +131,7 @@ class TrainingConfig:
         None,
         "Share of the tuned weights in the mean with those that training began with, where the "
         "head began at the probe: 1 keeps the tuned ones. The default is chosen on validation, "
-        f"and 0.5 where fewer than {ENOUGH_TO_CHOOSE} examples validate.",
+        f"and 0.5 where fewer than {LEAST_TO_CHOOSE} examples validate.",
         group="Training",
         unit="fraction",
         minimum=0,

@@ -11,6 +11,7 @@ import pytest
 
 import kfine
 from kfine.console import Console
+from kfine.training.settings import LEAST_TO_CHOOSE
 
 pytestmark = pytest.mark.keras
 QUIET = Console(quiet=True)
@@ -47,12 +48,12 @@ def test_the_weights_lie_between_beginning_and_end_and_are_scored_there(
 
 
 def test_enough_validation_examples_choose_the_share_of_the_lowest_loss(
-    make_job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    make_job: Callable[..., Any],
 ) -> None:
     from kfine.training import interpolation
 
     job = make_job()
-    monkeypatch.setattr(interpolation, "ENOUGH_TO_CHOOSE", len(job.validation))
+    assert len(job.validation) >= LEAST_TO_CHOOSE
     best, _, share = trained(job, None)
     losses = {1.0: best.value}
     for one in interpolation.SHARES:
@@ -65,7 +66,7 @@ def test_enough_validation_examples_choose_the_share_of_the_lowest_loss(
 def test_few_take_the_middle_and_a_head_alone_or_from_random_the_end(
     make_job: Callable[..., Any],
 ) -> None:
-    assert trained(make_job(), None)[2] == 0.5
+    assert trained(make_job(validation_split=0.1), None)[2] == 0.5
     assert trained(make_job(unfreeze="none"), None)[2] == 1
     assert trained(make_job(head_start="random"), None)[2] == 1
 
@@ -73,7 +74,8 @@ def test_few_take_the_middle_and_a_head_alone_or_from_random_the_end(
 def test_the_scores_of_a_run_are_those_of_the_weights_that_it_keeps(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    run = kfine.fit(RECIPE, run_dir=tmp_path / "run", console=QUIET, **tiny_settings)
+    settings = {**tiny_settings, "tuned_share": 0.5}
+    run = kfine.fit(RECIPE, run_dir=tmp_path / "run", console=QUIET, **settings)
     info = run.folder.info()
     assert info["tuned_share"] == 0.5
     names = [one["name"] for one in run.folder.read("splits.json")["validation"]]
