@@ -29,14 +29,9 @@ def set_environment() -> None:
     os.environ["KERAS_BACKEND"] = BACKEND
 
 
-class _WithoutRetracing(logging.Filter):
-    """Passes all but TensorFlow's advice against tracing anew: every model here is a new one."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "tf.function retracing" not in str(record.msg)
-
-
-_without_retracing = _WithoutRetracing()
+def _without_retracing(record: logging.LogRecord) -> bool:
+    """Leave out TensorFlow's advice against tracing anew: every model here is a new one."""
+    return "tf.function retracing" not in str(record.msg)
 
 
 @contextmanager

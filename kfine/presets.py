@@ -64,7 +64,8 @@ class Preset:
         for name, file in files.items():
             if name.partition(".")[0] in ("LICENSE", "LICENCE"):
                 lines = [line.strip() for line in _text(file).splitlines() if line.strip()]
-                return ", ".join(lines[:2] if lines[1:2] and "ersion" in lines[1] else lines[:1])
+                versioned = lines[1:] and "version" in lines[1].lower()
+                return ", ".join(lines[: 2 if versioned else 1])
         return ""
 
     def _read(self, name: str) -> Any:

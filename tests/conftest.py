@@ -149,10 +149,8 @@ def finished_run(
     quiet = Console(quiet=True)
     settings: dict[str, Any] = {"data": str(digit_photos), "preset": tiny_preset}
     settings |= {"epochs": 3, "unfreeze": "2:1,3:3", "batch_size": 16, "image_size": 32}
-    settings |= {"refit": "no"}
-    run = kfine.fit(
-        "image_classification", run_dir=path, console=quiet, learning_rate=0.01, **settings
-    )
+    settings |= {"learning_rate": 0.01, "refit": "no"}
+    run = kfine.fit("image_classification", run_dir=path, console=quiet, **settings)
     kfine.evaluate(run, console=quiet)
     return path
 

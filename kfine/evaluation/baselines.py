@@ -68,7 +68,7 @@ def _frozen(
         learned = features[0], own.train.labels
         predictions, facts = answer.probe(learned, held, features[-1], run.config.seed)
         return "linear_probe", answer.score(predictions, test.labels), facts
-    predictions = head_alone(run, module, own.without_validation() if run.refit else own, test)
+    predictions = head_alone(run, module, own, test)
     return "head_alone", answer.score(predictions, test.labels), {}
 
 
@@ -116,13 +116,14 @@ def backbone_features(
 
 
 def head_alone(run: TrainedRun, module: Recipe, own: Data, test: Split) -> list[Any]:
-    """Predictions for a split of a head that was trained alone."""
+    """Predictions for a split of a head that was trained alone, on what the run trained on."""
     from kfine.runtimes.keras_model import KerasPredictor
     from kfine.training.engine import run_stages
 
     quiet = Console(quiet=True)
     config = replace(run.config, unfreeze="none", epochs=HEAD_EPOCHS, ema=0.0)
-    job = build_job(module, config, own, quiet, validated=own.validation is not None).job
+    learned = own.without_validation() if run.refit else own
+    job = build_job(module, config, learned, quiet, validated=not run.refit).job
     run_stages(job, checkpoints=None, console=quiet)
     predictor = KerasPredictor(job.model, run.input, run.answer, config.batch_size)
     return predictor.predict_split(test)

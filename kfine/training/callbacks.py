@@ -58,11 +58,16 @@ class SeparateValidation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the validation metrics to those of the epoch."""
-        found = self.validated.evaluate(
-            self.batches, verbose=0, return_dict=True, callbacks=self.callbacks
-        )
         assert logs is not None
-        logs.update({f"val_{name}": value for name, value in found.items()})
+        logs.update(validation_scores(self.validated, self.batches, self.callbacks))
+
+
+def validation_scores(
+    model: keras.Model, batches: Any, callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> dict[str, float]:
+    """Loss and metrics of a compiled model on validation batches, in the names of the history."""
+    found = model.evaluate(batches, verbose=0, return_dict=True, callbacks=list(callbacks))
+    return {f"val_{name}": float(value) for name, value in found.items()}
 
 
 class AveragedWeights(keras.callbacks.Callback):
@@ -140,6 +145,10 @@ class BestWeights(keras.callbacks.Callback):
             self.waited += 1
         if self.patience and self.waited >= self.patience:
             self.stopped = self.model.stop_training = True
+
+    def begin(self) -> None:
+        """Keep what the variables hold now as the weights of the beginning."""
+        self.start = [variable.numpy() for variable in self.variables]
 
     def put_back(self, share: float = 1.0) -> None:
         """Give the variables the values of the best epoch.

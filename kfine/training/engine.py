@@ -70,6 +70,11 @@ class Job:
     loss_weights: dict[str, float] | None = None
     linear_model: LinearModel | None = None
 
+    @property
+    def held_out(self) -> int:
+        """How many examples validate."""
+        return 0 if self.validation is None else len(self.validation)
+
     def changing(self) -> list[Any]:
         """The variables that some stage changes, statistics included."""
         deepest = max(stage.depth for stage in self.stages)
@@ -146,7 +151,7 @@ def run_stages(
         RunError: The checkpoint does not belong to these weights, or cannot be written.
     """
     features = features or Features(job, console)
-    held = 0 if job.validation is None else len(job.validation)
+    held = job.held_out
     best = BestWeights(
         job.changing(),
         patience=job.config.patience,
@@ -158,7 +163,7 @@ def run_stages(
     state = _resume(job, best, checkpoints) if checkpoints else None
     if state is None and job.linear_model is not None:
         start_at_probe(job, features, console)
-        best.start = [variable.numpy() for variable in job.changing()]
+        best.begin()
         if checkpoints:
             checkpoints.save_start(job.groups[-1].weights)
     first = _stage_of(job, state).index if state else 0
@@ -194,7 +199,7 @@ def _resume(job: Job, best: BestWeights, checkpoints: Checkpoints) -> Checkpoint
     apply_stage(job.model, job.groups, stage.depth, batch_norm=job.config.batch_norm)
     if job.linear_model is not None and checkpoints.load_start(job.groups[-1].weights):
         # All other layers are as the preset has them.
-        best.start = [variable.numpy() for variable in job.changing()]
+        best.begin()
     checkpoints.load_variables(_saved(job))
     frozen = job.groups[: len(job.groups) - 1 - max(stage.depth for stage in job.stages)]
     found = group_digests(frozen)

@@ -41,7 +41,6 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     from kfine.training.frozen import worthwhile_cut
 
     epochs = stage.end_epoch - stage.first_epoch
-    held = 0 if job.validation is None else len(job.validation)
     augmented = job.batches.augment is not None
     views = 1
     if augmented:
@@ -62,11 +61,11 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     features = keras.tree.map_structure(np.asarray, forward(inputs))
     pace = (time.perf_counter() - start) / rows_in(targets)
     if not views:
-        seconds = pace * held + _measure_fit(
+        seconds = pace * job.held_out + _measure_fit(
             job, whole_model(job, cut), inputs, targets, epochs, validated=(cut.suffix, features)
         )
         return {"features": "computed", "seconds": round(seconds, 1)}
-    examples = held + views * len(job.batches)
+    examples = job.held_out + views * len(job.batches)
     once = 0.0 if passed and not augmented else pace * examples
     seconds = once + _measure_fit(job, cut.suffix, features, targets, epochs)
     row = sum(tensor[0].size * 2 for tensor in keras.tree.flatten(features))

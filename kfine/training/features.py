@@ -104,7 +104,7 @@ class Features:
                 self.console.say(f"  training without cached features: {reason}")
         self.decisions[stage.index] = decision
         held = self.job.validation
-        return Feed(self.job.model, self.job.batches, held.in_order() if held else None)
+        return Feed(self.job.model, self.job.batches, held.in_order() if held is not None else None)
 
     def validator(self, stage: Stage) -> tuple[keras.Model, Any]:
         """What validates a stage that was fed, and its batches: the suffix, or the whole model."""

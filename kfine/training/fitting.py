@@ -52,9 +52,8 @@ def train(
     )
     if enough is None:
         say_diverged(folder, history, best, console)
-    keep_history(folder, prepared.job, history, best, console, plots=plots)
-    kept = {**history[best.epoch], **best.scores}
-    finish(folder, prepared.job, console, unsaved(kept) if unsaved else "")
+    kept = keep_history(folder, prepared.job, history, best, console, plots=plots)
+    finish(folder, prepared.job.model, console, unsaved(kept) if unsaved else "")
     return TrainedRun(folder)
 
 
@@ -120,8 +119,8 @@ def fit_stages(
         path = shlex.quote(str(folder.path))
         console.say(f"stopped; continue later with: kfine fit --resume {path}")
         raise
-    share = interpolate(job, features, history, best, share or job.config.tuned_share, console)
-    folder.update(tuned_share=share)
+    share = job.config.tuned_share if share is None else share
+    folder.update(tuned_share=interpolate(job, features, history, best, share, console))
     release(job.model)
     return history, best
 
@@ -134,8 +133,12 @@ def keep_history(
     console: Console,
     *,
     plots: bool = True,
-) -> None:
-    """Write how the epochs of a fit went, and which one's weights were kept."""
+) -> dict[str, Any]:
+    """Write how the epochs of a fit went, and which one's weights were kept.
+
+    Returns:
+        The entry of that epoch, with the scores of what was kept.
+    """
     from kfine.training.engine import stage_span
     from kfine.training.plots import learning_curves_png
 
@@ -151,14 +154,15 @@ def keep_history(
     folder.update(best_epoch=best.epoch + 1, validation=validated)
     scores = ", ".join(f"{k} {v:.3f}" for k, v in kept.items() if k.startswith("val_"))
     console.say(f"kept the weights of epoch {best.epoch + 1}" + (f": {scores}" if scores else ""))
+    return kept
 
 
-def finish(folder: RunFolder, job: Job, console: Console, unsaved: str = "") -> None:
+def finish(folder: RunFolder, model: Any, console: Console, unsaved: str = "") -> None:
     """Save the model of a run, unless a reason says why not, and count the run as finished."""
     if unsaved:
         folder.update(model=unsaved)
     else:
-        save_model(folder, job.model)
+        _save_model(folder, model)
     folder.update(status="finished", finished=now())
     console.say(f"run: {folder.path}")
 
@@ -183,8 +187,7 @@ def say_diverged(
     )
 
 
-def save_model(folder: RunFolder, model: Any) -> None:
-    """Write the model of a run, whole or not at all."""
+def _save_model(folder: RunFolder, model: Any) -> None:
     import keras
 
     # A KerasHub task comes to life with a fresh Adam. Loading warns where the file holds other

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kfine.console import Console
-from kfine.training.callbacks import BestWeights
+from kfine.training.callbacks import BestWeights, validation_scores
 from kfine.training.engine import compile_part
 from kfine.training.features import Features
 from kfine.training.settings import LEAST_TO_CHOOSE
@@ -51,16 +52,17 @@ def interpolate(
     deepest = max(reached, key=lambda stage: stage.depth)
     if best.start is None or not deepest.depth or share == 1:
         return 1.0
-    held = 0 if job.validation is None else len(job.validation)
-    chooses = share is None and held >= LEAST_TO_CHOOSE
+    chooses = share is None and job.held_out >= LEAST_TO_CHOOSE
     shares = SHARES if chooses else (USUAL if share is None else share,)
     scores: dict[float, dict[str, float]] = {1.0: {"val_loss": best.value}} if chooses else {}
-    validate = _validator(job, features, deepest) if held else dict
+    validate = _validator(job, features, deepest) if job.held_out else dict
     for one in shares:
         best.put_back(one)
         scores[one] = validate()
-    chosen = min(scores, key=lambda one: scores[one]["val_loss"]) if chooses else shares[0]
-    best.put_back(chosen)
+    chosen = shares[0]
+    if chooses:
+        chosen = min(scores, key=lambda one: scores[one]["val_loss"])
+        best.put_back(chosen)
     best.scores = scores[chosen]
     if chosen < 1:
         why = ", as validation chose" if chooses else ""
@@ -69,12 +71,7 @@ def interpolate(
 
 
 def _validator(job: Job, features: Features, stage: Stage) -> Callable[[], dict[str, float]]:
-    """What scores the model as it is on the validation examples, in the names of the history."""
+    """What scores the model as it is on the validation examples."""
     model, batches = features.validator(stage)
     compile_part(model, job, job.model.optimizer)
-
-    def validate() -> dict[str, float]:
-        found = model.evaluate(batches, verbose=0, return_dict=True)
-        return {f"val_{name}": float(value) for name, value in found.items()}
-
-    return validate
+    return partial(validation_scores, model, batches)

@@ -97,7 +97,8 @@ def build_job(
         built = module.build_model(config, data)
     for line in built.warnings:
         console.warn(line)
-    if validated and data.validation is None:
+    held = data.validation
+    if validated and held is None:
         raise DataError(f"the data {data.source} has no validation split to choose epochs by")
     groups = layer_groups(built.model)
     answer = built.answer
@@ -127,7 +128,7 @@ def build_job(
             augment=seeded(built.augmentation, answer.moves),
             min_steps=config.min_steps,
         ),
-        validation=batches_of(built, data.validation, config) if data.validation else None,
+        validation=held if held is None else batches_of(built, held, config),
         config=config,
         input=built.input.to_dict(),
         augmentation=built.augmentation,

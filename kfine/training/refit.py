@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kfine.console import Console
@@ -23,6 +23,8 @@ from kfine.training.settings import (
 
 if TYPE_CHECKING:
     import keras
+
+    from kfine.training.unfreezing import Stage
 
 
 def plan_refit(config: TrainingConfig, data: Data, *, watched: bool = False) -> dict[str, Any]:
@@ -62,17 +64,47 @@ def next_job(
     folder: RunFolder, module: Recipe, config: Any, data: Data, console: Console
 ) -> Prepared:
     """The job of a run that is to be done next: to choose epochs, or to train on all examples."""
-    info = folder.info()
-    refit = info.get("refit")
-    if not refit or refit["epochs"] is None:
-        return build_job(module, config, data, console)
     from kfine.training.unfreezing import Stage
 
+    info = folder.info()
+    refit = info.get("refit") or {}
     # What was chosen holds for the stages that it was chosen with.
-    stages = [Stage(**one) for one in info.get("stages", []) if "best_epoch" in info]
-    return build_job(
-        module, config, data.without_validation(), console, stages=stages, validated=False
-    )
+    stages = [Stage(**one) for one in info["stages"]] if _beside(refit) else ()
+    return job_of_plan(refit, module, config, data, console, stages)
+
+
+def job_of_plan(
+    refit: Mapping[str, Any],
+    module: Recipe,
+    config: Any,
+    data: Data,
+    console: Console,
+    stages: Sequence[Stage] = (),
+) -> Prepared:
+    """The job of a plan: beside the validation examples, or on them too once epochs are known.
+
+    Args:
+        refit: From `plan_refit`.
+        module: The recipe.
+        config: Its settings.
+        data: Its data.
+        console: Hears of the loading.
+        stages: Of the fit beside the validation examples, if there was one.
+    """
+    if not on_all(refit):
+        return build_job(module, config, data, console)
+    whole = data.without_validation()
+    return build_job(module, config, whole, console, stages=stages, validated=False)
+
+
+def on_all(refit: Mapping[str, Any]) -> bool:
+    """Whether what a plan does next is to train on all examples."""
+    return bool(refit) and refit["epochs"] is not None
+
+
+def _beside(refit: Mapping[str, Any]) -> bool:
+    """Whether there was a fit beside the validation examples, which left its threshold."""
+    return "unsure" in refit
 
 
 def train_to_end(
@@ -99,7 +131,7 @@ def train_to_end(
     refit = folder.info().get("refit")
     if not refit:
         return train(folder, prepared, console, callbacks=callbacks)
-    if refit["epochs"] is None:
+    if not on_all(refit):
         _choose(folder, prepared, data, console, callbacks)
         prepared = next_job(folder, module, config, data, console)
     return _train_on_all(folder, prepared, console, callbacks)
@@ -151,7 +183,7 @@ def _train_on_all(
     """Train for the chosen number of epochs on all examples."""
     info = folder.info()
     examples, epochs = info["refit"]["examples"], info["refit"]["epochs"]
-    chosen = "best_epoch" in info
+    chosen = _beside(info["refit"])
     times = "1 epoch" if epochs == 1 else f"{epochs} epochs"
     what = "training once more, on the validation examples too"
     if not chosen:
@@ -171,5 +203,5 @@ def _train_on_all(
         folder.write("refit_history.json", history)
     else:
         keep_history(folder, prepared.job, history, best, console)
-    finish(folder, prepared.job, console)
+    finish(folder, prepared.job.model, console)
     return TrainedRun(folder)

@@ -8,8 +8,7 @@ from typing import Any
 from kfine.console import Console
 from kfine.training.data import load_data, say_data
 from kfine.training.estimate import measure_stages
-from kfine.training.job import build_job
-from kfine.training.refit import plan_refit
+from kfine.training.refit import job_of_plan, on_all, plan_refit
 from kfine.training.schedule import is_list
 from kfine.training.schedule_file import check_new_schedule, schedule_of_job, write_schedule
 from kfine.training.unfreezing import schedule_text
@@ -61,9 +60,7 @@ def dry_run(
     data = load_data(module, resolved, console)
     say_data(data, console)
     refit = plan_refit(resolved, data)
-    chosen = not refit or refit["epochs"] is None
-    trained = data if chosen else data.without_validation()
-    job = build_job(module, resolved, trained, console, validated=chosen).job
+    job = job_of_plan(refit, module, resolved, data, console).job
     entries = schedule_of_job(job)
     groups = [group.name for group in job.groups]
     if target is not None:
@@ -71,7 +68,7 @@ def dry_run(
     listed = is_list(resolved.unfreeze)
     stages = measure_stages(job)
     total = sum(stage["seconds"] for stage in stages)
-    if refit and chosen:
+    if refit and not on_all(refit):
         refit["seconds"] = round(total * refit["examples"] / len(data.train), 1)
         total += refit["seconds"]
     return {

@@ -16,12 +16,13 @@ from kfine.recipe import recipe_name, recipe_of_run
 from kfine.runs.folder import RunFolder, new_run, now, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.training.data import load_data_of_run
-from kfine.training.fitting import save_model
+from kfine.training.fitting import finish
 from kfine.training.parts import keep_parts
 from kfine.training.run import TrainedRun, as_run
 from kfine.tuning.records import SETTINGS, open_search
 from kfine.verbs.run import Run
 
+# What a run begins with: of the best one as it is, its recipe too if that changed since.
 _KEPT = ("config.yaml", "recipe.py", "environment.json", "data.json", "splits.json")
 
 
@@ -93,6 +94,7 @@ def _check(runs: Sequence[TrainedRun]) -> None:
     if len(runs) < 2:
         raise ConfigError(f"A soup is made of two finished runs or more. Received: {len(runs)}")
     first = runs[0]
+    mine = _facts(first)
     for run in runs:
         run.folder.require_finished()
         if run.refit:
@@ -100,7 +102,7 @@ def _check(runs: Sequence[TrainedRun]) -> None:
                 f"The run {run.path} trained on its validation examples too, which choose what a "
                 "soup is made of; fit it with --refit no."
             )
-        mine, theirs = _facts(first), _facts(run)
+        theirs = _facts(run)
         unlike = [name for name in mine if mine[name] != theirs[name]]
         if unlike:
             raise ConfigError(
@@ -134,8 +136,7 @@ def _mix(runs: Sequence[TrainedRun], validation: Split, folder: RunFolder, conso
     def weights(number: int) -> Weights:
         # A run of its own, so that one model at a time is held.
         own: Weights = TrainedRun(runs[number].folder).model.get_weights()
-        shapes = [[one.shape for one in some] for some in (own, model.get_weights())]
-        if shapes[0] != shapes[1]:
+        if [one.shape for one in own] != [tuple(one.shape) for one in model.weights]:
             raise ConfigError(
                 f"The models of {runs[0].path} and {runs[number].path} differ in their weights, "
                 "so these have no mean."
@@ -177,7 +178,5 @@ def _mix(runs: Sequence[TrainedRun], validation: Split, folder: RunFolder, conso
             for number, run in enumerate(runs)
         ],
     )
-    save_model(folder, model)
-    folder.update(status="finished", finished=now())
-    console.say(f"run: {folder.path}")
+    finish(folder, model, console)
     return Run(folder)

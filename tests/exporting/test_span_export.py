@@ -26,8 +26,7 @@ QUIET = Console(quiet=True)
 FIRST, LAST = ("witty", "moving"), ("warm", "lovely")
 PLAIN = ("a", "the", "film", "plot", "is", "very", "end")
 TINY: dict[str, Any] = {"epochs": 8, "batch_size": 16, "min_steps": 40, "learning_rate": 0.02}
-TINY |= {"refit": "no"}
-TINY |= {"backbone_rate": 0.2}
+TINY |= {"backbone_rate": 0.2, "refit": "no"}
 
 
 def run_in(bundle: Path, code: str) -> str:

@@ -111,7 +111,10 @@ def test_the_facade_gives_what_the_folder_holds(finished_run: Path, digit_photos
     assert info["recipe"] == "image_classification"
     best = min(run.history, key=lambda entry: entry["val_loss"])
     assert info["best_epoch"] == best["epoch"]
-    assert info["validation"]["epoch"] == best["epoch"]
+    scored = {name: value for name, value in best.items() if name.startswith("val_")}
+    # What validation says is said of the weights that were kept, a mean with the beginning.
+    assert {**info["validation"], **scored} == best
+    assert (info["tuned_share"] == 1) == (info["validation"] == best)
 
 
 def test_the_saved_model_is_the_one_that_was_scored(finished_run: Path) -> None:

@@ -28,8 +28,7 @@ FIRST, LAST, PLAIN = (
     ("a", "the", "film", "plot", "is", "very", "end"),
 )
 TINY: dict[str, Any] = {"epochs": 8, "batch_size": 16, "min_steps": 40, "learning_rate": 0.02}
-TINY |= {"refit": "no"}
-TINY |= {"backbone_rate": 0.2}
+TINY |= {"backbone_rate": 0.2, "refit": "no"}
 
 
 @pytest.fixture(scope="module")

@@ -33,8 +33,7 @@ def text_run(
     path = tmp_path_factory.mktemp("runs") / "moods"
     settings: dict[str, Any] = {"data": str(mood_texts), "preset": tiny_text_preset}
     settings |= {"epochs": 10, "batch_size": 16, "min_steps": 30, "unfreeze": "2:2"}
-    settings |= {"refit": "no"}
-    settings |= {"learning_rate": 0.05, "backbone_rate": 0.2}
+    settings |= {"learning_rate": 0.05, "backbone_rate": 0.2, "refit": "no"}
     run = kfine.fit("text_classification", run_dir=path, console=QUIET, **settings)
     kfine.evaluate(run, console=QUIET)
     return path

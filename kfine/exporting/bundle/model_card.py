@@ -76,15 +76,8 @@ def model_card(
 
 def _rows(report: ExportReport, input: Input, facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
     keys = (
-        *(
-            "recipe",
-            "preset",
-            "preset_license",
-            "data",
-            f"training_{input.many}",
-            "accents",
-            "unknown_pieces",
-        ),
+        *("recipe", "preset", "preset_license", "data", f"training_{input.many}"),
+        *("accents", "unknown_pieces"),
         *("run", "trained", "made_with", "version", "license"),
     )
     known = {"license": "not stated", **facts}
