@@ -37,15 +37,16 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     from kfine.data.pipeline import rows_in
     from kfine.models.cutting import CannotCut
     from kfine.models.forward import forward_of
-    from kfine.training.features import views_for, whole_model
+    from kfine.training.features import batches_of, views_for, whole_model
     from kfine.training.frozen import worthwhile_cut
 
     epochs = stage.end_epoch - stage.first_epoch
-    augmented = job.batches.augment is not None
+    batches = batches_of(job, stage)
+    augmented = batches.augment is not None
     views = 1
     if augmented:
         views = 0 if job.moves else views_for(job.config, epochs)
-    inputs, targets = next(iter(job.batches.dataset()))[:2]
+    inputs, targets = next(iter(batches.dataset()))[:2]
     try:
         if job.config.feature_cache == "none":
             raise CannotCut

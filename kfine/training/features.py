@@ -43,7 +43,8 @@ class Decision:
         features: Of the training examples: "cached", or "computed" anew in each step.
         validation: The same of the validation examples.
         why: In words.
-        views: Augmented views of each example that are cached; 1 without augmentation.
+        views: Augmented views of each example that are cached, 0 of an example as it is; 1 where
+            nothing is augmented.
         dtype: Of cached activations.
     """
 
@@ -104,7 +105,8 @@ class Features:
                 self.console.say(f"  training without cached features: {reason}")
         self.decisions[stage.index] = decision
         held = self.job.validation
-        return Feed(self.job.model, self.job.batches, held.in_order() if held is not None else None)
+        in_order = held.in_order() if held is not None else None
+        return Feed(self.job.model, batches_of(self.job, stage), in_order)
 
     def validator(self, stage: Stage) -> tuple[keras.Model, Any]:
         """What validates a stage that was fed, and its batches: the suffix, or the whole model."""
@@ -153,7 +155,8 @@ class Features:
         if decision.features != "cached":
             validator = None if in_order is None else (cut.suffix, in_order)
             return Feed(whole_model(job, cut), job.batches, validator=validator)
-        augmented = job.batches.augment is not None
+        # A stage of a resumed run is fed as it began, in whatever version that was.
+        augmented = job.batches.augment is not None and decision.views > 0
         trunk = self._trunk(stage, augmented=augmented)
         request = self._request(job.batches, views=decision.views if augmented else 0)
         if augmented:
@@ -192,6 +195,10 @@ class Features:
         job, epochs = self.job, stage.end_epoch - stage.first_epoch
         if job.batches.augment is None:
             return Decision("cached", why="no augmentation")
+        if batches_of(job, stage).augment is None:
+            why = "only a linear head trains, which augmented views do not help"
+            self.console.say(f"  images as they are: {why}")
+            return Decision("cached", why=why, views=0)
         if job.moves:
             why = "the targets move with the augmented images"
             self.console.say(f"  new views in every epoch: {why}")
@@ -220,12 +227,14 @@ class Features:
     def _fill(self, stages: Sequence[Stage]) -> None:
         """Validation of all stages; training where there is none or no augmentation varies it."""
         job = self.job
-        sets = [] if job.validation is None else [job.validation]
-        if not sets or job.batches.augment is None:
-            sets.append(job.batches)
-        requests = [self._request(one, views=0) for one in sets]
-        trunks = [self._trunk(stage, augmented=False) for stage in stages]
-        fill(trunks, requests, self._what(stages, 1), self.console)
+        held = [] if job.validation is None else [job.validation]
+        varied = [one for one in stages if held and batches_of(job, one).augment is not None]
+        same = [one for one in stages if one not in varied]
+        for some, sets in ((same, [*held, job.batches]), (varied, held)):
+            if some:
+                requests = [self._request(one, views=0) for one in sets]
+                trunks = [self._trunk(stage, augmented=False) for stage in some]
+                fill(trunks, requests, self._what(some, 1), self.console)
 
     def _later(self, stage: Stage) -> list[Stage]:
         found = []
@@ -310,6 +319,18 @@ def whole_model(job: Job, cut: Cut) -> keras.Model:
     """What trains where the frozen layers run in each step: with BatchNorm folded if it may be."""
     exact = job.config.feature_cache == "float32"
     return (None if exact else behind_constants(cut.trunk, cut.suffix)) or job.model
+
+
+def batches_of(job: Job, stage: Stage) -> Batches:
+    """The training batches of a stage: unaugmented where only a linear head trains.
+
+    It starts at the best linear model of the features of the images as they are, and their
+    augmented views, which the frozen layers tell apart less well, only lead it away from there.
+    Whoever says how many views are to be cached gets them.
+    """
+    if stage.depth or job.linear_model is None or job.config.augment_views is not None:
+        return job.batches
+    return replace(job.batches, augment=None)
 
 
 def _held(rows: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from kfine.training.engine import Job, LinearModel
     from kfine.training.features import Features
     from kfine.training.settings import TrainingConfig
+    from kfine.training.unfreezing import Stage
 
+# Of the learning rate, for a head that trains alone from the best linear model on.
+ALONE = 1e-3
 # The last one: the trials of a search mostly ask for the same, and a fit takes seconds.
 _FITTED: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -29,6 +33,24 @@ def linear_model_for(
     if config.head_start != "probe" or not answer.probes or linear_head(model) is None:
         return None
     return getattr(answer, "linear_model", None)
+
+
+def rates_from_probe(stages: Sequence[Stage], config: TrainingConfig) -> list[Stage]:
+    """The stages of a job whose head starts at a linear model, none of which undoes it.
+
+    A head that trains alone from there is at its best already: the linear model is regularised as
+    held-out examples want it, and steps at the rate of a random head take that away again.
+
+    Args:
+        stages: As planned. Where the schedule gives a rate, that is kept.
+        config: Of the job.
+    """
+    return [
+        replace(stage, learning_rate=ALONE * config.learning_rate)
+        if stage.depth == 0 and stage.learning_rate is None
+        else stage
+        for stage in stages
+    ]
 
 
 def start_at_probe(job: Job, features: Features, console: Console) -> None:

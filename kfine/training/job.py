@@ -90,7 +90,7 @@ def build_job(
         from kfine.models.groups import layer_groups
         from kfine.seeds import seed_everything
         from kfine.training.engine import Job, compile_job
-        from kfine.training.head_start import linear_model_for
+        from kfine.training.head_start import linear_model_for, rates_from_probe
         from kfine.training.unfreezing import plan_stages
 
         seed_everything(config.seed)
@@ -107,19 +107,22 @@ def build_job(
             f"auto trains the head alone: {len(data.train)} training examples are few"
         )
     linear_model = linear_model_for(config, answer, built.model)
-    job = Job(
-        model=built.model,
-        loss=for_outputs(answer.losses()),
-        metrics=for_outputs(answer.metrics()),
-        groups=groups,
-        stages=stages
-        or plan_stages(
+    if not stages:
+        stages = plan_stages(
             config.unfreeze,
             config.epochs,
             [one.name for one in groups[:-1]],
             automatic=built.unfrozen,
             started=linear_model is not None,
-        ),
+        )
+        if linear_model is not None:
+            stages = rates_from_probe(stages, config)
+    job = Job(
+        model=built.model,
+        loss=for_outputs(answer.losses()),
+        metrics=for_outputs(answer.metrics()),
+        groups=groups,
+        stages=stages,
         batches=batches_of(
             built,
             data.train,

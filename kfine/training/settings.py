@@ -54,7 +54,8 @@ class TrainingConfig:
     )
     learning_rate: float = setting(
         0.01,
-        "Peak learning rate of the head.",
+        "Peak learning rate of the head; where it starts at the probe and trains alone, it "
+        "takes a thousandth of it.",
         group="Training",
         minimum=1e-8,
         maximum=10,

@@ -381,7 +381,8 @@ def test_with_float32_features_new_views_go_through_the_model_itself(
 def test_the_choice_between_views_and_new_ones_is_said_with_its_reason(
     make_job: MakeJob, fresh_cache: Path, listening: Any, epochs: int, words: str
 ) -> None:
-    feeds(make_job(augmentation="light", unfreeze="none", epochs=epochs), listening)
+    settings = {"augmentation": "light", "unfreeze": "none", "head_start": "random"}
+    feeds(make_job(**settings, epochs=epochs), listening)
     (line,) = listening.about(words)
     assert f"{epochs} epochs of new ones" in line
 

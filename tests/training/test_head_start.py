@@ -179,6 +179,54 @@ def test_the_head_alone_reaches_the_probe(
     assert metrics["accuracy"] >= metrics["baselines"]["linear_probe"]["accuracy"] - 0.05
 
 
+def test_a_head_alone_stays_at_the_probe_with_photos_as_they_are(
+    tiny_settings: dict[str, Any], tmp_path: Path, fresh_cache: Path
+) -> None:
+    settings = {**tiny_settings, "unfreeze": "none", "augmentation": "strong"}
+    job = job_of("image_classification", **settings).job
+    start(job)
+    probe = np.concatenate([one.ravel() for one in head_of(job.model)])
+    run = kfine.fit("image_classification", run_dir=tmp_path / "run", console=QUIET, **settings)
+    (decision,), (stage,) = run.folder.info()["features"], run.folder.info()["stages"]
+    assert (decision["features"], decision["views"]) == ("cached", 0)
+    assert stage["learning_rate"] == pytest.approx(1e-3 * settings["learning_rate"])
+    tuned = np.concatenate([one.ravel() for one in head_of(run.model)])
+    assert 0 < np.abs(tuned - probe).max() < 0.01 * np.abs(probe).max()
+
+
+@pytest.mark.parametrize(
+    ("more", "features", "views"),
+    [({"augment_views": 2}, "cached", 2), ({"head_start": "random"}, "computed", 1)],
+)
+def test_views_that_were_asked_for_and_random_heads_vary_the_photos(
+    more: dict[str, Any],
+    features: str,
+    views: int,
+    tiny_settings: dict[str, Any],
+    fresh_cache: Path,
+) -> None:
+    from kfine.training.features import Features
+
+    settings = {**tiny_settings, "unfreeze": "none", "augmentation": "light", **more}
+    job = job_of("image_classification", **settings).job
+    fed = Features(job, QUIET)
+    fed.feed(job.stages[0])
+    assert (fed.decisions[0].features, fed.decisions[0].views) == (features, views)
+
+
+def test_a_head_that_is_to_train_alone_first_keeps_the_rate_of_its_schedule(
+    tiny_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    schedule = tmp_path / "stages.yaml"
+    schedule.write_text("- {epochs: 1, groups: [head], learning_rate: 0.004}\n")
+    settings = {**tiny_settings, "unfreeze": str(schedule)}
+    del settings["epochs"]
+    (stage,) = job_of("image_classification", **settings).job.stages
+    assert stage.learning_rate == 0.004
+    whole = job_of("image_classification", **tiny_settings).job.stages
+    assert [stage.learning_rate for stage in whole] == [pytest.approx(1e-5), None, None]
+
+
 @pytest.mark.parametrize("kind", ["labels", "numbers"])
 def test_several_labels_and_numbers_have_linear_models_too(kind: str) -> None:
     from kfine.answers.labels import Labels
