@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=list(CASES))
     parser.add_argument("--variants", nargs="+", choices=tuple(VARIANTS), default=list(VARIANTS))
     parser.add_argument(
+        "--augmentation",
+        choices=("none", "light"),
+        default="none",
+        help="of the training images; with light there are no floor and no (d)",
+    )
+    parser.add_argument(
         "--pytorch-python", help="an interpreter with torch, h5py and pillow; default: this one"
     )
 
@@ -53,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print a row of JSON for each run, then the tables."""
     variants = list(arguments.variants)
+    if arguments.augmentation != "none":
+        variants = [one for one in variants if one not in ("floor", "pytorch")]
     python = arguments.pytorch_python or sys.executable
     base = _settings(arguments)
     if "pytorch" in variants and not (reason := _cannot_compare(python, base)):
@@ -92,6 +100,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         unfreeze_from=0,
         lowest_layer=arguments.lowest,
         threads=_cores(),
+        augmentation=arguments.augmentation,
     )
 
 

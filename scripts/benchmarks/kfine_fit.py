@@ -90,7 +90,7 @@ def fit_settings(settings: Settings) -> dict[str, Any]:
         "seed": settings.seed,
         "epochs": settings.epochs,
         "unfreeze": unfreeze if settings.unfreeze_from else "none",
-        "augmentation": "none",
+        "augmentation": settings.augmentation,
         "class_weights": "none",
         "early_stopping": 0,
         "feature_cache": settings.feature_cache,

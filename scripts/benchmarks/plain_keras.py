@@ -28,6 +28,8 @@ from worker import (
     report,
 )
 
+from kfine.data.augmentation import augmentation_layers
+
 
 class EpochEnds(keras.callbacks.Callback):
     """Tells the clock."""
@@ -105,7 +107,14 @@ def main() -> None:
     classes = len(data.class_names)
     images, labels = arrays(data.train)
     train = batches(images, labels, classes).cache().shuffle(len(labels), seed=settings.seed)
-    train = train.batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
+    train = train.batch(BATCH_SIZE)
+    if layers := augmentation_layers(settings.augmentation, flip="horizontal"):
+        vary = keras.Sequential(layers)
+        train = train.map(
+            lambda rows, targets: (vary(tf.cast(rows, tf.float32), training=True), targets),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+    train = train.prefetch(tf.data.AUTOTUNE)
     validation = batches(*arrays(data.validation), classes)
     validation = validation.batch(BATCH_SIZE).cache().prefetch(tf.data.AUTOTUNE)
     backbone, model = build(settings, classes)

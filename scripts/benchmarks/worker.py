@@ -43,6 +43,7 @@ class Settings:
         unfreeze_from: First epoch, counted from 1, that trains a part of the backbone; 0: none.
         lowest_layer: The lowest layer or block of that part.
         threads: Of the machine.
+        augmentation: Of the training images, as kfine has it.
         feature_cache: As kfine has it.
         reference: A file with images and what the Keras backbone gives for them.
     """
@@ -57,6 +58,7 @@ class Settings:
     unfreeze_from: int
     lowest_layer: str
     threads: int
+    augmentation: str = "none"
     feature_cache: str = "auto"
     reference: str = ""
 
