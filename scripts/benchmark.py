@@ -1,4 +1,4 @@
-"""Measure start-up, whole runs over several seeds, and what the feature cache saves."""
+"""Measure start-up, whole runs over seeds, what the feature cache saves, and the peers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import caching
+from benchmarks import caching, peers
 
 KFINE = [sys.executable, "-m", "kfine"]
 
@@ -110,6 +110,9 @@ def main() -> None:
     compared = kinds.add_parser("caching")
     caching.add_arguments(compared)
     compared.set_defaults(run=caching.run)
+    others = kinds.add_parser("peers")
+    peers.add_arguments(others)
+    others.set_defaults(run=peers.run)
     # What follows -- goes to `kfine fit`; argparse loses it behind options of several values.
     given, settings = sys.argv[1:], []
     if "--" in given:
