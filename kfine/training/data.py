@@ -150,14 +150,18 @@ def _warn_if_small(splits: dict[str, dict[str, Any]], console: Console) -> None:
     """Say how little a score on a few held-out examples tells."""
     from kfine.statistics import wilson_interval
 
-    held_out = {name: one["used"] for name, one in splits.items() if name != "train"}
-    for name, count in held_out.items():
-        if count < FEW:
+    for name, split in splits.items():
+        count = split["used"]
+        if name == "train" or count >= FEW:
+            continue
+        if split["per_class"]:
             low, high = wilson_interval(round(0.8 * count), count)
-            console.warn(
-                f"the {name} split has {count} examples, too few to tell much: 80 % right on it "
-                f"may be {low:.0%} to {high:.0%}"
-            )
+            sure = f"80 % right on it may be {low:.0%} to {high:.0%}"
+        else:
+            # The interval of 95 % of a mean absolute error whose errors are normal; one of a share
+            # that is wrong is about as wide.
+            sure = f"an error on it may be {1.48 / max(1, count) ** 0.5:.0%} too low or too high"
+        console.warn(f"the {name} split has {count} examples, too few to tell much: {sure}")
 
 
 def warn_cut_split(input: Input, split: Split, console: Console) -> list[str]:
