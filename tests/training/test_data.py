@@ -17,7 +17,7 @@ from kfine.verbs.fit import prepare
     ("recipe", "column", "values", "sure"),
     [
         ("image_classification", "label", "ab", "80 % right on it may be"),
-        ("image_regression", "number", "37", "an error on it may be 66% too low or too high"),
+        ("image_regression", "number", "37", "an error on it may be 60% too low or too high"),
     ],
 )
 def test_a_small_split_is_warned_of_in_the_words_of_its_score(
