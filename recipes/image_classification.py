@@ -33,10 +33,10 @@ class Config(ImageConfig):
     )
     class_weights: str = setting(
         "auto",
-        "Let rare classes count more: auto does when the largest class has more than "
-        "three times the images of the smallest.",
+        "Let rare classes count more: take their shares out of the logits (adjusted) or weigh "
+        "images (balanced); auto adjusts where one class has over three times another's images.",
         group="Data",
-        choices=("auto", "none", "balanced"),
+        choices=("auto", "none", "adjusted", "balanced"),
     )
 
 
@@ -49,7 +49,7 @@ def load_data(config: Config, source: str | None = None, like: Any = None, **opt
 
 def build_model(config: Config, data: Data) -> Built:
     """A KerasHub image classifier with a new head for the classes of the data."""
-    from kfine.answers.classes import Classes, class_weights
+    from kfine.answers.classes import Classes, class_balance
     from kfine.data.augmentation import augmentation_layers
     from kfine.inputs.image import image_of_preset
     from kfine.models.built import Built
@@ -58,14 +58,14 @@ def build_model(config: Config, data: Data) -> Built:
 
     assert config.image_size is not None
     preset = find_preset(config.preset)
-    weights, chosen = class_weights(data.train.labels, config.class_weights)
+    balance = class_balance(data.train.labels, data.class_names, config.class_weights)
     return Built(
         model=image_model(preset, len(data.class_names), dropout=config.dropout),
         input=image_of_preset(preset, config.image_size, data),
-        answer=Classes(data.class_names, config.label_smoothing),
+        answer=Classes(data.class_names, config.label_smoothing, balance.shares),
         augmentation=augmentation_layers(config.augmentation, flip=config.flip),
-        weights=weights,
-        decisions={"class_weights": chosen},
+        weights=balance.weights,
+        decisions={"class_weights": balance.chosen},
     )
 
 

@@ -45,16 +45,15 @@ class Config(TextConfig):
     )
     label_columns: str | None = setting(
         None,
-        "Another way to give several: one column for each label, such as angry,urgent, which "
-        "holds 1 or 0.",
+        "Another way to give several: a column for each label, such as angry,urgent, of 1 or 0.",
         group="Data",
     )
     class_weights: str = setting(
         "auto",
-        "Let rare classes count more: auto does when the largest class has more than "
-        "three times the texts of the smallest.",
+        "Let rare classes count more: take their shares out of the logits (adjusted) or weigh "
+        "texts (balanced); auto adjusts where one class has over three times another's texts.",
         group="Data",
-        choices=("auto", "none", "balanced"),
+        choices=("auto", "none", "adjusted", "balanced"),
     )
     long_texts: str = setting(
         "cut",
@@ -91,7 +90,7 @@ def load_data(config: Config, source: str | None = None, like: Any = None, **opt
 
 def build_model(config: Config, data: Data) -> Built:
     """A pretrained encoder with a new classifier for the classes of the data."""
-    from kfine.answers.classes import Classes, class_weights
+    from kfine.answers.classes import Classes, class_balance
     from kfine.answers.labels import Labels, several_labels
     from kfine.inputs.text import text_of_preset
     from kfine.models.built import Built
@@ -109,14 +108,15 @@ def build_model(config: Config, data: Data) -> Built:
     built = Built(
         model=model,
         input=chosen.text.for_model(model),
-        answer=(Labels if several else Classes)(data.class_names, config.label_smoothing),
+        answer=Labels(data.class_names, config.label_smoothing),
         decisions={**chosen.decisions, "pooling": str(pooling or "as KerasHub has it")},
         warnings=chosen.warnings,
         unfrozen=0 if data.few else above_embedding(model),
     )
     if not several:
-        built.weights, weighed = class_weights(data.train.labels, config.class_weights)
-        built.decisions["class_weights"] = weighed
+        balance = class_balance(data.train.labels, data.class_names, config.class_weights)
+        built.answer = Classes(data.class_names, config.label_smoothing, balance.shares)
+        built.weights, built.decisions["class_weights"] = balance.weights, balance.chosen
     return built
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kfine.answers.classes.weights import balanced_weights, class_weights
+from kfine.answers.classes.weights import balanced_weights, class_balance
 from kfine.data.lengths import Lengths
 from kfine.data.pipeline import Batches, evaluation_dataset
 
@@ -137,9 +137,12 @@ def test_balanced_weights_make_every_class_count_the_same() -> None:
     sums = np.bincount([0] * 6 + [1] * 3 + [2], weights)
     np.testing.assert_allclose(sums, [10 / 3] * 3)
     assert weights.dtype == np.float32
-    assert class_weights(labels, "auto") == (balanced_weights, "balanced")
-    assert class_weights(["a", "a", "a", "b"], "auto") == (None, "none")
-    assert class_weights(labels, "none") == (None, "none")
+    assert class_balance(labels, "abcd", "balanced") == (balanced_weights, (), "balanced")
+    adjusted = (None, (7 / 14, 4 / 14, 1 / 14, 2 / 14), "adjusted")
+    assert class_balance(labels, "abcd", "auto") == adjusted
+    assert class_balance(["a", "a", "a", "b"], "ab", "auto") == (None, (), "none")
+    assert class_balance(["a", "a", "a", "b"], "ab", "adjusted").shares == (4 / 6, 2 / 6)
+    assert class_balance(labels, "abcd", "none") == (None, (), "none")
 
 
 def make_texts(used: list[int], **options: Any) -> Batches:

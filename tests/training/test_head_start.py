@@ -100,7 +100,7 @@ def test_weighted_examples_count_in_the_start(
         for photo in sorted((digit_photos / folder).iterdir())[:count]:
             (few_ones / folder / photo.name).symlink_to(photo)
     biases = {}
-    for weights in ("none", "balanced"):
+    for weights in ("none", "balanced", "adjusted"):
         settings = {**tiny_settings, "data": str(few_ones), "unfreeze": "none"}
         settings["class_weights"] = weights
         job = job_of("image_classification", **settings).job
@@ -109,6 +109,7 @@ def test_weighted_examples_count_in_the_start(
         kernel, bias = head_of(job.model)
         biases[weights] = (features.mean(axis=0) @ kernel + bias)[0]  # of `one`, the rare class
     assert biases["balanced"] > biases["none"] + 0.1
+    assert biases["adjusted"] > biases["none"] + 0.1
 
 
 def test_a_run_from_the_probe_is_no_worse_and_a_random_start_is_to_be_had(

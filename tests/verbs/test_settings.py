@@ -128,7 +128,7 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "image_size": (lambda b: b.data.train.inputs.shape[1:3], (40, 40)),
     "white": (lambda b: b.built.input.white, 2000),
     "augmentation": (lambda b: "RandomErasing" in layer_names(b), True),
-    "flip": (lambda b: layer_names(b).count("RandomFlip"), 2),
+    "flip": (lambda b: b.built.augmentation[0].flip, "both"),
     "class_weights": (lambda b: b.job.batches.sample_weights is not None, True),
     "cache_memory": (lambda b: b.data.train.inputs._store.in_memory, False),
     "feature_cache": (lambda b: first_decision(b).dtype, "float32"),
@@ -220,7 +220,13 @@ def test_class_weights_follow_from_the_counts(tiny_preset: str, digit_photos: Pa
     numbers = balanced.data.train.strata
     sums = np.bincount(numbers, balanced.job.batches.sample_weights)
     np.testing.assert_allclose(sums, len(numbers) / 3, rtol=1e-5)
-    assert build(**settings).job.batches.sample_weights is None, "auto: the classes are alike"
+    alike = build(**settings)
+    assert alike.job.batches.sample_weights is None, "auto: the classes are alike"
+    assert alike.built.answer.shares == () and not hasattr(alike.job.loss, "shares")
+    adjusted = build(**settings, class_weights="adjusted")
+    counts = np.bincount(adjusted.data.train.strata)
+    np.testing.assert_allclose(adjusted.job.loss.shares, (counts + 1) / (counts.sum() + 3))
+    assert adjusted.job.batches.sample_weights is None
 
 
 def test_augmentation_is_in_training_only(changed: Built) -> None:

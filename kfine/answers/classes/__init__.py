@@ -7,6 +7,6 @@ __getattr__, __dir__, __all__ = attach(
     {
         "Classes": "classes",
         "Part": "classes:Classes",
-        "class_weights": "weights",
+        "class_balance": "weights",
     },
 )

@@ -31,10 +31,13 @@ class Classes:
     Attributes:
         names: The classes, in the order of the model's outputs.
         label_smoothing: Share of the target that is spread evenly over all classes.
+        shares: How often each class occurs in training, where its logits are to be as if all were
+            equally frequent; see `AdjustedCrossentropy`.
     """
 
     names: tuple[str, ...]
     label_smoothing: float = field(default=0.0, compare=False)
+    shares: tuple[float, ...] = field(default=(), compare=False)
 
     kind: ClassVar[str] = "classes"
     needs: ClassVar[type[Places] | None] = None
@@ -75,9 +78,13 @@ class Classes:
         return Targets({OUTPUT: np.eye(len(self.names), dtype=np.float32)[rows]})
 
     def losses(self) -> dict[str, Any]:
-        """Cross-entropy of logits."""
+        """Cross-entropy of logits, adjusted to the shares of the classes if there are any."""
         import keras
 
+        if self.shares:
+            from kfine.answers.classes.losses import AdjustedCrossentropy
+
+            return {OUTPUT: AdjustedCrossentropy(self.shares, self.label_smoothing)}
         loss = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=self.label_smoothing
         )
@@ -190,7 +197,7 @@ class Classes:
             start=True,
             weights=weights,
         )
-        return found.kernel, found.bias
+        return found.kernel, found.bias - np.log(self.shares or 1.0)
 
     def describe(self, prediction: Any) -> list[dict[str, Any]]:
         """`label` and `probability` of each class, the most probable first."""
