@@ -72,7 +72,10 @@ def start_at_probe(job: Job, features: Features, console: Console) -> None:
     if job.validation is not None:
         validation = held[0], _only(job.validation.targets)
     weights = _only(job.batches.sample_weights)
-    key = _digest([*train, *validation, weights], (job.linear_model.__qualname__, job.config.seed))
+    # Of the answer, its shares alone make another linear model.
+    shares = getattr(getattr(job.linear_model, "__self__", None), "shares", ())
+    about = (job.linear_model.__qualname__, shares, job.config.seed)
+    key = _digest([*train, *validation, weights], about)
     if key not in _FITTED:
         _FITTED.clear()
         _FITTED[key] = job.linear_model(train, validation, weights, job.config.seed)
