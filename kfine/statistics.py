@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -147,6 +147,11 @@ def paired_comparison(one: np.ndarray, other: np.ndarray) -> tuple[float, float,
         return paired_mean_comparison(one, other)
     low, high = paired_difference_interval(one == 1, other == 1)
     return paired_binomial(int((one > other).sum()), int((one < other).sum())), low, high
+
+
+def surely_above(p_value: float, interval: Sequence[float]) -> bool:
+    """Whether a comparison may be called better: by its one-sided test and by its interval."""
+    return p_value <= 0.05 and interval[0] > 0
 
 
 def bootstrap_fall(

@@ -92,9 +92,11 @@ def _print_models(metrics: dict[str, Any]) -> None:
 
 
 def _print_gain(metrics: dict[str, Any]) -> None:
+    from kfine.statistics import surely_above
+
     gain = metrics["gain"]
     sure = "may be chance"
-    if gain["p_value"] <= 0.05:
+    if surely_above(gain["p_value"], gain["interval"]):
         sure = "better by more than chance"
     elif gain["interval"][1] < 0:
         sure = "worse than that"
@@ -109,9 +111,12 @@ def _print_gain(metrics: dict[str, Any]) -> None:
 def _offer_head(run: str, metrics: dict[str, Any]) -> None:
     """Say how to train what is as good as the model, where the frozen backbone is."""
     from kfine.runs.folder import RunFolder
+    from kfine.statistics import surely_above
 
     gain = metrics.get("gain")
-    if not gain or gain["over"] != "linear_probe" or gain["p_value"] <= 0.05:
+    if not gain or gain["over"] != "linear_probe":
+        return
+    if surely_above(gain["p_value"], gain["interval"]):
         return
     info = RunFolder(Path(run)).info()
     if any(stage["depth"] for stage in info["stages"]):

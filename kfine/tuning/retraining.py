@@ -14,7 +14,7 @@ from kfine.console import Console
 from kfine.recipe import Recipe
 from kfine.runs.folder import RunFolder
 from kfine.runs.lock import locked
-from kfine.statistics import paired_comparison, right_or_wrong
+from kfine.statistics import paired_comparison, right_or_wrong, surely_above
 from kfine.training.data import load_data
 from kfine.training.job import describe_run
 from kfine.training.refit import next_job, plan_refit, train_to_end
@@ -127,7 +127,7 @@ def sentence(answer: dict[str, Any]) -> str:
         return f"The defaults are the best config found: {scores} ({fits})."
     low, high = answer["interval"]
     verdict = "the gain may be chance"
-    if answer["p_value"] <= 0.05:
+    if surely_above(answer["p_value"], answer["interval"]):
         verdict = "the gain is more than chance"
     elif high < 0:
         verdict = "the defaults are better"

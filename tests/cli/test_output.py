@@ -105,19 +105,30 @@ def test_evaluate_prints_a_table_and_json(kfine_command: Command, finished_run: 
     assert metrics == json.loads((finished_run / "metrics.json").read_text())
     assert not again.err
     offered = "image_classification ... --unfreeze none trains it in seconds" in said.out
-    assert offered == (metrics["gain"]["p_value"] > 0.05)
+    gain = metrics["gain"]
+    assert offered == (gain["p_value"] > 0.05 or gain["interval"][0] <= 0)
+    assert ("better by more than chance" in said.out) != offered
 
 
-@pytest.mark.parametrize(("p_value", "depth"), [(0.2, 2), (0.2, 0), (0.01, 2)])
+@pytest.mark.parametrize(
+    ("p_value", "low", "depth", "offered"),
+    [(0.2, -0.1, 2, True), (0.2, -0.1, 0, False), (0.01, 0.1, 2, False), (0.04, -0.01, 2, True)],
+)
 def test_the_head_alone_is_offered_where_it_may_be_as_good(
-    p_value: float, depth: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    p_value: float,
+    low: float,
+    depth: int,
+    offered: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     from kfine.cli.evaluate import _offer_head
 
     stages = [{"depth": 0}, {"depth": depth}]
     (tmp_path / "run.json").write_text(json.dumps({"recipe": "mine.py", "stages": stages}))
-    _offer_head(str(tmp_path), {"gain": {"over": "linear_probe", "p_value": p_value}})
-    assert ("kfine fit mine.py" in capsys.readouterr().out) == (p_value > 0.05 and depth > 0)
+    gain = {"over": "linear_probe", "p_value": p_value, "interval": [low, 0.2]}
+    _offer_head(str(tmp_path), {"gain": gain})
+    assert ("kfine fit mine.py" in capsys.readouterr().out) == offered
 
 
 def test_predict_prints_classes_json_and_csv(
