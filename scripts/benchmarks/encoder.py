@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+# A text, and its ids in the vocabulary of BERT.
+REFERENCE = ("this is a test", (101, 2023, 2003, 1037, 3231, 102))
 # Of KerasHub's layers, in transformers' words.
 _NAMES = {
     "token_embedding": "embeddings.word_embeddings",
@@ -41,7 +43,7 @@ def write_encoder(preset: Path, folder: Path) -> None:
 
     backbone = keras_hub.models.Backbone.from_preset(str(preset))
     weights = dict(_named(one.path, np.asarray(one.value)) for one in backbone.weights)
-    ids = np.array([[101, 2023, 2003, 1037, 3231, 102]], np.int32)
+    ids = np.array([REFERENCE[1]], np.int32)
     given = {
         "token_ids": ids,
         "segment_ids": np.zeros_like(ids),
@@ -49,7 +51,7 @@ def write_encoder(preset: Path, folder: Path) -> None:
     }
     features = backbone.predict(given, verbose=0)["sequence_output"]
     np.savez(folder / "weights.npz", **weights)
-    np.savez(folder / "reference.npz", ids=ids, features=features)
+    np.savez(folder / "reference.npz", text=REFERENCE[0], ids=ids, features=features)
     shutil.copy(preset / "assets" / "tokenizer" / "vocabulary.txt", folder / "vocab.txt")
     config = {
         "model_type": "bert",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,9 @@ def save_pretrained(encoder: Path, folder: Path) -> None:
     if not difference <= TOLERANCE:
         raise SystemExit(f"the features differ from those of Keras by {difference:.2g}")
     model.save_pretrained(folder)
-    tokenizer = BertTokenizerFast(vocab_file=str(encoder / "vocab.txt"), do_lower_case=True)
-    tokenizer.model_max_length = 256
+    # From a folder: what makes one of a vocabulary alone is another argument in each version.
+    shutil.copy(encoder / "vocab.txt", folder)
+    tokenizer = BertTokenizerFast.from_pretrained(folder, do_lower_case=True, model_max_length=256)
+    if (ids := tokenizer(str(reference["text"]))["input_ids"]) != reference["ids"][0].tolist():
+        raise SystemExit(f"the tokenizer gives {ids}, not {reference['ids'][0].tolist()}")
     tokenizer.save_pretrained(folder)
