@@ -16,6 +16,8 @@ from fastai.vision.all import (
     Resize,
     accuracy,
     aug_transforms,
+    default_split,
+    model_meta,
     set_seed,
     vision_learner,
 )
@@ -66,13 +68,10 @@ def main() -> None:
         bs=min(64, max(2, len(files) // 4)),
         num_workers=0,
     )
-    learner = vision_learner(
-        loaders,
-        backbone,
-        normalize=False,
-        metrics=accuracy,
-        cut=lambda network: nn.Sequential(Features(network)),
-    )
+    # `vision_learner` takes a `cut` and forgets it.
+    cut = {"cut": lambda network: nn.Sequential(Features(network)), "split": default_split}
+    model_meta[backbone] = cut
+    learner = vision_learner(loaders, backbone, normalize=False, metrics=accuracy)
     with learner.no_bar(), learner.no_logging():
         learner.fine_tune(order.epochs)
         seconds = cpu_seconds()
