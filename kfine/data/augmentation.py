@@ -34,7 +34,7 @@ class _StepSeed(keras.random.SeedGenerator):
 
 
 # Two layers: Keras' "horizontal_and_vertical" turns an image by 180 degrees or not at all.
-FLIPS = {"none": (), "horizontal": ("horizontal",), "both": ("horizontal", "vertical")}
+_FLIPS = {"none": (), "horizontal": ("horizontal",), "both": ("horizontal", "vertical")}
 _EDGES: dict[str, Any] = {"fill_mode": "nearest", "data_format": "channels_last"}
 
 
@@ -75,7 +75,7 @@ class RandomAffine(keras.layers.Layer):
             return keras.random.uniform((count,), low, high, seed=self.generator)
 
         def sign(mode: str) -> Any:
-            chance = 0.5 if mode in FLIPS[self.flip] else 0.0
+            chance = 0.5 if mode in _FLIPS[self.flip] else 0.0
             return keras.ops.where(drawn(0, 1) < chance, -1.0, 1.0)
 
         scale, angle = 1 + drawn(*self.zoom), 2 * math.pi * drawn(-self.turn, self.turn)
@@ -97,7 +97,7 @@ class RandomAffine(keras.layers.Layer):
         """Layers of Keras that do the same one after the other, to targets in the image too."""
         layers = keras.layers
         return [
-            *(layers.RandomFlip(mode) for mode in FLIPS[self.flip]),
+            *(layers.RandomFlip(mode) for mode in _FLIPS[self.flip]),
             layers.RandomTranslation(self.shift, self.shift, **_EDGES),
             layers.RandomZoom(self.zoom, **_EDGES),
             layers.RandomRotation(self.turn, **_EDGES),

@@ -37,11 +37,11 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     from kfine.data.pipeline import rows_in
     from kfine.models.cutting import CannotCut
     from kfine.models.forward import forward_of
-    from kfine.training.features import batches_of, views_for, whole_model
+    from kfine.training.features import stage_batches, views_for, whole_model
     from kfine.training.frozen import worthwhile_cut
 
     epochs = stage.end_epoch - stage.first_epoch
-    batches = batches_of(job, stage)
+    batches = stage_batches(job, stage)
     augmented = batches.augment is not None
     views = 1
     if augmented:

@@ -106,7 +106,7 @@ class Features:
         self.decisions[stage.index] = decision
         held = self.job.validation
         in_order = held.in_order() if held is not None else None
-        return Feed(self.job.model, batches_of(self.job, stage), in_order)
+        return Feed(self.job.model, stage_batches(self.job, stage), in_order)
 
     def validator(self, stage: Stage) -> tuple[keras.Model, Any]:
         """What validates a stage that was fed, and its batches: the suffix, or the whole model."""
@@ -195,7 +195,7 @@ class Features:
         job, epochs = self.job, stage.end_epoch - stage.first_epoch
         if job.batches.augment is None:
             return Decision("cached", why="no augmentation")
-        if batches_of(job, stage).augment is None:
+        if stage_batches(job, stage).augment is None:
             why = "only a linear head trains, which augmented views do not help"
             self.console.say(f"  images as they are: {why}")
             return Decision("cached", why=why, views=0)
@@ -228,7 +228,7 @@ class Features:
         """Validation of all stages; training where there is none or no augmentation varies it."""
         job = self.job
         held = [] if job.validation is None else [job.validation]
-        varied = [one for one in stages if held and batches_of(job, one).augment is not None]
+        varied = [one for one in stages if held and stage_batches(job, one).augment is not None]
         same = [one for one in stages if one not in varied]
         for some, sets in ((same, [*held, job.batches]), (varied, held)):
             if some:
@@ -321,7 +321,7 @@ def whole_model(job: Job, cut: Cut) -> keras.Model:
     return (None if exact else behind_constants(cut.trunk, cut.suffix)) or job.model
 
 
-def batches_of(job: Job, stage: Stage) -> Batches:
+def stage_batches(job: Job, stage: Stage) -> Batches:
     """The training batches of a stage: unaugmented where only a linear head trains.
 
     It starts at the best linear model of the features of the images as they are, and their

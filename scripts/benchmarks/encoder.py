@@ -73,12 +73,10 @@ def _named(path: str, value: np.ndarray) -> tuple[str, np.ndarray]:
     if match := re.match(r"transformer_layer_(\d+)/(.*)", layer):
         prefix, layer = f"encoder.layer.{match[1]}.", match[2]
     if kind == "kernel":
-        # Of attention: hidden to heads and size of a head, or back.
-        inputs = (
-            value.shape[0] if value.ndim == 2 or layer.endswith(("query", "key", "value")) else -1
-        )
-        value = value.reshape(inputs, -1 if inputs > 0 else value.shape[-1]).T
+        # Attention goes from hidden to heads and size of a head, and with its output back.
+        back = layer.endswith("attention_output")
+        value = value.reshape((-1, value.shape[-1]) if back else (value.shape[0], -1)).T
     elif kind == "bias":
         value = value.reshape(-1)
-    name = {"gamma": "weight", "beta": "bias", "bias": "bias"}.get(kind, "weight")
+    name = "bias" if kind in ("beta", "bias") else "weight"
     return f"{prefix}{_NAMES[layer]}.{name}", np.ascontiguousarray(value)

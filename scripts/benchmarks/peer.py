@@ -6,7 +6,6 @@ import json
 import resource
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,7 @@ class Order:
 
     Attributes:
         train: `(path of a photo or text, label)`.
-        test: The same; labels are for nothing but the list of classes.
+        test: The same; who trains has no use for the labels.
         preset: Folder of the KerasHub preset.
         encoder: Folder of the same text encoder for `transformers`; empty for photos.
         image_size: Height and width in pixels.
@@ -41,7 +40,8 @@ class Order:
 
     def numbers(self) -> list[int]:
         """The number of each training example's class."""
-        return [self.classes.index(label) for _, label in self.train]
+        classes = self.classes
+        return [classes.index(label) for _, label in self.train]
 
 
 def read_order() -> Order:
@@ -56,6 +56,6 @@ def cpu_seconds() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def answer(seconds: float, predictions: list[str], **more: Any) -> None:
+def answer(seconds: float, predictions: list[str]) -> None:
     """Print what a training cost, and a label for each test example."""
-    print(json.dumps({"cpu_seconds": seconds, "predictions": predictions, **more}), flush=True)
+    print(json.dumps({"cpu_seconds": seconds, "predictions": predictions}), flush=True)

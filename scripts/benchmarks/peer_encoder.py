@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 TOLERANCE = 1e-3
+
+
+def quiet(folder: Path, seed: int) -> dict[str, Any]:
+    """Training arguments that leave everything but the reports and the files at its default."""
+    return {
+        "output_dir": str(folder),
+        "seed": seed,
+        "report_to": "none",
+        "save_strategy": "no",
+    }
 
 
 def save_pretrained(encoder: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datasets import Dataset
 from peer import answer, cpu_seconds, read_order
-from peer_encoder import save_pretrained
+from peer_encoder import quiet, save_pretrained
 from sentence_transformers import SentenceTransformer, models
 from setfit import SetFitModel, Trainer, TrainingArguments
 
@@ -27,11 +27,7 @@ def main() -> None:
         model = SetFitModel.from_pretrained(str(Path(folder) / "sentences"), labels=order.classes)
         texts = {"text": [text for text, _ in order.train], "label": order.numbers()}
         arguments = TrainingArguments(
-            output_dir=str(Path(folder) / "out"),
-            seed=order.seed,
-            report_to="none",
-            save_strategy="no",
-            show_progress_bar=False,
+            **quiet(Path(folder) / "out", order.seed), show_progress_bar=False
         )
         Trainer(model=model, args=arguments, train_dataset=Dataset.from_dict(texts)).train()
         seconds = cpu_seconds()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datasets import Dataset
 from peer import answer, cpu_seconds, read_order
-from peer_encoder import save_pretrained
+from peer_encoder import quiet, save_pretrained
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -39,12 +39,7 @@ def main() -> None:
             )
 
         arguments = TrainingArguments(
-            output_dir=str(Path(folder) / "out"),
-            seed=order.seed,
-            report_to="none",
-            save_strategy="no",
-            disable_tqdm=True,
-            use_cpu=True,
+            **quiet(Path(folder) / "out", order.seed), disable_tqdm=True, use_cpu=True
         )
         trainer = Trainer(
             model=model,
