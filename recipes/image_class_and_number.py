@@ -77,7 +77,7 @@ def build_model(config: Config, data: Data) -> Built:
         answer=Several(
             {"class": classes, "number": numbers}, "class", {"number": config.number_weight}
         ),
-        augmentation=augmentation_layers(config.augmentation, flip=config.flip),
+        augmentation=augmentation_layers(config.augmentation, flip=config.flip, mix=config.mix),
     )
 
 

@@ -63,7 +63,7 @@ def build_model(config: Config, data: Data) -> Built:
         model=image_model(preset, len(data.class_names), dropout=config.dropout),
         input=image_of_preset(preset, config.image_size, data),
         answer=Classes(data.class_names, config.label_smoothing, balance.shares),
-        augmentation=augmentation_layers(config.augmentation, flip=config.flip),
+        augmentation=augmentation_layers(config.augmentation, flip=config.flip, mix=config.mix),
         weights=balance.weights,
         decisions={"class_weights": balance.chosen},
     )

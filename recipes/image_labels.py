@@ -65,7 +65,7 @@ def build_model(config: Config, data: Data) -> Built:
         model=image_model(preset, len(data.class_names), dropout=config.dropout),
         input=image_of_preset(preset, config.image_size, data),
         answer=Labels(data.class_names, config.label_smoothing),
-        augmentation=augmentation_layers(config.augmentation, flip=config.flip),
+        augmentation=augmentation_layers(config.augmentation, flip=config.flip, mix=config.mix),
     )
 
 

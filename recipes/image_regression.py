@@ -73,7 +73,7 @@ def build_model(config: Config, data: Data) -> Built:
         model=image_model(preset, len(columns), dropout=config.dropout),
         input=image_of_preset(preset, config.image_size, data),
         answer=Numbers.of(data.train.labels, columns, units),
-        augmentation=augmentation_layers(config.augmentation, flip=config.flip),
+        augmentation=augmentation_layers(config.augmentation, flip=config.flip, mix=config.mix),
     )
 
 

@@ -101,6 +101,8 @@ class Answer(Protocol):
     - `positions`: names of target rows whose second axis is as long as a row of the input, and is
       cut with it.
     - `loss_weights`: of each of several outputs by name.
+    - `mixes`: true where a mean of two rows of its one target is a target too, so that examples
+      may be mixed.
     """
 
     kind: ClassVar[str]

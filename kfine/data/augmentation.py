@@ -109,14 +109,27 @@ class RandomAffine(keras.layers.Layer):
         return {**super().get_config(), **mine}
 
 
-def augmentation_layers(strength: str, *, flip: str) -> list[Any]:
+def augmentation_layers(strength: str, *, flip: str, mix: str = "none") -> list[Any]:
     """Keras layers that vary images in 0..255, `(batch, height, width, 3)` float32.
 
     Args:
         strength: `"none"`, `"light"` (small shifts, zoom, rotation and brightness) or `"strong"`
             (larger ones, colour, contrast and random erasing).
         flip: `"none"`, `"horizontal"` or `"both"`.
+        mix: `"none"`, `"mixup"` (each image in a mean with another one of its batch; Zhang et al.,
+            2018, https://arxiv.org/abs/1710.09412) or `"cutmix"` (a rectangle of another one in
+            it; Yun et al., 2019, https://arxiv.org/abs/1905.04899), their labels in proportion.
     """
+    mixing = {
+        "none": [],
+        "mixup": [keras.layers.MixUp(alpha=0.2)],
+        "cutmix": [keras.layers.CutMix(factor=1.0)],
+    }
+    return [*_varying(strength, flip), *mixing[mix]]
+
+
+def _varying(strength: str, flip: str) -> list[Any]:
+    """Layers that vary each image by itself."""
     if strength == "none":
         return []
     layers = keras.layers
@@ -155,7 +168,14 @@ MOVING = (
     "RandomContrast",
     "RandomSaturation",
 )
+# Layers that mix the images of a batch two by two, and their targets with them.
+MIXING = ("MixUp", "CutMix")
 Augment = Callable[[Any, Any, Any], tuple[Any, Any]]
+
+
+def mixes(layers: list[Any]) -> bool:
+    """Whether some of these layers mix examples with each other."""
+    return any(type(one).__name__ in MIXING for one in layers)
 
 
 def seeded(layers: list[Any], moves: Mapping[str, str] | None = None) -> Augment | None:
@@ -164,7 +184,8 @@ def seeded(layers: list[Any], moves: Mapping[str, str] | None = None) -> Augment
     Args:
         layers: Keras image preprocessing layers.
         moves: Target row -> what the layers call it ("bounding_boxes", "segmentation_masks"),
-            where the targets stand inside the image and move with it.
+            where the targets stand inside the image and move with it. Layers that mix images
+            mix targets of one array `(batch, numbers)` with them.
 
     Returns:
         A function for `tf.data.Dataset.map` from an image batch, its targets and an int32 `(2,)`
@@ -200,7 +221,11 @@ def seeded(layers: list[Any], moves: Mapping[str, str] | None = None) -> Augment
         moved = batch if moves else rows
         for layer, generator in zip(layers, generators, strict=True):
             generator.begin(seed)
-            moved = layer(moved, training=True)
+            if type(layer).__name__ in MIXING:
+                both = layer({"images": moved, "labels": targets}, training=True)
+                moved, targets = both["images"], both["labels"]
+            else:
+                moved = layer(moved, training=True)
         if not moves:
             return moved, targets
         # The layers make everything float32, labels of masks too.

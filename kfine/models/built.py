@@ -32,7 +32,8 @@ class Built:
             the head alone if 0.
 
     Raises:
-        ConfigError: Input and answer do not fit, or the outputs are not the answer's.
+        ConfigError: Input and answer do not fit, the outputs are not the answer's, or the
+            augmentation mixes what cannot be mixed.
     """
 
     model: keras.Model
@@ -54,6 +55,7 @@ class Built:
                 f"The answer {self.answer.kind!r} compares the outputs {', '.join(wanted)}. "
                 f"Received: a model with {', '.join(names) if names else 'one output'}"
             )
+        check_mixing(self)
 
 
 def check_fit(input: Input, answer: Answer) -> None:
@@ -67,4 +69,26 @@ def check_fit(input: Input, answer: Answer) -> None:
         raise ConfigError(
             f"The answer {answer.kind!r} needs {needs.__name__} of its input. Received: the input "
             f"{input.kind!r}, which makes {input.places.__name__}"
+        )
+
+
+def check_mixing(built: Built) -> None:
+    """Refuse examples that are mixed where their targets, or their weights, are not.
+
+    Raises:
+        ConfigError: They are not.
+    """
+    from kfine.data.augmentation import mixes
+
+    if not mixes(built.augmentation):
+        return
+    if not getattr(built.answer, "mixes", False):
+        raise ConfigError(
+            "mix makes one example of two, which classes and labels allow; leave it out. Received: "
+            f"the answer {built.answer.kind!r}"
+        )
+    if built.weights is not None:
+        raise ConfigError(
+            "mix makes one example of two, and their weights differ; use class_weights adjusted. "
+            "Received: weighted examples"
         )

@@ -50,7 +50,7 @@ class Job:
         config: The training settings.
         input: JSON-able description of how an example becomes the model's input.
         augmentation: Layers that vary training examples.
-        moves: Whether the augmentation moves targets too.
+        moves: Whether the augmentation changes targets too.
         loss_weights: Of each output by name, where there are several.
         linear_model: From features and targets of training and of validation, weights of the
             former, and a seed, to the kernel and bias of a linear model; `None` if there is none.

@@ -200,7 +200,7 @@ class Features:
             self.console.say(f"  images as they are: {why}")
             return Decision("cached", why=why, views=0)
         if job.moves:
-            why = "the targets move with the augmented images"
+            why = "the targets change with the augmented images"
             self.console.say(f"  new views in every epoch: {why}")
             return Decision("computed", why=why)
         views = views_for(job.config, epochs)

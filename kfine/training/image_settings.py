@@ -41,6 +41,14 @@ class ImageConfig(TrainingConfig):
         group="Data",
         choices=("none", "light", "strong"),
     )
+    mix: str = setting(
+        "none",
+        "Mix training images two by two, and their labels in proportion: into a mean (mixup), or "
+        "a rectangle of one into the other (cutmix). Where a linear head trains alone there is "
+        "none of it.",
+        group="Data",
+        choices=("none", "mixup", "cutmix"),
+    )
     flip: str = setting(
         "auto",
         "Mirror training images at random: not for letters, digits or left-right classes. "

@@ -86,7 +86,7 @@ def build_job(
     """
     with console.timed("loading TensorFlow and the preset"):
         load_backend()
-        from kfine.data.augmentation import seeded
+        from kfine.data.augmentation import mixes, seeded
         from kfine.models.groups import layer_groups
         from kfine.seeds import seed_everything
         from kfine.training.engine import Job, compile_job
@@ -135,7 +135,7 @@ def build_job(
         config=config,
         input=built.input.to_dict(),
         augmentation=built.augmentation,
-        moves=bool(answer.moves),
+        moves=bool(answer.moves) or mixes(built.augmentation),
         loss_weights=getattr(answer, "loss_weights", None),
         linear_model=linear_model,
     )

@@ -13,6 +13,7 @@ import pytest
 import kfine
 from kfine.answers import load_answer
 from kfine.console import Console
+from kfine.errors import ConfigError
 from kfine.recipe import load_recipe, recipe_names
 from kfine.runtimes.loading import load_exported
 from kfine.training.data import load_data_of_run
@@ -46,6 +47,14 @@ def run(
 
 def test_every_recipe_has_a_case() -> None:
     assert {case.split(":")[0] for case in CASES} == set(recipe_names())
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("name", ["image_class_and_number", "image_regression"])
+def test_numbers_are_not_mixed(name: str, cases: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="which classes and labels allow; leave it out"):
+        kfine.fit(name, run_dir=tmp_path / "run", console=QUIET, **cases[name], mix="mixup")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kfine.errors import ConfigError
+
 pytestmark = pytest.mark.keras
 
 
@@ -16,6 +18,11 @@ def imports() -> None:
     global RandomAffine, augmentation_layers, seeded
 
     from kfine.data.augmentation import RandomAffine, augmentation_layers, seeded
+
+
+# Four images of one brightness each, and as many classes: an image then shows what it is made of.
+PLAIN = np.ones((4, 32, 32, 3), np.float32) * np.array([0, 50, 120, 255])[:, None, None, None]
+ONE_HOT = np.eye(4, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +194,42 @@ def test_boxes_and_masks_move_with_the_pixels(images: np.ndarray) -> None:
 
 
 def test_a_layer_that_does_not_move_the_targets_is_refused() -> None:
-    from kfine.errors import ConfigError
-
     with pytest.raises(ConfigError, match="RandomErasing do not move boxes along"):
         seeded(augmentation_layers("strong", flip="none"), {"boxes": "bounding_boxes"})
+
+
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_labels_are_mixed_as_their_images_are(mix: str) -> None:
+    augment = seeded(augmentation_layers("none", flip="none", mix=mix))
+    assert augment is not None
+    mixed = 0
+    for step in range(8):
+        images, labels = map(np.asarray, augment(PLAIN, ONE_HOT, seed_of(step, 0)))
+        np.testing.assert_allclose(labels.sum(axis=1), 1, rtol=1e-5)
+        # The mean of the pixels is that of the classes they come from, up to the edge of a
+        # rectangle, which lies between two pixels.
+        brightness = labels @ PLAIN[:, 0, 0, 0]
+        np.testing.assert_allclose(images.mean(axis=(1, 2, 3)), brightness, atol=17)
+        mixed += int(np.sum((labels > 0.05) & (labels < 0.95)))
+    assert mixed > 8
+
+
+def test_mixtures_are_a_function_of_the_seed_inside_a_parallel_pipeline() -> None:
+    import tensorflow as tf
+
+    augment = seeded(augmentation_layers("strong", flip="both", mix="cutmix"))
+    assert augment is not None
+    seeds = np.array([[step, 0] for step in range(6)], np.int32)
+    dataset = tf.data.Dataset.from_tensor_slices(seeds)
+    inputs = tf.constant(PLAIN), tf.constant(ONE_HOT)
+    found = list(dataset.map(lambda seed: augment(*inputs, seed), num_parallel_calls=2))
+    for seed, (images, labels) in zip(seeds, found, strict=True):
+        alone = augment(*inputs, seed)
+        np.testing.assert_allclose(images, alone[0], atol=1e-3)
+        np.testing.assert_allclose(labels, alone[1], atol=1e-6)
+
+
+def test_targets_inside_the_image_are_not_mixed() -> None:
+    layers = augmentation_layers("none", flip="none", mix="cutmix")
+    with pytest.raises(ConfigError, match="CutMix do not move boxes along"):
+        seeded(layers, {"boxes": "bounding_boxes"})

@@ -12,6 +12,7 @@ import pytest
 
 from kfine.config import settings_of
 from kfine.console import Console
+from kfine.errors import ConfigError
 from kfine.recipe import load_recipe
 from kfine.training.data import load_data
 from kfine.training.job import build_job
@@ -129,6 +130,8 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "white": (lambda b: b.built.input.white, 2000),
     "augmentation": (lambda b: "RandomErasing" in layer_names(b), True),
     "flip": (lambda b: b.built.augmentation[0].flip, "both"),
+    # Mixed examples have neither weights nor cached views, so that a run of its own shows it.
+    "mix": (lambda b: layer_names(b)[-1], "CutMix"),
     "class_weights": (lambda b: b.job.batches.sample_weights is not None, True),
     "cache_memory": (lambda b: b.data.train.inputs._store.in_memory, False),
     "feature_cache": (lambda b: first_decision(b).dtype, "float32"),
@@ -157,6 +160,7 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     # Last, since it trains.
     "early_stopping": (stopped_epochs, None),
 }
+BY_THEMSELVES = ("mix", "early_stopping")
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +182,7 @@ def test_every_setting_has_a_check() -> None:
         assert value != getattr(config_class(), name)
 
 
-@pytest.mark.parametrize("name", [name for name in CHECKS if name != "early_stopping"])
+@pytest.mark.parametrize("name", [one for one in CHECKS if one not in BY_THEMSELVES])
 def test_a_setting_reaches_the_run(usual: Built, changed: Built, name: str) -> None:
     look, expected = CHECKS[name]
     found = look(changed)
@@ -207,6 +211,21 @@ def test_the_preset_gives_the_weights(changed: Built, tiny_preset: str) -> None:
     backbone = keras_hub.models.Backbone.from_preset(tiny_preset)
     for ours, theirs in zip(changed.job.model.backbone.weights, backbone.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_mixed_examples_reach_the_run(usual: Built, tiny_preset: str, digit_photos: Path) -> None:
+    look, expected = CHECKS["mix"]
+    mixed = build(data=str(digit_photos), preset=tiny_preset, mix="cutmix", unfreeze="all")
+    assert look(mixed) == expected != look(usual)
+    _, targets = next(iter(mixed.job.batches.dataset()))
+    assert np.all(np.isclose(targets.numpy().sum(axis=1), 1))
+    assert np.any((targets.numpy() > 0.01) & (targets.numpy() < 0.99))
+    assert first_decision(mixed).features == "computed", "another mixture in each epoch"
+
+
+def test_weighted_examples_are_not_mixed(tiny_preset: str, digit_photos: Path) -> None:
+    with pytest.raises(ConfigError, match=r"use class_weights adjusted\. Received: weighted"):
+        build(data=str(digit_photos), preset=tiny_preset, mix="mixup", class_weights="balanced")
 
 
 def test_early_stopping_ends_the_last_stage(changed: Built) -> None:

@@ -47,6 +47,7 @@ class Classes:
     watched = "accuracy"
     called = "labels"
     probes = True
+    mixes = True
 
     def unknown(self, label: Any) -> Iterable[str]:
         """The class, if it is none of these."""

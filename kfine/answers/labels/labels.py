@@ -48,6 +48,7 @@ class Labels:
     direction = "max"
     watched = "average_precision"
     called = "labels"
+    mixes = True
 
     @property
     def probes(self) -> bool:
