@@ -64,10 +64,10 @@ class Config(TextConfig):
     )
     pooling: str = setting(
         "auto",
-        "What the classifier sees: the mean over all tokens (mean), that brought to one length "
-        "(unit), what the preset says (auto; else unit), or KerasHub's own classifier (first).",
+        "What the classifier sees: what the preset says (last), of the middle layer too (auto), "
+        "the mean of tokens (mean), that of one length (unit), or KerasHub's classifier (first).",
         group="Model",
-        choices=("auto", "unit", "mean", "first"),
+        choices=("auto", "last", "unit", "mean", "first"),
     )
 
 
@@ -96,7 +96,7 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.models.built import Built
     from kfine.models.groups import above_embedding
     from kfine.models.text_heads import text_classifier
-    from kfine.models.text_pooling import text_pooling
+    from kfine.models.text_pooling import describe_pooling, text_pooling
     from kfine.presets import find_preset
 
     preset = find_preset(config.preset)
@@ -109,7 +109,7 @@ def build_model(config: Config, data: Data) -> Built:
         model=model,
         input=chosen.text.for_model(model),
         answer=Labels(data.class_names, config.label_smoothing),
-        decisions={**chosen.decisions, "pooling": str(pooling or "as KerasHub has it")},
+        decisions={**chosen.decisions, "pooling": describe_pooling(pooling, model)},
         warnings=chosen.warnings,
         unfrozen=0 if data.few else above_embedding(model),
     )

@@ -82,6 +82,11 @@ def above_embedding(model: keras.Model) -> int:
     return max(1, len(layer_groups(model)) - 2)
 
 
+def in_block(layer: Any) -> bool:
+    """Whether a layer of a backbone belongs to one of its blocks, by its name."""
+    return _BLOCK.match(layer.name) is not None
+
+
 def _backbone_inside(model: Any) -> Any:
     """The nested model of the name `BACKBONE`, if there is one."""
     return next(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from kfine.models.groups import BACKBONE
+from kfine.keras_private import calls_of
+from kfine.models.groups import BACKBONE, in_block
 from kfine.models.pretrained import load_task
 from kfine.models.text_pooling import USUAL, TextPooling
 from kfine.presets import Preset
@@ -33,7 +34,7 @@ def text_classifier(
         )
         task.preprocessor = None
         return task
-    encoder = text_encoder(preset)
+    encoder = text_encoder(preset, middle=pooling.middle)
     pooled = pooling(encoder(encoder.input), encoder.input.get("padding_mask"))
     pooled = keras.layers.Dropout(dropout, name="classifier_dropout")(pooled)
     logits = keras.layers.Dense(classes, name="logits")(pooled)
@@ -79,18 +80,27 @@ def _on_tokens(preset: Preset, outputs: int, dropout: float, name: str) -> keras
     return keras.Model(encoder.input, logits, name=name)
 
 
-def text_encoder(preset: Preset) -> keras.Model:
+def text_encoder(preset: Preset, *, middle: bool = False) -> keras.Model:
     """A preset's encoder, from its inputs to the features of each token.
 
     Without what only the first token goes through, such as BERT's pooler: that would lie in the
     file and never train. Its name is that of a group of layers, see `layer_groups`.
 
+    Args:
+        preset: A KerasHub preset of an encoder.
+        middle: Give the features of the middle block too, before the last, where they are as
+            those: not where a norm follows upon the last block, which the middle has not.
+
     Returns:
-        `(batch, length)` inputs to `(batch, length, features)`.
+        `(batch, length)` inputs to `(batch, length, features)`, or to a list of two of them.
     """
     import keras_hub
 
     backbone = load_task(keras_hub.models.Backbone, preset)
     outputs = backbone.output
     tokens = outputs["sequence_output"] if isinstance(outputs, dict) else outputs
+    blocks = [node.outputs[0] for node in calls_of(backbone) if in_block(node.operation)]
+    blocks = [one for one in blocks if one.shape == tokens.shape]
+    if middle and len(blocks) > 1 and blocks[-1] is tokens:
+        tokens = [blocks[len(blocks) // 2 - 1], tokens]
     return keras.Model(backbone.input, tokens, name=BACKBONE)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 
 from kfine.presets import Preset, fetch_beside
 
+_LAYERS = "layers"
 _MODULES, _POOLING = "modules.json", "1_Pooling/config.json"
-# What a setting may ask for, apart from `auto`: how tokens are pooled, and whether to length 1.
+# What a setting may ask for by itself: how tokens are pooled, and whether to length 1.
 _CHOICES = {"unit": ("mean", True), "mean": ("mean", False)}
 _KERAS_HUB_MODES = {"cls": "first", "mean": "mean", "max": "max"}
 _MODES = {
@@ -29,39 +30,57 @@ class TextPooling:
         unit: Whether the vector is brought to one length, that of the square root of its number
             of features: as sentence encoders compare texts, whatever their length.
         why: Where this was found, in words.
+        middle: Whether the middle layer is pooled beside the last one. What a text is about is in
+            the last; how it is written fades on the way there (Tenney et al., 2019,
+            https://arxiv.org/abs/1905.05950), and a head takes what it needs of both (Evci et
+            al., 2022, https://arxiv.org/abs/2201.03529).
     """
 
     mode: str
     unit: bool
     why: str
+    middle: bool = False
 
     def __str__(self) -> str:
         what = {"mean": "the mean of the tokens", "max": "their maximum", "first": "the first"}
-        return f"{what[self.mode]}{', brought to one length' if self.unit else ''}: {self.why}"
+        where = " of the middle and of the last layer" if self.middle else ""
+        length = ", brought to one length" if self.unit else ""
+        return f"{what[self.mode]}{where}{length}: {self.why}"
 
     def __call__(self, tokens: Any, mask: Any) -> Any:
         """Pool the features of tokens.
 
         Args:
-            tokens: Keras tensor float `(batch, length, features)`.
+            tokens: Keras tensor float `(batch, length, features)`, or a list of those of several
+                layers, the last of which comes last.
             mask: Keras tensor `(batch, length)`, 1 for tokens in use; or `None`.
 
         Returns:
-            Keras tensor `(batch, features)`.
+            Keras tensor `(batch, features)`; the features of several layers one after the other.
         """
+        *before, last = tokens if isinstance(tokens, (list, tuple)) else [tokens]
+        pooled = [self._pooled(one, mask, "middle_") for one in before]
+        pooled.append(self._pooled(last, mask, ""))
+        if len(pooled) == 1:
+            return pooled[0]
+        return keras.layers.Concatenate(name=_LAYERS, dtype="float32")(pooled)
+
+    def _pooled(self, tokens: Any, mask: Any, name: str) -> Any:
+        layers = keras.layers
         if self.mode == "first":
             pooled = tokens[:, 0]
         elif self.mode == "max":
             pooled = _max_pooling(tokens, mask)
         else:
-            pooled = keras.layers.GlobalAveragePooling1D(name="mean_pooling")(tokens, mask=mask)
+            pooling = layers.GlobalAveragePooling1D(name=f"{name}mean_pooling")
+            pooled = pooling(tokens, mask=mask)
         if not self.unit:
             return pooled
         # In float32: squares of float16 overflow.
-        pooled = keras.layers.UnitNormalization(name="unit_length", dtype="float32")(pooled)
+        pooled = layers.UnitNormalization(name=f"{name}unit_length", dtype="float32")(pooled)
         # As large as standardised features, so that one learning rate suits both.
         scale = float(tokens.shape[-1]) ** 0.5
-        return keras.layers.Rescaling(scale, name="one_length", dtype="float32")(pooled)
+        return layers.Rescaling(scale, name=f"{name}one_length", dtype="float32")(pooled)
 
 
 # What most encoders of sentences were trained with.
@@ -69,7 +88,8 @@ USUAL = TextPooling("mean", True, "the preset says nothing of it")
 
 
 def text_pooling(preset: Preset, pooling: str) -> TextPooling | None:
-    """What a setting asks for; with `auto` what the files of the preset say.
+    """What a setting asks for: with `last` what the files of the preset say, with `auto` the same
+    of the middle layer too.
 
     These are those of sentence-transformers (`modules.json` and `1_Pooling/config.json`; Reimers
     and Gurevych, 2019, https://arxiv.org/abs/1908.10084), or KerasHub's `task.json` of a
@@ -78,7 +98,7 @@ def text_pooling(preset: Preset, pooling: str) -> TextPooling | None:
 
     Args:
         preset: An encoder of texts.
-        pooling: "auto", "unit", "mean", or "first".
+        pooling: "auto", "last", "unit", "mean", or "first".
 
     Returns:
         The pooling; `None` for "first", which is left to KerasHub's `TextClassifier`.
@@ -88,8 +108,13 @@ def text_pooling(preset: Preset, pooling: str) -> TextPooling | None:
     """
     if pooling == "first":
         return None
-    if pooling != "auto":
+    if pooling in _CHOICES:
         return TextPooling(*_CHOICES[pooling], "as set")
+    return replace(_of_preset(preset), middle=pooling == "auto")
+
+
+def _of_preset(preset: Preset) -> TextPooling:
+    """What the files of a preset say of the last layer."""
     task = preset.read_json("task.json")
     if str(task.get("class_name", "")).endswith("TextEmbedder"):
         config = task.get("config", {})
@@ -103,6 +128,14 @@ def text_pooling(preset: Preset, pooling: str) -> TextPooling | None:
         unit = any(str(one.get("type", "")).endswith("Normalize") for one in modules)
         return TextPooling(mode, unit, f"{_MODULES} says so")
     return USUAL
+
+
+def describe_pooling(pooling: TextPooling | None, model: keras.Model) -> str:
+    """What a classifier sees, in words: the middle layer where the encoder gave it."""
+    if pooling is None:
+        return "as KerasHub has it"
+    layers = any(layer.name == _LAYERS for layer in model.layers)
+    return str(replace(pooling, middle=pooling.middle and layers))
 
 
 def _max_pooling(tokens: Any, mask: Any) -> Any:

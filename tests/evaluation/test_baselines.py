@@ -106,6 +106,28 @@ def test_the_probe_scales_features_as_the_data_asks() -> None:
     assert linear_probe(*parts, seed=0)["scaling"] == "unit length"
 
 
+def test_of_few_examples_small_features_stay_small() -> None:
+    """Twenty features tell the classes; two hundred are noise that hardly varies."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    from kfine.answers.classes.probe import linear_probe as fit_probe
+
+    rng = np.random.default_rng(0)
+    labels = np.arange(320) % 2
+    told = rng.normal(0, 1, (320, 20)) + np.where(labels, 0.5, -0.5)[:, None]
+    features = np.hstack([told, rng.normal(3, 0.05, (320, 200))])
+    few, rest = slice(0, 20), slice(20, 320)
+    found = fit_probe(
+        features[few], labels[few], features[:0], labels[:0], classes=2, seed=0, start=True
+    )
+    assert found.facts["scaling"] == "centred"
+    right = (found.probabilities(features[rest]).argmax(axis=1) == labels[rest]).mean()
+    scaler = StandardScaler().fit(features[few])
+    standard = LogisticRegression(C=0.01).fit(scaler.transform(features[few]), labels[few])
+    assert right > standard.score(scaler.transform(features[rest]), labels[rest]) + 0.05
+
+
 def test_columns_stay_in_place_when_training_lacks_a_class(digits: list[np.ndarray]) -> None:
     train, validation = digits[1] != 4, digits[3] != 4
     known = [digits[0][train], digits[1][train], digits[2][validation], digits[3][validation]]

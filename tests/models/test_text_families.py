@@ -197,10 +197,11 @@ def test_its_file_and_its_strings_are_answered_as_by_keras(family: Any, tmp_path
     from kfine.exporting.measuring.scan import custom_ops
     from kfine.inputs.text.text import Text
     from kfine.models.text_heads import text_classifier
+    from kfine.models.text_pooling import TextPooling
     from kfine.runtimes.loading import load_exported
 
     preset = find_preset(family[0])
-    model = text_classifier(preset, 3)
+    model = text_classifier(preset, 3, TextPooling("mean", True, "", middle=True))
     raw = Text(read_tokenizer(preset, 16)).for_model(model)
     answer = Classes(("a", "b", "c"))
     texts = ["the fine film", "a dull plot is a film " * 6, "", "zzz qx"]

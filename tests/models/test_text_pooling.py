@@ -74,10 +74,15 @@ def test_a_setting_overrides_what_the_preset_says(tmp_path: Path) -> None:
     from kfine.models.text_pooling import text_pooling
 
     preset = preset_of(tmp_path, pipeline(NORMALIZE, pooling=FIRST))
-    for setting, expected in (("mean", ("mean", False)), ("unit", ("mean", True))):
+    for setting, expected in {
+        "mean": ("mean", False, False),
+        "unit": ("mean", True, False),
+        "last": ("first", True, False),
+        "auto": ("first", True, True),
+    }.items():
         found = text_pooling(preset, setting)
         assert found is not None
-        assert (found.mode, found.unit) == expected
+        assert (found.mode, found.unit, found.middle) == expected
     assert text_pooling(preset, "first") is None
 
 
@@ -113,6 +118,35 @@ def test_pooling_reads_the_tokens_in_use_and_brings_them_to_one_length(
     # What lies behind the text says nothing.
     tokens[1, 2:] = 100
     np.testing.assert_allclose(model([tokens, mask])[1], expected[1], atol=1e-5)
+
+
+def test_a_classifier_sees_the_middle_layer_beside_the_last(tiny_text_preset: str) -> None:
+    import keras
+
+    from kfine.models.linear_head import below_head
+    from kfine.models.text_heads import text_classifier, text_encoder
+    from kfine.models.text_pooling import TextPooling, describe_pooling
+    from kfine.presets import find_preset
+
+    preset = find_preset(tiny_text_preset)
+    both = TextPooling("mean", True, "said so", middle=True)
+    model = text_classifier(preset, 2, both)
+    ids = np.array([[1, 5, 6, 2], [1, 7, 2, 0]], "int32")
+    rows = {"token_ids": ids, "padding_mask": ids > 0, "segment_ids": np.zeros_like(ids)}
+    encoder = text_encoder(preset)
+    blocks = [one for one in encoder.layers if one.name.startswith("transformer_layer")]
+    seen = keras.Model(encoder.input, [blocks[len(blocks) // 2 - 1].output, encoder.output])
+    expected = []
+    for tokens in seen(rows):
+        means = [row[kept].mean(0) for row, kept in zip(tokens.numpy(), ids > 0, strict=True)]
+        lengths = np.linalg.norm(means, axis=1, keepdims=True)
+        expected.append(means / lengths * np.sqrt(tokens.shape[-1]))
+    found = below_head(model)(rows)
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-4, atol=1e-4)
+    assert "of the middle and of the last layer" in describe_pooling(both, model)
+    # Where an encoder has no such layer apart, that is what is said.
+    alone = text_classifier(preset, 2, TextPooling("mean", True, ""))
+    assert "middle" not in describe_pooling(both, alone)
 
 
 @pytest.fixture

@@ -66,12 +66,15 @@ def test_the_head_of_photos_is_a_logistic_regression_of_the_training_examples(
     features, classes = features_and_classes(job)
     start(job)
     kernel, bias = head_of(job.model)
-    scaler = StandardScaler().fit(features)
+    centred = features - features.mean(axis=0)
+    scaled = {
+        "standard": StandardScaler().fit_transform(features),
+        "centred": centred / np.sqrt((centred**2).sum(axis=1).mean()),
+    }
     expected = [
-        LogisticRegression(C=strength, max_iter=300)
-        .fit(scaler.transform(features), classes)
-        .decision_function(scaler.transform(features))
-        for strength in PROBE_STRENGTHS["standard"]
+        LogisticRegression(C=strength, max_iter=300).fit(rows, classes).decision_function(rows)
+        for scaling, rows in scaled.items()
+        for strength in PROBE_STRENGTHS[scaling]
     ]
     logits = features @ kernel + bias
     # A regression's logits are known but for what is the same for all classes.

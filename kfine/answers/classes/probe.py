@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from sklearn.preprocessing import Normalizer, StandardScaler
 
 # Standardised features have a length of the square root of their number, so that the useful end is
-# that of strong regularisation; in vectors of length 1 it is the other.
+# that of strong regularisation; in vectors of about length 1 it is the other.
+_OF_LENGTH_ONE = (0.1, 1.0, 10.0, 100.0, 1000.0)
 PROBE_STRENGTHS = {
     "standard": (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
-    "unit length": (0.1, 1.0, 10.0, 100.0, 1000.0),
+    "centred": _OF_LENGTH_ONE,
+    "unit length": _OF_LENGTH_ONE,
 }
 # Where there is nothing to choose on.
-_USUAL = {"standard": 1e-2, "unit length": 10.0}
+_USUAL = {"standard": 1e-2, "centred": 10.0, "unit length": 10.0}
 # Features whose lengths differ by less, as a fraction, lie on a sphere.
 _ONE_LENGTH = 1e-3
 # How far the logit of a class that training never saw lies below that of all others.
@@ -84,13 +86,14 @@ def linear_probe(
 ) -> LinearProbe:
     """Fit a logistic regression on the features of the frozen backbone.
 
-    The features are standardised, or brought to length 1, as encoders of sentences were trained
-    to be compared (Reimers and Gurevych, 2019, https://arxiv.org/abs/1908.10084). Which of both,
-    and the inverse regularisation strength `C`, are those of `PROBE_STRENGTHS` with the highest
-    likelihood of held-out examples: in five folds of training and validation together where these
-    are 500 or fewer, else of the validation split, or of a fifth of the training split where there
-    is none. The model is then fitted on both splits; the test split takes no part. The idea is that
-    of "Do Better ImageNet Models Transfer Better?" (Kornblith et al., 2019,
+    The features are standardised; or centred and divided by one number, so that what varies little
+    stays small, which few examples judge wrongly; or brought to length 1, as encoders of sentences
+    were trained to be compared (Reimers and Gurevych, 2019, https://arxiv.org/abs/1908.10084).
+    Which of them, and the inverse regularisation strength `C`, are those of `PROBE_STRENGTHS` with
+    the highest likelihood of held-out examples: in five folds of training and validation together
+    where these are 500 or fewer, else of the validation split, or of a fifth of the training split
+    where there is none. The model is then fitted on both splits; the test split takes no part. The
+    idea is that of "Do Better ImageNet Models Transfer Better?" (Kornblith et al., 2019,
     https://arxiv.org/abs/1805.08974).
 
     Args:
@@ -123,7 +126,9 @@ def linear_probe(
     parts = _held_out(labels, len(rows), seed)
     learned = slice(len(rows)) if start else slice(None)
     weights = None if weights is None else weights[rows]
-    scalings = ["standard"] if start and not _of_one_length(features) else list(PROBE_STRENGTHS)
+    scalings = list(PROBE_STRENGTHS)
+    if start and not _of_one_length(features):
+        scalings = [one for one in scalings if one != "unit length"]
     # Threads of BLAS only wait for each other on matrices of this size: 2.6 s are 11 s on two.
     with threadpool_limits(1):
         scaling, strength, accuracy = _choose(features, labels, parts, classes, scalings)
@@ -233,9 +238,29 @@ def _of_strengths(
     return np.stack(found)
 
 
-def _scaler(scaling: str) -> StandardScaler | Normalizer:
+class _Centring:
+    """Takes the mean away, and brings examples to length 1 in the mean of their squares."""
+
+    mean_: np.ndarray
+    scale_: np.ndarray
+
+    def fit_transform(self, features: np.ndarray) -> np.ndarray:
+        """Features `(examples, features)` scaled by what they are themselves."""
+        self.mean_ = features.mean(axis=0)
+        length = float(np.sqrt(((features - self.mean_) ** 2).sum(axis=1).mean()))
+        self.scale_ = np.full(len(self.mean_), length or 1.0)
+        return self.transform(features)
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        """Others, scaled as those were."""
+        return (features - self.mean_) / self.scale_
+
+
+def _scaler(scaling: str) -> StandardScaler | Normalizer | _Centring:
     from sklearn.preprocessing import Normalizer, StandardScaler
 
+    if scaling == "centred":
+        return _Centring()
     return StandardScaler() if scaling == "standard" else Normalizer()
 
 
