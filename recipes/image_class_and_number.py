@@ -72,7 +72,7 @@ def build_model(config: Config, data: Data) -> Built:
     numbers = Numbers.of(present(labels, "number"), *columns_and_units(config.number))
     outputs = {"class": len(classes.names), "number": len(numbers.names)}
     return Built(
-        model=image_heads(preset, outputs, dropout=config.dropout),
+        model=image_heads(preset, outputs, dropout=config.dropout, pooling=config.pooling),
         input=image_of_preset(preset, config.image_size, data),
         answer=Several(
             {"class": classes, "number": numbers}, "class", {"number": config.number_weight}

@@ -48,7 +48,7 @@ def load_data(config: Config, source: str | None = None, like: Any = None, **opt
 
 
 def build_model(config: Config, data: Data) -> Built:
-    """A KerasHub image classifier with a new head for the classes of the data."""
+    """A pretrained backbone with a new head for the classes of the data."""
     from kfine.answers.classes import Classes, class_balance
     from kfine.data.augmentation import augmentation_layers
     from kfine.inputs.image import image_of_preset
@@ -60,7 +60,9 @@ def build_model(config: Config, data: Data) -> Built:
     preset = find_preset(config.preset)
     balance = class_balance(data.train.labels, data.class_names, config.class_weights)
     return Built(
-        model=image_model(preset, len(data.class_names), dropout=config.dropout),
+        model=image_model(
+            preset, len(data.class_names), dropout=config.dropout, pooling=config.pooling
+        ),
         input=image_of_preset(preset, config.image_size, data),
         answer=Classes(data.class_names, config.label_smoothing, balance.shares),
         augmentation=augmentation_layers(config.augmentation, flip=config.flip, mix=config.mix),

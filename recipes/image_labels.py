@@ -51,7 +51,7 @@ def load_data(config: Config, source: str | None = None, like: Any = None, **opt
 
 
 def build_model(config: Config, data: Data) -> Built:
-    """A KerasHub image classifier with an output for each label."""
+    """A pretrained backbone with an output for each label."""
     from kfine.answers.labels import Labels
     from kfine.data.augmentation import augmentation_layers
     from kfine.inputs.image import image_of_preset
@@ -62,7 +62,9 @@ def build_model(config: Config, data: Data) -> Built:
     assert config.image_size is not None
     preset = find_preset(config.preset)
     return Built(
-        model=image_model(preset, len(data.class_names), dropout=config.dropout),
+        model=image_model(
+            preset, len(data.class_names), dropout=config.dropout, pooling=config.pooling
+        ),
         input=image_of_preset(preset, config.image_size, data),
         answer=Labels(data.class_names, config.label_smoothing),
         augmentation=augmentation_layers(config.augmentation, flip=config.flip, mix=config.mix),

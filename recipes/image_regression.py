@@ -58,7 +58,7 @@ def load_data(config: Config, source: str | None = None, like: Any = None, **opt
 
 
 def build_model(config: Config, data: Data) -> Built:
-    """A KerasHub image classifier whose outputs are standardised numbers."""
+    """A pretrained backbone whose outputs are standardised numbers."""
     from kfine.answers.numbers import Numbers, columns_and_units
     from kfine.data.augmentation import augmentation_layers
     from kfine.inputs.image import image_of_preset
@@ -70,7 +70,7 @@ def build_model(config: Config, data: Data) -> Built:
     preset = find_preset(config.preset)
     columns, units = columns_and_units(config.numbers)
     return Built(
-        model=image_model(preset, len(columns), dropout=config.dropout),
+        model=image_model(preset, len(columns), dropout=config.dropout, pooling=config.pooling),
         input=image_of_preset(preset, config.image_size, data),
         answer=Numbers.of(data.train.labels, columns, units),
         augmentation=augmentation_layers(config.augmentation, flip=config.flip, mix=config.mix),

@@ -82,9 +82,10 @@ def above_embedding(model: keras.Model) -> int:
     return max(1, len(layer_groups(model)) - 2)
 
 
-def in_block(layer: Any) -> bool:
-    """Whether a layer of a backbone belongs to one of its blocks, by its name."""
-    return _BLOCK.match(layer.name) is not None
+def block_of(layer: Any) -> str:
+    """The block of a backbone that a layer belongs to, by its name; empty if to none."""
+    match = _BLOCK.match(layer.name)
+    return match[1].rstrip("_") if match else ""
 
 
 def _backbone_inside(model: Any) -> Any:
@@ -100,7 +101,7 @@ def _is_input(layer: Any) -> bool:
 
 def _backbone_groups(backbone: Any) -> list[LayerGroup]:
     layers = _with_encoders_opened(backbone)
-    names = [match[1].rstrip("_") if (match := _BLOCK.match(one.name)) else None for one in layers]
+    names = [block_of(one) for one in layers]
     known = [index for index, name in enumerate(names) if name]
     if not known:
         return [LayerGroup("backbone", tuple(layers))]
@@ -116,7 +117,7 @@ def _with_encoders_opened(model: Any) -> list[Any]:
     """The layers of a model, those of a nested model with blocks in its place."""
     found: list[Any] = []
     for layer in model.layers:
-        if any(_BLOCK.match(one.name) for one in getattr(layer, "layers", ())):
+        if any(block_of(one) for one in getattr(layer, "layers", ())):
             found += _with_encoders_opened(layer)
         elif not _is_input(layer):
             found.append(layer)

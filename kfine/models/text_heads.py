@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from kfine.keras_private import calls_of
-from kfine.models.groups import BACKBONE, in_block
+from kfine.models.groups import BACKBONE, block_of
 from kfine.models.pretrained import load_task
 from kfine.models.text_pooling import USUAL, TextPooling
 from kfine.presets import Preset
@@ -99,7 +99,7 @@ def text_encoder(preset: Preset, *, middle: bool = False) -> keras.Model:
     backbone = load_task(keras_hub.models.Backbone, preset)
     outputs = backbone.output
     tokens = outputs["sequence_output"] if isinstance(outputs, dict) else outputs
-    blocks = [node.outputs[0] for node in calls_of(backbone) if in_block(node.operation)]
+    blocks = [node.outputs[0] for node in calls_of(backbone) if block_of(node.operation)]
     blocks = [one for one in blocks if one.shape == tokens.shape]
     if middle and len(blocks) > 1 and blocks[-1] is tokens:
         tokens = [blocks[len(blocks) // 2 - 1], tokens]

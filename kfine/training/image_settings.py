@@ -62,6 +62,13 @@ class ImageConfig(TrainingConfig):
         "kaggle:// or a folder; see `kfine presets`.",
         group="Model",
     )
+    pooling: str = setting(
+        "auto",
+        "What the head sees: the pooled features of the last layer (last), or those of a block "
+        "two thirds up the backbone beside them (auto, in convolutional networks).",
+        group="Model",
+        choices=("auto", "last"),
+    )
     dropout: float = setting(
         0.2,
         "Dropout before the head.",
