@@ -23,7 +23,7 @@ def image_model(
         outputs: How many, of whatever they are: classes, labels, numbers.
         dropout: Before the head, fraction 0 to 1.
         pooling: What is pooled: the "last" layer, as in KerasHub's image classifier, which is
-            then the model; or with "auto" a block two thirds up beside it, in convolutional
+            then the model; or with "both" a block two thirds up beside it, in convolutional
             networks. How things are made, their texture and strokes, fades on the way to the last
             layer, and few examples cannot bring it back (Evci et al., 2022,
             https://arxiv.org/abs/2201.03529).
@@ -32,7 +32,7 @@ def image_model(
         float32 `(batch, height, width, 3)` to `(batch, outputs)` without activation.
     """
     task = _classifier(preset, outputs, dropout)
-    block = None if pooling == "last" else _block_below(task.backbone)
+    block = _block_below(task.backbone) if pooling == "both" else None
     if block is None:
         return task
     image, pooled = _pooled(task, block)
@@ -55,7 +55,7 @@ def image_heads(
         float32 `(batch, height, width, 3)` to a dict of `(batch, outputs)` without activation.
     """
     task = _classifier(preset, 1, dropout)
-    block = None if pooling == "last" else _block_below(task.backbone)
+    block = _block_below(task.backbone) if pooling == "both" else None
     image, pooled = _pooled(task, block)
     heads = {name: keras.layers.Dense(count, name=name)(pooled) for name, count in outputs.items()}
     return keras.Model(image, heads, name="image_heads")

@@ -65,9 +65,10 @@ class ImageConfig(TrainingConfig):
     pooling: str = setting(
         "auto",
         "What the head sees: the pooled features of the last layer (last), or those of a block "
-        "two thirds up the backbone beside them (auto, in convolutional networks).",
+        "two thirds up a convolutional backbone too (both); auto is both for a head that trains "
+        "alone, and else last.",
         group="Model",
-        choices=("auto", "last"),
+        choices=("auto", "last", "both"),
     )
     dropout: float = setting(
         0.2,
@@ -106,6 +107,9 @@ def resolve_image(config: AnyImageConfig) -> AnyImageConfig:
         # The backbone moves about as far in a long run as in one of twelve epochs.
         rate = (_OTHER_RATE if digits else _RATE) * min(1, 12 / config.epochs)
         config = replace(config, backbone_rate=round(rate, 6))
+    if config.pooling == "auto":
+        # Where layers below train, the handwritten digits were better with the last alone.
+        config = replace(config, pooling="both" if config.unfreeze == "none" else "last")
     if config.flip == "auto":
         mirrored = config.augmentation != "none" and not digits
         config = replace(config, flip="horizontal" if mirrored else "none")

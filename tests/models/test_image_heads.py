@@ -39,7 +39,7 @@ def test_the_head_sees_a_block_two_thirds_up_beside_the_last_layer(
     tiny_preset: str, images: np.ndarray
 ) -> None:
     preset = find_preset(tiny_preset)
-    alone, both = (image_model(preset, 3, pooling=one) for one in ("last", "auto"))
+    alone, both = (image_model(preset, 3, pooling=one) for one in ("last", "both"))
     backbone = alone.backbone
     # Of its four blocks the third.
     (block,) = [one for one in layer_groups(alone) if one.name == "block2b"]
@@ -51,8 +51,8 @@ def test_the_head_sees_a_block_two_thirds_up_beside_the_last_layer(
 
 def test_it_is_divided_into_the_same_groups(tiny_preset: str) -> None:
     preset = find_preset(tiny_preset)
-    several = image_heads(preset, {"kind": 3, "size": 1}, pooling="auto")
-    models = [image_model(preset, 3), image_model(preset, 3, pooling="auto"), several]
+    several = image_heads(preset, {"kind": 3, "size": 1}, pooling="both")
+    models = [image_model(preset, 3), image_model(preset, 3, pooling="both"), several]
     last, *others = [[one.name for one in layer_groups(model)] for model in models]
     assert last[-1] == "head" and len(last) > 4
     assert others == [last, last]
@@ -76,7 +76,7 @@ def test_other_networks_have_a_block_or_do_without(images: np.ndarray, tmp_path:
             models.ResNetImageClassifierPreprocessor,
         ),
         3,
-        pooling="auto",
+        pooling="both",
     )
     # Of its three blocks the second.
     assert below_head(found)(images).shape == (2, 96 + 128)
@@ -96,6 +96,6 @@ def test_other_networks_have_a_block_or_do_without(images: np.ndarray, tmp_path:
             models.ViTImageClassifierPreprocessor,
         ),
         3,
-        pooling="auto",
+        pooling="both",
     )
     assert isinstance(found, models.ViTImageClassifier)
