@@ -64,10 +64,10 @@ class Config(TextConfig):
     )
     pooling: str = setting(
         "auto",
-        "What the classifier sees: what the preset says (last), of the middle layer too (auto), "
-        "the mean of tokens (mean), that of one length (unit), or KerasHub's classifier (first).",
+        "The classifier sees what the preset says (last), of the middle layer too (both; auto for "
+        "few texts or a head alone), the mean (mean), of one length (unit), or KerasHub's (first).",
         group="Model",
-        choices=("auto", "last", "unit", "mean", "first"),
+        choices=("auto", "last", "both", "unit", "mean", "first"),
     )
 
 
@@ -103,7 +103,7 @@ def build_model(config: Config, data: Data) -> Built:
     windows = config.long_texts == "windows"
     chosen = text_of_preset(preset, data.train.inputs, windows=windows, **config.tokenizing())
     several = several_labels(config.label_separator, config.label_columns)
-    pooling = text_pooling(preset, config.pooling)
+    pooling = text_pooling(preset, config.pooling, middle=data.small or config.unfreeze == "none")
     model = text_classifier(preset, len(data.class_names), pooling, dropout=config.dropout)
     built = Built(
         model=model,

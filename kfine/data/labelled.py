@@ -13,6 +13,8 @@ from kfine.data.split import Split
 
 # Of fewer training examples an encoder gains a point over its head alone, in ten times as long.
 FEW_EXAMPLES = 20
+# Of more texts, what a head would find in the middle layer of an encoder comes to the last one.
+SMALL = 300
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class Data:
     def few(self) -> bool:
         """Whether the training examples are too few to train more than a head on."""
         return len(self.train) < FEW_EXAMPLES
+
+    @property
+    def small(self) -> bool:
+        """Whether the examples to learn from and to validate on are few, taken together."""
+        return sum(len(one) for name, one in self.splits.items() if name != "test") <= SMALL
 
     @property
     def fingerprint(self) -> str:

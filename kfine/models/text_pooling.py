@@ -87,9 +87,9 @@ class TextPooling:
 USUAL = TextPooling("mean", True, "the preset says nothing of it")
 
 
-def text_pooling(preset: Preset, pooling: str) -> TextPooling | None:
-    """What a setting asks for: with `last` what the files of the preset say, with `auto` the same
-    of the middle layer too.
+def text_pooling(preset: Preset, pooling: str, *, middle: bool = False) -> TextPooling | None:
+    """What a setting asks for: with `last` what the files of the preset say, with `both` the same
+    of the middle layer too, with `auto` one of them.
 
     These are those of sentence-transformers (`modules.json` and `1_Pooling/config.json`; Reimers
     and Gurevych, 2019, https://arxiv.org/abs/1908.10084), or KerasHub's `task.json` of a
@@ -98,7 +98,8 @@ def text_pooling(preset: Preset, pooling: str) -> TextPooling | None:
 
     Args:
         preset: An encoder of texts.
-        pooling: "auto", "last", "unit", "mean", or "first".
+        pooling: "auto", "last", "both", "unit", "mean", or "first".
+        middle: Whether "auto" is "both" rather than "last".
 
     Returns:
         The pooling; `None` for "first", which is left to KerasHub's `TextClassifier`.
@@ -110,7 +111,7 @@ def text_pooling(preset: Preset, pooling: str) -> TextPooling | None:
         return None
     if pooling in _CHOICES:
         return TextPooling(*_CHOICES[pooling], "as set")
-    return replace(_of_preset(preset), middle=pooling == "auto")
+    return replace(_of_preset(preset), middle=pooling == "both" or (pooling == "auto" and middle))
 
 
 def _of_preset(preset: Preset) -> TextPooling:

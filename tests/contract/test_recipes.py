@@ -17,6 +17,7 @@ from kfine.errors import ConfigError
 from kfine.recipe import load_recipe, recipe_names
 from kfine.runtimes.loading import load_exported
 from kfine.training.data import load_data_of_run
+from kfine.verbs.fit import prepare
 
 QUIET = Console(quiet=True)
 CASES = (
@@ -215,3 +216,32 @@ def _numbers(found: Any) -> Iterator[tuple[str, float]]:
         if isinstance(value, float) and name != "score":
             yield name, value
         yield from _numbers(value)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize(
+    ("settings", "both"), [({}, True), ({"unfreeze": "all"}, True), ({"pooling": "last"}, False)]
+)
+def test_a_head_of_few_texts_sees_two_layers(
+    settings: dict[str, Any], both: bool, cases: dict[str, dict[str, Any]]
+) -> None:
+    asked = {**cases["text_classification"], **settings}
+    config = prepare("text_classification", None, asked)[1]
+    module = load_recipe("text_classification")
+    data = module.load_data(config)
+    for given in (data, data.without_validation()):
+        built = module.build_model(config, given)
+        assert ("middle" in built.decisions["pooling"]) is both
+
+
+@pytest.mark.keras
+def test_of_many_texts_the_last_layer_is_enough_unless_the_head_trains_alone(
+    cases: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kfine.data.labelled.SMALL", 10)
+    module = load_recipe("text_classification")
+    for unfreeze, both in (("all", False), ("none", True)):
+        asked = {**cases["text_classification"], "unfreeze": unfreeze}
+        config = prepare("text_classification", None, asked)[1]
+        built = module.build_model(config, module.load_data(config))
+        assert ("middle" in built.decisions["pooling"]) is both

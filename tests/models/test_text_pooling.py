@@ -78,12 +78,17 @@ def test_a_setting_overrides_what_the_preset_says(tmp_path: Path) -> None:
         "mean": ("mean", False, False),
         "unit": ("mean", True, False),
         "last": ("first", True, False),
-        "auto": ("first", True, True),
+        "both": ("first", True, True),
+        "auto": ("first", True, False),
     }.items():
         found = text_pooling(preset, setting)
         assert found is not None
         assert (found.mode, found.unit, found.middle) == expected
     assert text_pooling(preset, "first") is None
+    shallow = text_pooling(preset, "auto", middle=True)
+    assert shallow is not None and shallow.middle
+    last = text_pooling(preset, "last", middle=True)
+    assert last is not None and not last.middle
 
 
 def test_a_damaged_file_of_the_preset_is_named(tmp_path: Path) -> None:
