@@ -86,6 +86,8 @@ def _print_models(metrics: dict[str, Any]) -> None:
     print_table(["", *headings], rows)
     if "gain" in metrics:
         _print_gain(metrics)
+        if "rehearsed" in metrics:
+            _print_rehearsed(metrics)
     elif "model" in metrics:
         took = metrics["model"]["milliseconds"]
         click.echo(f"on {metrics['count']} examples, {took:.1f} ms each")
@@ -105,6 +107,17 @@ def _print_gain(metrics: dict[str, Any]) -> None:
         f"against {over} on {metrics['count']} examples: {gain['difference']:+.3f} "
         f"({gain['interval'][0]:+.3f} to {gain['interval'][1]:+.3f}, "
         f"p = {gain['p_value']:.2g}): {sure}"
+    )
+
+
+def _print_rehearsed(metrics: dict[str, Any]) -> None:
+    found, primary = metrics["rehearsed"], metrics["primary"]
+    name, beside = list(found["baselines"].items())[-1]
+    low, high = found["gain"]["interval"]
+    click.echo(
+        f"rehearsed, {found['count']} test examples of {found['source']}: {_heading(primary)} "
+        f"{_cell(found[primary])}, {_MODELS.get(name, name)} {_cell(beside)}, "
+        f"{found['gain']['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
     )
 
 
@@ -128,7 +141,7 @@ def _offer_head(run: str, metrics: dict[str, Any]) -> None:
 
 def _print_tables(metrics: dict[str, Any]) -> None:
     """Figures of parts: by class, by type of entity, by column, with and without an answer."""
-    inner = ("baselines", "gain", "model", "mistakes")
+    inner = ("baselines", "gain", "model", "mistakes", "rehearsed")
     tables = {key: value for key, value in metrics.items() if key not in inner}
     alone = {}
     for key, value in tables.items():

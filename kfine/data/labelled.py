@@ -34,6 +34,7 @@ class Data:
         near_duplicates: Held-out texts that training holds almost; None if not looked for.
         columns: As in `Source`.
         settings: What the reader found in the examples, by the setting that says the same.
+        rehearsal: Other data of these labels, whose training examples are learned from too.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Data:
     near_duplicates: tuple[NearDuplicate, ...] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    rehearsal: Data | None = None
 
     @property
     def train(self) -> Split:
@@ -85,12 +87,17 @@ class Data:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the sorted (split, content hash, label) of all examples used."""
+        """SHA-256 over the sorted (split, content hash, label) of all examples used.
+
+        Those that are rehearsed are among them.
+        """
         lines = sorted(
             f"{split.name}\t{digest}\t{record.written}\n"
             for split in self.splits.values()
             for digest, record in zip(split.digests, split.records, strict=True)
         )
+        if self.rehearsal is not None:
+            lines.append(f"rehearsal\t{self.rehearsal.fingerprint}\n")
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def summary(self) -> dict[str, Any]:
@@ -124,6 +131,9 @@ class Data:
             "columns": dict(self.columns),
             "fingerprint": self.fingerprint,
         }
+        if self.rehearsal is not None:
+            used = {name: len(split) for name, split in self.rehearsal.splits.items()}
+            found["rehearsal"] = {"source": self.rehearsal.source, "used": used}
         if self.near_duplicates is not None:
             found["near_duplicates"] = [asdict(pair) for pair in self.near_duplicates]
         return found

@@ -41,6 +41,31 @@ class Inputs(Protocol):
         ...
 
 
+class _TwoStores(RowStore):
+    """The rows of a store, and after them those of another; both stay where they are."""
+
+    def __init__(self, first: RowStore, second: RowStore) -> None:
+        assert first.shape[1:] == second.shape[1:] and first.dtype == second.dtype
+        super().__init__((len(first) + len(second), *first.shape[1:]), first.dtype)
+        self._first, self._second = first, second
+        self.in_memory = first.in_memory and second.in_memory
+
+    def __getitem__(self, indices: ArrayLike) -> NDArray[Any]:
+        numbers = np.asarray(indices, np.intp)
+        rows = np.empty((*numbers.shape, *self.shape[1:]), self.dtype)
+        before = numbers < len(self._first)
+        rows[before] = self._first[numbers[before]]
+        rows[~before] = self._second[numbers[~before] - len(self._first)]
+        return rows
+
+    def __setitem__(self, index: int, row: ArrayLike) -> None:
+        raise TypeError("each store is written by itself")
+
+    def close(self) -> None:
+        self._first.close()
+        self._second.close()
+
+
 class Rows:
     """Some of the rows of a store, numbered from 0: what a split sees of it."""
 
@@ -56,9 +81,11 @@ class Rows:
         return Rows(self._store, self._numbers[np.asarray(numbers, np.intp)].tolist())
 
     def joined(self, other: Rows) -> Rows:
-        """These rows, then others of the same store."""
-        assert other._store is self._store, "rows of two stores"
-        return Rows(self._store, np.concatenate([self._numbers, other._numbers]).tolist())
+        """These rows, then others of the same shape."""
+        store, after = self._store, other._numbers
+        if other._store is not store:
+            store, after = _TwoStores(store, other._store), after + len(store)
+        return Rows(store, np.concatenate([self._numbers, after]).tolist())
 
     @property
     def nbytes(self) -> int:
@@ -117,7 +144,7 @@ class Split:
         )
 
     def joined(self, other: Split) -> Split:
-        """These examples, then those of another split of the same data."""
+        """These examples, then those of another split."""
         return Split(
             name=self.name,
             inputs=self.inputs.joined(other.inputs),

@@ -17,6 +17,7 @@ from kfine.errors import RunError
 from kfine.inputs import Input
 from kfine.recipe import Recipe
 from kfine.runs.folder import Folder, RunFolder
+from kfine.training.rehearsal import with_rehearsal
 
 MOST_NAMED = 20
 MOST_CUT = 3
@@ -25,8 +26,9 @@ FEW = 50
 
 
 def load_data(module: Recipe, config: Any, console: Console, **options: Any) -> Data:
-    """Read a recipe's data with progress."""
-    return module.load_data(config, progress=console.count("reading the data"), **options)
+    """Read a recipe's data with progress, and what is to be rehearsed beside it."""
+    data = module.load_data(config, progress=console.count("reading the data"), **options)
+    return with_rehearsal(data, module, config, console)
 
 
 def with_columns(config: Any, columns: Mapping[str, str], data: str) -> Any:
@@ -106,9 +108,8 @@ def difference(before: dict[str, Any], data: Data) -> str:
         "new": sorted(set(new) - set(old)),
         "not the same": sorted(key for key in set(old) & set(new) if old[key] != new[key]),
     }
-    return "; ".join(
-        f"{len(keys)} {what}, such as {keys[0][1]}" for what, keys in found.items() if keys
-    )
+    changes = [f"{len(keys)} {what}, such as {keys[0][1]}" for what, keys in found.items() if keys]
+    return "; ".join(changes or ["what is rehearsed is not the same"])
 
 
 def say_data(data: Data, console: Console) -> None:

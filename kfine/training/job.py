@@ -15,6 +15,7 @@ from kfine.errors import DataError
 from kfine.recipe import Recipe, recipe_reference, source_of
 from kfine.runs.folder import Folder, RunFolder, now
 from kfine.runs.provenance import environment
+from kfine.training.rehearsal import rehearsed
 
 if TYPE_CHECKING:
     from kfine.answers import Answer
@@ -84,6 +85,7 @@ def build_job(
     Raises:
         KfineError: The data, the preset or the schedule cannot be used.
     """
+    data = rehearsed(data)
     with console.timed("loading TensorFlow and the preset"):
         load_backend()
         from kfine.data.augmentation import mixes, seeded

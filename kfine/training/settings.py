@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kfine.config import setting
+from kfine.config import absolute_path, setting
 from kfine.training.schedule import is_list, read_unfreeze
 from kfine.training.unfreezing import check_unfreeze, epochs_of
 
@@ -203,6 +203,13 @@ class TrainingConfig:
         minimum=0.01,
         maximum=0.8,
     )
+    rehearse: str | None = setting(
+        None,
+        "Other data of the same labels, such as older photos, that the model is to go on knowing: "
+        "as many of its training examples as there are own ones train too, and evaluate scores "
+        "its test examples.",
+        group="Data",
+    )
     seed: int = setting(
         0,
         "Seed of splits, order, initial head weights, dropout and augmentation.",
@@ -215,6 +222,9 @@ class TrainingConfig:
         # The run holds the stages, and does not need the file again.
         object.__setattr__(self, "unfreeze", read_unfreeze(self.unfreeze))
         check_unfreeze(self.unfreeze, self.epochs)
+        # A run can be opened from any folder.
+        if self.rehearse:
+            object.__setattr__(self, "rehearse", absolute_path(self.rehearse))
 
     @staticmethod
     def derived(given: Mapping[str, Any]) -> dict[str, Any]:

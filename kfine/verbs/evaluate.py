@@ -19,6 +19,7 @@ from kfine.training.data import (
     warn_set_aside,
     with_columns,
 )
+from kfine.training.rehearsal import rehearsed
 from kfine.training.run import TrainedRun, as_run
 from kfine.verbs.evaluation_files import evaluation_folder, keep_evaluation
 from kfine.verbs.files import is_run
@@ -44,7 +45,8 @@ def evaluate(
     Returns:
         The answer's metrics, the `primary` one and its `direction` named, and under `baselines`
         the trivial answer and the frozen backbone (a linear probe, or the head alone), each with
-        the same metrics; under `gain` the comparison with the latter. Those of an exported file
+        the same metrics; under `gain` the comparison with the latter; under `rehearsed`, where the
+        run rehearsed other data, the primary metric on its test examples. Those of an exported file
         have no baselines, and under `model` its path, its kind and its milliseconds per example.
 
     Raises:
@@ -72,12 +74,35 @@ def evaluate(
     with console.timed("scoring the baselines"):
         from kfine.evaluation.baselines import beside_baselines
 
-        metrics |= beside_baselines(run, module, own, scored.test, score, console)
+        learned = rehearsed(own)
+        metrics |= beside_baselines(run, module, learned, scored.test, score, console)
+        if data is None and own.rehearsal is not None and own.rehearsal.test:
+            metrics["rehearsed"] = _rehearsed(run, module, learned, own.rehearsal, console)
     folder = evaluation_folder(run.path, data)
     keep_evaluation(
         console, folder, metrics, score, predictions, scored.test, run.input, run.answer
     )
     return metrics
+
+
+def _rehearsed(
+    run: TrainedRun, module: Recipe, learned: Data, other: Data, console: Console
+) -> dict[str, Any]:
+    """What the model still knows of the data that it rehearsed, beside the frozen backbone."""
+    from kfine.evaluation.baselines import beside_baselines
+
+    assert other.test is not None
+    predictions = _predict_with_cache(run, other.test, console)
+    score = run.answer.score(predictions, other.test.labels)
+    beside = beside_baselines(run, module, learned, other.test, score, console)
+    primary = run.answer.primary
+    return {
+        "source": other.source,
+        "count": len(other.test),
+        primary: score.metrics[primary],
+        "baselines": {name: one[primary] for name, one in beside["baselines"].items()},
+        "gain": beside["gain"],
+    }
 
 
 def _other_data(run: TrainedRun, module: Recipe, data: str, console: Console) -> Data:

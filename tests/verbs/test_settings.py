@@ -138,6 +138,8 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "feature_cache": (lambda b: first_decision(b).dtype, "float32"),
     "augment_views": (lambda b: first_decision(b).views, 2),
     "preset": (stem_kernel, None),
+    # Rows of two data sets are not those that the other checks count.
+    "rehearse": (lambda b: len(b.job.batches) - len(b.data.train), 20),
     "pooling": (lambda b: "layers" in [one.name for one in b.job.groups[-1].layers], True),
     "dropout": (head_dropout, [0.4]),
     "epochs": (lambda b: b.job.stages[-1].end_epoch, 7),
@@ -162,7 +164,7 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     # Last, since it trains.
     "early_stopping": (stopped_epochs, None),
 }
-BY_THEMSELVES = ("mix", "early_stopping")
+BY_THEMSELVES = ("mix", "rehearse", "early_stopping")
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +226,18 @@ def test_mixed_examples_reach_the_run(usual: Built, tiny_preset: str, digit_phot
     assert np.all(np.isclose(targets.numpy().sum(axis=1), 1))
     assert np.any((targets.numpy() > 0.01) & (targets.numpy() < 0.99))
     assert first_decision(mixed).features == "computed", "another mixture in each epoch"
+
+
+def test_rehearsed_examples_reach_the_run(
+    usual: Built, tiny_preset: str, digit_photos: Path, tmp_path: Path
+) -> None:
+    look, _ = CHECKS["rehearse"]
+    for name in ("zero", "one"):
+        (tmp_path / name).mkdir()
+        for photo in sorted((digit_photos / name).iterdir())[:20]:
+            (tmp_path / name / photo.name).symlink_to(photo)
+    rehearsing = build(data=str(digit_photos), preset=tiny_preset, rehearse=str(tmp_path))
+    assert 0 < look(rehearsing) == len(rehearsing.data.rehearsal.train) != look(usual)
 
 
 def test_weighted_examples_are_not_mixed(tiny_preset: str, digit_photos: Path) -> None:
