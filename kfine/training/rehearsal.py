@@ -21,7 +21,8 @@ def with_rehearsal(data: Data, module: Recipe, config: Any, console: Console) ->
     """The data of a run, with what its setting `rehearse` names beside it.
 
     Of the other data's training examples as many are drawn as there are own ones, so that both
-    count alike; what a split of the run holds too is left out of those that would give it away.
+    count alike. Those that the own data holds too are left out: they may be held out there, or in
+    one of its folds.
 
     Args:
         data: Of the run.
@@ -30,7 +31,8 @@ def with_rehearsal(data: Data, module: Recipe, config: Any, console: Console) ->
         console: Hears of the progress, and of what is rehearsed.
 
     Raises:
-        DataError: The other data cannot be read, or has labels that the own has not.
+        DataError: The other data cannot be read, has labels that the own has not, or nothing that
+            the own has not.
     """
     from kfine.training.data import warn_set_aside, with_columns
 
@@ -48,8 +50,12 @@ def with_rehearsal(data: Data, module: Recipe, config: Any, console: Console) ->
         )
     warn_set_aside(other, console)
     own = {name: set(split.digests) for name, split in data.splits.items()}
-    held = set().union(*(own[name] for name in own if name != "train"))
-    train = _without(other.train, held)
+    train = _without(other.train, set().union(*own.values()))
+    if not len(train):
+        raise DataError(
+            f"rehearse takes other data. Received: {config.rehearse}, whose {len(other.train)} "
+            f"training examples are in {data.source} too"
+        )
     count = min(len(train), len(data.train))
     drawn = np.sort(np.random.default_rng(config.seed).permutation(len(train))[:count])
     splits = {"train": train.take(drawn, "train")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +86,34 @@ def test_what_is_held_out_is_not_rehearsed(
     from kfine.verbs.fit import prepare
 
     dark, light = dark_and_light
-    # The same photos, all of them to train on; and a test split that nobody has seen.
+    # To train on, the same photos and others; and a test split that nobody has seen.
     for name in ("zero", "one", "two"):
-        for split, folder in (("train", dark), ("test", light)):
-            (tmp_path / split).mkdir(exist_ok=True)
-            (tmp_path / split / name).symlink_to(folder / name)
+        photos = {split: sorted((light / name).iterdir()) for split in ("train", "test")}
+        photos = {"train": photos["train"][:20], "test": photos["test"][20:]}
+        photos["train"] += sorted((dark / name).iterdir())
+        for split, some in photos.items():
+            (tmp_path / split / name).mkdir(parents=True)
+            for photo in some:
+                shown = f"{photo.parent.parent.name}-{photo.name}"
+                (tmp_path / split / name / shown).symlink_to(photo)
     asked = {"data": str(dark), "preset": tiny_preset, "rehearse": str(tmp_path)}
     module, config = prepare("image_classification", None, asked)
     data = load_data(module, config, QUIET)
+    other = module.load_data(config, str(tmp_path))
     held = {*data.test.digests, *data.validation.digests}
-    assert held & set(module.load_data(config, str(tmp_path)).train.digests)
-    assert not held & set(rehearsed(data).train.digests)
-    assert len(data.rehearsal.train) > 0 and len(data.rehearsal.test) > 0
+    assert held & set(other.train.digests)
+    own = held | set(data.train.digests)
+    assert set(data.rehearsal.train.digests) == set(other.train.digests) - own
+    assert set(rehearsed(data).train.digests) == (set(other.train.digests) | own) - held
+    assert set(data.rehearsal.test.digests) == set(other.test.digests)
+
+
+def test_the_same_data_is_nothing_to_rehearse(
+    dark_and_light: list[Path], tiny_preset: str, tmp_path: Path
+) -> None:
+    dark, _ = dark_and_light
+    with pytest.raises(DataError, match=r"rehearse takes other data\. Received: .* are in .* too"):
+        fit(tmp_path / "run", dark, tiny_preset, rehearse=str(dark))
 
 
 def test_a_run_is_not_resumed_with_other_data_to_rehearse(
@@ -118,14 +135,20 @@ def test_a_run_is_not_resumed_with_other_data_to_rehearse(
 def test_texts_are_rehearsed_too(
     text_settings: dict[str, Any], tmp_path: Path, fresh_cache: Path
 ) -> None:
-    settings = {**text_settings, "unfreeze": "none", "epochs": 1, "refit": "no"}
+    settings = {**text_settings, "unfreeze": "none", "epochs": 1}
+    with Path(settings["data"]).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    turned = [[" ".join(reversed(text.split())), label] for text, label in rows[1:]]
+    old = tmp_path / "old.csv"
+    with old.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([rows[0], *turned])
     run = kfine.fit(
         "text_classification",
         run_dir=tmp_path / "run",
         console=QUIET,
-        rehearse=str(settings["data"]),
+        rehearse=str(old),
         **settings,
     )
-    # The same file: what it would test on was learned from, or is held out.
-    assert run.folder.read("data.json")["rehearsal"]["used"]["train"] > 0
-    assert kfine.evaluate(run, console=QUIET)["accuracy"] > 0
+    used = run.folder.read("data.json")["rehearsal"]["used"]
+    assert used["train"] > 80
+    assert kfine.evaluate(run, console=QUIET)["rehearsed"]["count"] == used["test"]
