@@ -112,11 +112,11 @@ def _print_gain(metrics: dict[str, Any]) -> None:
 
 def _print_rehearsed(metrics: dict[str, Any]) -> None:
     found, primary = metrics["rehearsed"], metrics["primary"]
-    name, beside = list(found["baselines"].items())[-1]
+    name = found["gain"]["over"]
     low, high = found["gain"]["interval"]
     click.echo(
         f"rehearsed, {found['count']} test examples of {found['source']}: {_heading(primary)} "
-        f"{_cell(found[primary])}, {_MODELS.get(name, name)} {_cell(beside)}, "
+        f"{_cell(found[primary])}, {_MODELS.get(name, name)} {_cell(found['baselines'][name])}, "
         f"{found['gain']['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
     )
 

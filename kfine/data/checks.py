@@ -44,7 +44,7 @@ def check_labels(
     if single:
         plural = "class" if len(single) == 1 else "classes"
         raise DataError(
-            f"only one example in the {plural} {_listed(single)}: add more (two are the least, "
+            f"only one example in the {plural} {listed(single)}: add more (two are the least, "
             f"one to train and one to validate) or remove the {plural}{lost}"
         )
     return names, _look_alikes(counts)
@@ -75,7 +75,7 @@ def check_decoded(
     lost = [name for name in class_names if name not in left]
     if lost:
         raise DataError(
-            f"not one file of the class {_listed(lost)} can be read as an image: "
+            f"not one file of the class {listed(lost)} can be read as an image: "
             "replace the files or remove the class"
         )
     check_labels(records)
@@ -98,8 +98,8 @@ def check_known_labels(records: Sequence[Record], like: Known) -> None:
     if unknown:
         names = sorted(unknown)
         raise DataError(
-            f"the model does not know the {like.called} {_listed(names)} (such as that of "
-            f"{unknown[names[0]]}): it was trained on {_listed(like.names, 20)}"
+            f"the model does not know the {like.called} {listed(names)} (such as that of "
+            f"{unknown[names[0]]}): it was trained on {listed(like.names, 20)}"
         )
 
 
@@ -121,7 +121,7 @@ def check_training(class_names: Sequence[str], records: Sequence[Record]) -> Non
     missing = [name for name in class_names if name not in trained]
     if missing:
         raise DataError(
-            f"no training example of {_listed(missing)}: add some to the training split "
+            f"no training example of {listed(missing)}: add some to the training split "
             "or remove them from the others"
         )
 
@@ -178,7 +178,7 @@ def _look_alikes(labels: Iterable[str]) -> list[str]:
         key = " ".join(unicodedata.normalize("NFKC", label).casefold().split())
         groups[key].append(label)
     return [
-        f"the labels {_listed(group)} differ only in case, space or Unicode form and are "
+        f"the labels {listed(group)} differ only in case, space or Unicode form and are "
         "treated as different classes"
         for group in groups.values()
         if len(group) > 1
@@ -189,6 +189,7 @@ def _examples(count: int) -> str:
     return "one example" if count == 1 else f"{count} examples"
 
 
-def _listed(names: Sequence[str], most: int = 5) -> str:
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names in quotation marks, and how many more there are."""
     shown = ", ".join(repr(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

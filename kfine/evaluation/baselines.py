@@ -25,8 +25,12 @@ HEAD_EPOCHS = 10
 
 
 def beside_baselines(
-    run: TrainedRun, module: Recipe, own: Data, test: Split, score: Score, console: Console
-) -> dict[str, Any]:
+    run: TrainedRun,
+    module: Recipe,
+    own: Data,
+    scored: Sequence[tuple[Split, Score]],
+    console: Console,
+) -> list[dict[str, Any]]:
     """The trivial answer and the frozen backbone, and what tuning gained over the latter.
 
     The frozen backbone is a linear model on its features where the answer has one, else the
@@ -36,40 +40,45 @@ def beside_baselines(
         run: The run.
         module: Its recipe.
         own: Its data, on which both baselines are made.
-        test: What was scored.
-        score: The tuned model's.
+        scored: What the tuned model was scored on, and how; both baselines are made once for all.
         console: Hears of the pass through the frozen layers.
 
     Returns:
-        `baselines`, name -> metrics, and `gain`.
+        For each, `baselines`, name -> metrics, and `gain`.
     """
     answer = run.answer
     trivial = answer.trivial(own.train.labels, own.train.examples())
-    guessed = answer.score(trivial.predict(test.examples()), test.labels)
-    name, frozen, facts = _frozen(run, module, own, test, console)
-    return {
-        "baselines": {
+    tests = [test for test, _ in scored]
+    name, predictions, facts = _frozen(run, module, own, tests, console)
+    found = []
+    for (test, score), predicted in zip(scored, predictions, strict=True):
+        guessed = answer.score(trivial.predict(test.examples()), test.labels)
+        frozen = answer.score(predicted, test.labels)
+        baselines = {
             trivial.name: {**guessed.to_dict(answer), **trivial.facts},
             name: {**frozen.to_dict(answer), **facts},
-        },
-        "gain": gain_over(name, score, frozen),
-    }
+        }
+        found.append({"baselines": baselines, "gain": gain_over(name, score, frozen)})
+    return found
 
 
 def _frozen(
-    run: TrainedRun, module: Recipe, own: Data, test: Split, console: Console
-) -> tuple[str, Score, dict[str, Any]]:
+    run: TrainedRun, module: Recipe, own: Data, tests: Sequence[Split], console: Console
+) -> tuple[str, list[Sequence[Any]], dict[str, Any]]:
+    """What the frozen backbone is called, its predictions for each split, and facts about it."""
     answer: Answer = run.answer
     if answer.probes:
         validation = own.validation
-        splits = [own.train, *([validation] if validation else []), test]
+        splits = [own.train, *([validation] if validation else []), *tests]
         features = backbone_features(run, module, own, splits, console)
         held = (features[1], validation.labels) if validation else (features[0][:0], ())
         learned = features[0], own.train.labels
-        predictions, facts = answer.probe(learned, held, features[-1], run.config.seed)
-        return "linear_probe", answer.score(predictions, test.labels), facts
-    predictions = head_alone(run, module, own, test)
-    return "head_alone", answer.score(predictions, test.labels), {}
+        together = np.concatenate(features[-len(tests) :])
+        predictions, facts = answer.probe(learned, held, together, run.config.seed)
+        ends = np.cumsum([len(test) for test in tests])
+        parts = zip([0, *ends[:-1]], ends, strict=True)
+        return "linear_probe", [predictions[start:end] for start, end in parts], facts
+    return "head_alone", head_alone(run, module, own, tests), {}
 
 
 def features_of(
@@ -115,8 +124,10 @@ def backbone_features(
     return [mean_of_rows(rows, one.places) for rows, one in zip(given, encoded, strict=True)]
 
 
-def head_alone(run: TrainedRun, module: Recipe, own: Data, test: Split) -> list[Any]:
-    """Predictions for a split of a head that was trained alone, on what the run trained on."""
+def head_alone(
+    run: TrainedRun, module: Recipe, own: Data, tests: Sequence[Split]
+) -> list[Sequence[Any]]:
+    """Predictions for each split of a head that was trained alone, on what the run trained on."""
     from kfine.runtimes.keras_model import KerasPredictor
     from kfine.training.engine import run_stages
 
@@ -126,4 +137,4 @@ def head_alone(run: TrainedRun, module: Recipe, own: Data, test: Split) -> list[
     job = build_job(module, config, learned, quiet, validated=not run.refit).job
     run_stages(job, checkpoints=None, console=quiet)
     predictor = KerasPredictor(job.model, run.input, run.answer, config.batch_size)
-    return predictor.predict_split(test)
+    return [predictor.predict_split(test) for test in tests]

@@ -17,7 +17,7 @@ from kfine.errors import RunError
 from kfine.inputs import Input
 from kfine.recipe import Recipe
 from kfine.runs.folder import Folder, RunFolder
-from kfine.training.rehearsal import with_rehearsal
+from kfine.training.rehearsal import beside
 
 MOST_NAMED = 20
 MOST_CUT = 3
@@ -27,8 +27,32 @@ FEW = 50
 
 def load_data(module: Recipe, config: Any, console: Console, **options: Any) -> Data:
     """Read a recipe's data with progress, and what is to be rehearsed beside it."""
-    data = module.load_data(config, progress=console.count("reading the data"), **options)
+    data = read_data(module, config, console, **options)
     return with_rehearsal(data, module, config, console)
+
+
+def read_data(module: Recipe, config: Any, console: Console, **options: Any) -> Data:
+    """Read a recipe's data with progress, without what is rehearsed: to score, or to export."""
+    return module.load_data(config, progress=console.count("reading the data"), **options)
+
+
+def with_rehearsal(data: Data, module: Recipe, config: Any, console: Console) -> Data:
+    """The data of a run, with what its setting `rehearse` names read and put beside it.
+
+    Raises:
+        DataError: It cannot be read, or is not to be rehearsed; see `beside`.
+    """
+    if not config.rehearse:
+        return data
+    asked = replace(with_columns(config, data.columns, config.rehearse), **data.settings)
+    progress = console.count("reading the data to rehearse")
+    other = module.load_data(asked, config.rehearse, progress=progress)
+    found = beside(data, other, config.seed)
+    assert found.rehearsal is not None
+    warn_set_aside(other, console)
+    count, of = len(found.rehearsal.train), len(other.train)
+    console.say(f"rehearsing {count} of {of} training examples of {config.rehearse}")
+    return found
 
 
 def with_columns(config: Any, columns: Mapping[str, str], data: str) -> Any:
@@ -58,7 +82,7 @@ def _has_tables(data: str) -> bool:
 
 def load_data_of_run(folder: RunFolder, module: Recipe, config: Any, console: Console) -> Data:
     """Read the data of a run again, in its splits, and warn of what is no longer as it was."""
-    data = load_data(module, config, console, split_lists=folder.read("splits.json"))
+    data = read_data(module, config, console, split_lists=folder.read("splits.json"))
     for line in (*data.warnings, *data.notes):
         console.warn(line)
     return data

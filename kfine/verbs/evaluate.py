@@ -18,6 +18,7 @@ from kfine.training.data import (
     warn_cut_split,
     warn_set_aside,
     with_columns,
+    with_rehearsal,
 )
 from kfine.training.rehearsal import rehearsed
 from kfine.training.run import TrainedRun, as_run
@@ -63,6 +64,7 @@ def evaluate(
     if note:
         console.warn(note)
     own = load_data_of_run(run.folder, module, run.config, console)
+    own = with_rehearsal(own, module, run.config, console)
     scored = own if data is None else _other_data(run, module, data, console)
     if scored.test is None:
         raise DataError(f"The data of {run.path} has no test split; give other data with --data.")
@@ -74,10 +76,15 @@ def evaluate(
     with console.timed("scoring the baselines"):
         from kfine.evaluation.baselines import beside_baselines
 
-        learned = rehearsed(own)
-        metrics |= beside_baselines(run, module, learned, scored.test, score, console)
-        if data is None and own.rehearsal is not None and own.rehearsal.test:
-            metrics["rehearsed"] = _rehearsed(run, module, learned, own.rehearsal, console)
+        both = [(scored.test, score)]
+        other = own.rehearsal if data is None else None
+        if other is not None and other.test:
+            known = _predict_with_cache(run, other.test, console)
+            both.append((other.test, run.answer.score(known, other.test.labels)))
+        beside, *rest = beside_baselines(run, module, rehearsed(own), both, console)
+        metrics |= beside
+        if other is not None and rest:
+            metrics["rehearsed"] = _rehearsed(run, other.source, both[1][1], rest[0])
     folder = evaluation_folder(run.path, data)
     keep_evaluation(
         console, folder, metrics, score, predictions, scored.test, run.input, run.answer
@@ -86,19 +93,13 @@ def evaluate(
 
 
 def _rehearsed(
-    run: TrainedRun, module: Recipe, learned: Data, other: Data, console: Console
+    run: TrainedRun, source: str, score: Score, beside: dict[str, Any]
 ) -> dict[str, Any]:
     """What the model still knows of the data that it rehearsed, beside the frozen backbone."""
-    from kfine.evaluation.baselines import beside_baselines
-
-    assert other.test is not None
-    predictions = _predict_with_cache(run, other.test, console)
-    score = run.answer.score(predictions, other.test.labels)
-    beside = beside_baselines(run, module, learned, other.test, score, console)
     primary = run.answer.primary
     return {
-        "source": other.source,
-        "count": len(other.test),
+        "source": source,
+        "count": len(score.each),
         primary: score.metrics[primary],
         "baselines": {name: one[primary] for name, one in beside["baselines"].items()},
         "gain": beside["gain"],
