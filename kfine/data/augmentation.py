@@ -120,12 +120,12 @@ def augmentation_layers(strength: str, *, flip: str, mix: str = "none") -> list[
             2018, https://arxiv.org/abs/1710.09412) or `"cutmix"` (a rectangle of another one in
             it; Yun et al., 2019, https://arxiv.org/abs/1905.04899), their labels in proportion.
     """
-    mixing = {
-        "none": [],
-        "mixup": [keras.layers.MixUp(alpha=0.2)],
-        "cutmix": [keras.layers.CutMix(factor=1.0)],
-    }
-    return [*_varying(strength, flip), *mixing[mix]]
+    layers = _varying(strength, flip)
+    if mix == "mixup":
+        layers.append(keras.layers.MixUp(alpha=0.2))
+    elif mix == "cutmix":
+        layers.append(keras.layers.CutMix(factor=1.0))
+    return layers
 
 
 def _varying(strength: str, flip: str) -> list[Any]:
@@ -221,7 +221,7 @@ def seeded(layers: list[Any], moves: Mapping[str, str] | None = None) -> Augment
         moved = batch if moves else rows
         for layer, generator in zip(layers, generators, strict=True):
             generator.begin(seed)
-            if type(layer).__name__ in MIXING:
+            if mixes([layer]):
                 both = layer({"images": moved, "labels": targets}, training=True)
                 moved, targets = both["images"], both["labels"]
             else:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kfine.keras_private import flattened
+from kfine.keras_private import calls_of, flattened
 
 if TYPE_CHECKING:
     import keras
@@ -86,6 +86,12 @@ def block_of(layer: Any) -> str:
     """The block of a backbone that a layer belongs to, by its name; empty if to none."""
     match = _BLOCK.match(layer.name)
     return match[1].rstrip("_") if match else ""
+
+
+def block_outputs(backbone: keras.Model) -> list[tuple[str, Any]]:
+    """The block and the first output of each call of a layer in a block, from the input side."""
+    named = [(block_of(node.operation), node.outputs[0]) for node in calls_of(backbone)]
+    return [(block, output) for block, output in named if block]
 
 
 def _backbone_inside(model: Any) -> Any:

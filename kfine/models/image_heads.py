@@ -7,8 +7,7 @@ from typing import Any
 
 import keras
 
-from kfine.keras_private import calls_of
-from kfine.models.groups import BACKBONE, block_of
+from kfine.models.groups import BACKBONE, block_outputs
 from kfine.models.pretrained import load_task
 from kfine.presets import Preset
 
@@ -93,11 +92,8 @@ def _joined(below: Any, pooled: Any) -> Any:
 
 def _block_below(backbone: Any) -> Any:
     """What the block two thirds up a convolutional backbone gives; `None` in other networks."""
-    blocks: dict[str, Any] = {}
-    for node in calls_of(backbone):
-        name, output = block_of(node.operation), node.outputs[0]
-        if name and len(output.shape) == 4:
-            blocks[name] = output
+    # Of each block its last output.
+    blocks = {name: one for name, one in block_outputs(backbone) if len(one.shape) == 4}
     if len(blocks) < 2 or len(backbone.output.shape) != 4:
         return None
     return list(blocks.values())[(2 * len(blocks) + 1) // 3 - 1]

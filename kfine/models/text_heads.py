@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from kfine.keras_private import calls_of
-from kfine.models.groups import BACKBONE, block_of
+from kfine.models.groups import BACKBONE, block_outputs
 from kfine.models.pretrained import load_task
 from kfine.models.text_pooling import USUAL, TextPooling
 from kfine.presets import Preset
@@ -99,8 +98,8 @@ def text_encoder(preset: Preset, *, middle: bool = False) -> keras.Model:
     backbone = load_task(keras_hub.models.Backbone, preset)
     outputs = backbone.output
     tokens = outputs["sequence_output"] if isinstance(outputs, dict) else outputs
-    blocks = [node.outputs[0] for node in calls_of(backbone) if block_of(node.operation)]
-    blocks = [one for one in blocks if one.shape == tokens.shape]
-    if middle and len(blocks) > 1 and blocks[-1] is tokens:
-        tokens = [blocks[len(blocks) // 2 - 1], tokens]
+    if middle:
+        blocks = [one for _, one in block_outputs(backbone) if one.shape == tokens.shape]
+        if len(blocks) > 1 and blocks[-1] is tokens:
+            tokens = [blocks[len(blocks) // 2 - 1], tokens]
     return keras.Model(backbone.input, tokens, name=BACKBONE)
