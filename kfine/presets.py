@@ -15,6 +15,8 @@ from typing import Any
 from kfine.errors import PresetError
 
 SHIPPED = Path(__file__).parent / "models" / "shipped"
+# What a plain Keras folder has in the place of KerasHub's `config.json`.
+PLAIN = "model.json"
 _HOSTS = {"hf://": "huggingface.co", "kaggle://": "www.kaggle.com"}
 
 
@@ -36,6 +38,12 @@ class Preset:
     def handle(self) -> str:
         """What KerasHub's `from_preset` takes."""
         return str(self.folder) if self.folder and self.origin != "cached" else self.name
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a Keras model and its weights, with no class of KerasHub's."""
+        folder = self.folder
+        return folder is not None and (folder / PLAIN).is_file() and not _of_keras_hub(folder)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """A JSON file of a local preset; empty where there is none."""
@@ -79,6 +87,14 @@ class Preset:
             ) from None
 
 
+def _of_keras_hub(folder: Path) -> bool:
+    return (folder / "config.json").is_file()
+
+
+def _is_preset(folder: Path) -> bool:
+    return _of_keras_hub(folder) or (folder / PLAIN).is_file()
+
+
 def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8", errors="replace")
@@ -97,16 +113,17 @@ def find_preset(name: str) -> Preset:
         PresetError: A folder is missing or is no preset.
     """
     shipped = SHIPPED / name
-    if name and (shipped / "config.json").is_file() and shipped.parent == SHIPPED:
+    if name and _is_preset(shipped) and shipped.parent == SHIPPED:
         return Preset(name, "ships", shipped)
     if name.startswith(tuple(_HOSTS)):
         return _downloaded(name)
     path = Path(name).expanduser()
     if path.is_dir():
-        if not (path / "config.json").is_file():
+        if not _is_preset(path):
             raise PresetError(
-                f"The folder {name} is no preset: it has no config.json. A preset is a folder "
-                f"made by save_to_preset(); presets that ship: {', '.join(shipped_names())}."
+                f"The folder {name} is no preset: it has no config.json and no {PLAIN}. A preset "
+                "is a folder made by save_to_preset(), or a Keras model with its weights; presets "
+                f"that ship: {', '.join(shipped_names())}."
             )
         return Preset(name, "folder", path.resolve())
     if path.is_absolute() or name.startswith((".", "~")) or "/" in name or "\\" in name:
@@ -204,6 +221,8 @@ def local_image_size(preset: Preset) -> int | None:
 
 def converter_config(preset: Preset) -> dict[str, Any]:
     """Settings of the image converter of a local preset; empty where it has none."""
+    if preset.plain:
+        return preset.read_json("preset.json")
     converter = preset.read_json("image_converter.json")
     if not converter:
         preprocessor = preset.read_json("preprocessor.json").get("config", {})

@@ -231,6 +231,8 @@ class AnswerOnDevice(Protocol):
             numbers.
         same: What the agreement of two models is called.
         timed: What is timed, with its article, where it is not an example.
+
+    It may have `counted`: what a class is counted in, where that is not examples.
     """
 
     @property

@@ -109,7 +109,9 @@ class RandomAffine(keras.layers.Layer):
         return {**super().get_config(), **mine}
 
 
-def augmentation_layers(strength: str, *, flip: str, mix: str = "none") -> list[Any]:
+def augmentation_layers(
+    strength: str, *, flip: str, mix: str = "none", inside: bool = False
+) -> list[Any]:
     """Keras layers that vary images in 0..255, `(batch, height, width, 3)` float32.
 
     Args:
@@ -119,8 +121,11 @@ def augmentation_layers(strength: str, *, flip: str, mix: str = "none") -> list[
         mix: `"none"`, `"mixup"` (each image in a mean with another one of its batch; Zhang et al.,
             2018, https://arxiv.org/abs/1710.09412) or `"cutmix"` (a rectangle of another one in
             it; Yun et al., 2019, https://arxiv.org/abs/1905.04899), their labels in proportion.
+        inside: Whether the targets stand inside the image: nothing is erased then.
     """
     layers = _varying(strength, flip)
+    if inside:
+        layers = [one for one in layers if not isinstance(one, keras.layers.RandomErasing)]
     if mix == "mixup":
         layers.append(keras.layers.MixUp(alpha=0.2))
     elif mix == "cutmix":
@@ -215,8 +220,9 @@ def seeded(layers: list[Any], moves: Mapping[str, str] | None = None) -> Augment
         generators.append(layer.generator)
 
     def augment(rows: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
+        named = targets if isinstance(targets, dict) else dict.fromkeys(moves, targets)
         # Dicts of their own: the layers change what they are given.
-        mine = {key: _copied(targets[name]) for name, key in moves.items()}
+        mine = {key: _copied(named[name]) for name, key in moves.items()}
         batch = {"images": rows, **mine}
         moved = batch if moves else rows
         for layer, generator in zip(layers, generators, strict=True):
@@ -231,11 +237,14 @@ def seeded(layers: list[Any], moves: Mapping[str, str] | None = None) -> Augment
         # The layers make everything float32, labels of masks too.
         after = {
             name: keras.tree.map_structure(
-                lambda new, old: keras.ops.cast(new, old.dtype), moved[key], targets[name]
+                lambda new, old: keras.ops.cast(new, old.dtype), moved[key], named[name]
             )
             for name, key in moves.items()
         }
-        return moved["images"], {**targets, **after}
+        if isinstance(targets, dict):
+            return moved["images"], {**targets, **after}
+        (only,) = after.values()
+        return moved["images"], only
 
     return augment
 

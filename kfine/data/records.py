@@ -79,6 +79,12 @@ class Record:
         return self.stratum or str(self.label)
 
     @property
+    def plain_label(self) -> Any:
+        """The label where JSON can say it; `None` where an object or a file holds it."""
+        held = self.example is not None or hasattr(self.label, "written")
+        return None if held else self.label
+
+    @property
     def written(self) -> str:
         """The label as a text that is equal for equal ones; the stratum of what is an object.
 
@@ -86,6 +92,8 @@ class Record:
         """
         if isinstance(self.label, str):
             return self.label
+        if hasattr(self.label, "written"):  # in a file of its own
+            return str(self.label.written)
         return self.balanced if self.example is not None else json.dumps(self.label, sort_keys=True)
 
 

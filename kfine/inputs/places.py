@@ -70,6 +70,34 @@ class Whole:
 
 
 @dataclass(frozen=True)
+class ImagePlaces(Whole):
+    """Images, one row each.
+
+    Attributes:
+        sizes: Height and width in pixels of each as it came; `None` where that is not known, as of
+            rows that were resized when they were read.
+    """
+
+    sizes: Sequence[tuple[int, int]] | None = None
+
+    @classmethod
+    def of(cls, count: int) -> ImagePlaces:
+        """So many images of unknown sizes."""
+        return cls(Whole.of(count).owner)
+
+    @classmethod
+    def of_images(cls, images: Sequence[np.ndarray]) -> ImagePlaces:
+        """The places of images `(height, width, 3)`."""
+        sizes = [(int(one.shape[0]), int(one.shape[1])) for one in images]
+        return cls(Whole.of(len(sizes)).owner, sizes)
+
+    def part(self, first: int, last: int) -> ImagePlaces:
+        """Some of them."""
+        sizes = None if self.sizes is None else self.sizes[first:last]
+        return ImagePlaces(Whole.of(last - first).owner, sizes)
+
+
+@dataclass(frozen=True)
 class PiecePlaces:
     """Texts in word pieces, one row each, or one for each window of a long text.
 

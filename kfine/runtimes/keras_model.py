@@ -17,6 +17,8 @@ from kfine.models.forward import Forward, forward_of
 
 # Examples whose outputs are held at a time where a whole split is predicted.
 _CHUNK = 512
+# What is made of their outputs, such as maps at the size of an image, may be larger by far.
+_FINISHED_BYTES = 64e6
 
 
 @dataclass
@@ -76,8 +78,29 @@ def decoded(forward: Forward, encoded: Encoded, count: int, answer: Answer) -> I
     for first in range(0, count, _CHUNK):
         last = min(first + _CHUNK, count)
         start, end = rows_of(encoded.places, first, last)
-        finished = finish(answer, forward.rows(np.arange(start, end)))
-        yield from answer.decode(finished, encoded.places.part(first, last))
+        outputs = forward.rows(np.arange(start, end))
+        for low, high in _finished_together(answer, outputs, first, last, end - start):
+            low_row, high_row = (row - start for row in rows_of(encoded.places, low, high))
+            finished = finish(answer, _some(outputs, low_row, high_row))
+            yield from answer.decode(finished, encoded.places.part(low, high))
+
+
+def _finished_together(
+    answer: Answer, outputs: Any, first: int, last: int, rows: int
+) -> list[tuple[int, int]]:
+    """Examples whose finished outputs are held together: maps of pixels are large."""
+    if rows < 2:
+        return [(first, last)]
+    one = finish(answer, _some(outputs, 0, 1))
+    each = sum(value.nbytes for value in one.values()) * rows / (last - first)
+    step = max(1, int(_FINISHED_BYTES / max(1.0, each)))
+    return [(low, min(low + step, last)) for low in range(first, last, step)]
+
+
+def _some(outputs: Any, start: int, end: int) -> Any:
+    import keras
+
+    return keras.tree.map_structure(lambda one: one[start:end], outputs)
 
 
 def finish(answer: Answer, outputs: Any) -> dict[str, np.ndarray]:

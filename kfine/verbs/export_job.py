@@ -85,14 +85,7 @@ class ExportJob:
         # First those in which the model finds something.
         found = [bool(self.run.answer.describe(one)) for one in self._predicted(split)]
         chosen = sorted(order, key=lambda index: not found[index])[:count]
-        return [
-            # What is an object holds its label.
-            GoldenExample(
-                split.read_raw(int(i)),
-                split.labels[i] if split.records[i].example is None else None,
-            )
-            for i in chosen
-        ]
+        return [GoldenExample(split.read_raw(int(i)), split.records[i].plain_label) for i in chosen]
 
     def trivial(self) -> tuple[str, float]:
         """The answer that costs nothing: its name, and its primary metric on the held-out split."""

@@ -205,6 +205,7 @@ def test_recipes_are_listed(kfine_command: Command) -> None:
         "image_classification",
         "image_labels",
         "image_regression",
+        "image_segmentation",
         "question_answering",
         "text_classification",
         "token_classification",

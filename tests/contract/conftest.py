@@ -8,7 +8,9 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 # All words are in the vocabulary of `tiny_text_preset`.
 PLAIN, NAMES = ("a", "the", "film", "plot", "is", "very"), ("witty", "moving", "warm")
@@ -28,6 +30,23 @@ def photo_table(digit_photos: Path, tmp_path_factory: pytest.TempPathFactory) ->
             labels = "|".join(["even"] * (value % 2 == 0) + ["positive"] * (value > 0))
             writer.writerow([photo, name, labels, value, "" if index % 4 == 0 else value])
     return path
+
+
+@pytest.fixture(scope="session")
+def masked_photos(digit_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Digits with masks of their strokes: 0 is paper, 1 and 2 the ink of ones and of the rest."""
+    root = tmp_path_factory.mktemp("masked-photos")
+    (root / "images").mkdir()
+    (root / "masks").mkdir()
+    (root / "classes.json").write_text(json.dumps(["paper", "one", "other"]))
+    for photo in sorted(digit_photos.rglob("*.png")):
+        with Image.open(photo) as image:
+            pixels = np.asarray(image.convert("L"))
+        name = f"{photo.parent.name}-{photo.name}"
+        Image.fromarray(pixels).save(root / "images" / name)
+        ink = 1 if photo.parent.name == "one" else 2
+        Image.fromarray(np.where(pixels > 96, ink, 0).astype("uint8")).save(root / "masks" / name)
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +103,7 @@ def cases(
     wide_text_preset: str,
     mood_texts: Path,
     photo_table: Path,
+    masked_photos: Path,
     text_table: Path,
     tagged_table: Path,
     asked_table: Path,
@@ -94,6 +114,7 @@ def cases(
     return {
         "image_classification": photos,
         "image_labels": {**photos, "label_column": "labels"},
+        "image_segmentation": {**photos, "data": str(masked_photos)},
         "image_regression": {**photos, "numbers": "value:units"},
         "image_class_and_number": {**photos, "number": "gappy"},
         "text_classification:labels": {

@@ -25,6 +25,7 @@ CASES = (
     "image_classification",
     "image_labels",
     "image_regression",
+    "image_segmentation",
     "question_answering",
     "text_classification",
     "text_classification:labels",
@@ -51,7 +52,9 @@ def test_every_recipe_has_a_case() -> None:
 
 
 @pytest.mark.keras
-@pytest.mark.parametrize("name", ["image_class_and_number", "image_regression"])
+@pytest.mark.parametrize(
+    "name", ["image_class_and_number", "image_regression", "image_segmentation"]
+)
 def test_numbers_are_not_mixed(name: str, cases: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="which classes and labels allow; leave it out"):
         kfine.fit(name, run_dir=tmp_path / "run", console=QUIET, **cases[name], mix="mixup")

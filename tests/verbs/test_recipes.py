@@ -25,6 +25,7 @@ def test_the_folder_is_the_list() -> None:
         "image_classification",
         "image_labels",
         "image_regression",
+        "image_segmentation",
         "question_answering",
         "text_classification",
         "token_classification",

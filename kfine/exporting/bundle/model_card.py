@@ -46,7 +46,7 @@ def model_card(
         "Keras model that it was made from.",
         _table(("", "this file", "Keras model"), _quality(report, answer)),
     ]
-    parts += _by_class(report)
+    parts += _by_class(report, answer)
     if report.unsure:
         parts.append(
             "An app may say that it is unsure below a probability of {threshold:.3f}: on the "
@@ -100,7 +100,7 @@ def _rows(report: ExportReport, input: Input, facts: Mapping[str, Any]) -> list[
     return rows
 
 
-def _by_class(report: ExportReport) -> list[str]:
+def _by_class(report: ExportReport, answer: Answer) -> list[str]:
     """Tables by class, where the answer has such."""
     names = list(report.per_class or ())
     if not names or "recall" not in (report.per_class or {})[names[0]]:
@@ -115,7 +115,8 @@ def _by_class(report: ExportReport) -> list[str]:
         )
         for name, one in (report.per_class or {}).items()
     ]
-    headings = ("class", "precision", "recall", "change of recall against Keras", "examples")
+    counted = getattr(answer.device(), "counted", "examples")
+    headings = ("class", "precision", "recall", "change of recall against Keras", counted)
     parts = [_table(headings, rows)]
     matrix = report.confusion_matrix
     if matrix and len(matrix) <= _MOST_CLASSES:

@@ -12,7 +12,7 @@ import numpy as np
 from kfine.errors import DataError, ExportError
 from kfine.inputs import InputOnDevice, Shapes, Signature
 from kfine.inputs.image.pixels import as_image, resize_image
-from kfine.inputs.places import Places, Whole
+from kfine.inputs.places import ImagePlaces, Places
 
 if TYPE_CHECKING:
     from kfine.inputs.image.image import Image
@@ -58,9 +58,10 @@ class ImageOnDevice:
             image = as_image(example)
         except DataError as error:
             raise ExportError(str(error)) from None
+        places = ImagePlaces.of_images([image])
         if form != "any":
             image = resize_image(image, self.image.image_size)
-        return {NAME: image[None]}, Whole.of(1)
+        return {NAME: image[None]}, places
 
     def sample(self) -> dict[str, np.ndarray]:
         """Noise of the size of training."""

@@ -12,7 +12,7 @@ from kfine.data.split import Rows
 from kfine.data.store import RowStore
 from kfine.errors import ConfigError, PresetError
 from kfine.inputs import Encoded, Examples, Input, Mistake, ReadFile, Request
-from kfine.inputs.places import Whole
+from kfine.inputs.places import ImagePlaces
 from kfine.presets import Preset, converter_config, shipped_names
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Image:
     kind: ClassVar[str] = "image"
     each: ClassVar[str] = "an image"
     many: ClassVar[str] = "images"
-    places = Whole
+    places = ImagePlaces
 
     image_size: tuple[int, int]
     scale: tuple[float, ...] = (1 / 255,)
@@ -60,14 +60,16 @@ class Image:
             DataError: One is no image.
         """
         if isinstance(examples, (Rows, RowStore)):
-            return Encoded(examples, Whole.of(len(examples)))
+            return Encoded(examples, ImagePlaces.of(len(examples)))
         import numpy as np
 
         from kfine.inputs.image.pixels import as_image, resize_image
 
-        images = [resize_image(as_image(one), self.image_size) for one in examples]
+        images = [as_image(one) for one in examples]
+        rows = [resize_image(one, self.image_size) for one in images]
         shape = (len(images), *self.image_size, 3)
-        return Encoded(np.array(images, np.uint8).reshape(shape), Whole.of(len(images)))
+        places = ImagePlaces.of_images(images)
+        return Encoded(np.array(rows, np.uint8).reshape(shape), places)
 
     def requested(self, request: Request) -> Examples:
         """Image files; a folder stands for all files below it."""

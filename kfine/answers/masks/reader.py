@@ -1,0 +1,195 @@
+"""Masks as the labels of images: found, opened once, and checked against the images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kfine.answers.masks.legend import FILES, Legend, read_legend
+from kfine.answers.masks.mask import Mask, open_mask, read_pixels
+from kfine.answers.masks.pairs import LAYOUT, read_pairs
+from kfine.data.files import read_file
+from kfine.data.records import Record, SetAside, Source, printable
+from kfine.data.sources import existing_path
+from kfine.data.tables import SUFFIXES, cell_text
+from kfine.errors import DataError
+
+# Of fewer images a split or a fold may get none.
+_FEW = 10
+# More values than that are no classes: the file is a photo.
+_MOST_CLASSES = 64
+
+
+@dataclass(frozen=True)
+class MaskFiles:
+    """Each label is a `Mask`.
+
+    Attributes:
+        listed: Names of the classes with commas between, or a file of them; found beside the
+            images if empty.
+        ignore: Names that do not count, with commas between; `None` for the usual ones.
+    """
+
+    listed: str = ""
+    ignore: str | None = None
+    classes: ClassVar[bool] = False
+    columns: ClassVar[tuple[str, ...]] = ("mask",)
+
+    def read_source(self, data: str) -> Source:
+        """List the images of a folder or manifest with their masks.
+
+        An image whose mask is damaged, of another size, or of values without a class is set aside.
+
+        Raises:
+            DataError: There is nothing to learn from.
+        """
+        path = existing_path(data, "a folder with images and masks, or a .csv with path,mask")
+        if path.is_dir():
+            source = read_pairs(path)
+        elif path.suffix.lower() in SUFFIXES:
+            from kfine.data.manifest import read_manifest
+
+            found = read_manifest(path, self)
+            records = [_beside(record, path.parent) for record in found.records]
+            source = replace(found, records=tuple(records))
+        else:
+            raise DataError(f"{data} is a file of a kind that lists no masks: {LAYOUT}")
+        assert source.root is not None
+        legend, notes = read_legend(source.root, self.listed, self.ignore), []
+        if legend is None:
+            legend = _found_in(source)
+            notes.append(
+                f"the classes are called {', '.join(legend.names)} by the values in the masks: "
+                f"nothing names them ({', '.join(FILES[:3])} and so on, or --classes)"
+            )
+        elif legend.ignored:
+            notes.append(f"pixels of {', '.join(sorted(legend.ignored))} do not count")
+        return _opened(source, legend, notes)
+
+    def read(self, cells: Sequence[Any]) -> Mask:
+        """The mask of a manifest's row."""
+        (cell,) = cells
+        written = cell_text(cell)
+        if not written:
+            raise DataError("no mask")
+        return Mask(Path(written).expanduser())
+
+    def strata(self, labels: Sequence[Any]) -> list[str]:
+        """The class in the fewest masks of each, so that the splits share it."""
+        counts = Counter(name for one in labels for name in one.present)
+        rarest = [min(one.present, key=lambda n: (counts[n], n), default="") for one in labels]
+        sizes = Counter(rarest)
+        common = sizes.most_common(1)[0][0] if sizes else ""
+        return [one if sizes[one] >= _FEW else common for one in rarest]
+
+    def names(self, labels: Iterable[Any]) -> tuple[str, ...]:
+        """The classes, in the order of the legend, that some mask has.
+
+        Raises:
+            DataError: There are fewer than two.
+        """
+        rows = list(labels)
+        there = {name for one in rows for name in one.present}
+        found = tuple(name for name in rows[0].legend.names if name in there) if rows else ()
+        if len(found) < 2:
+            raise DataError(
+                f"all {len(rows)} masks hold {' and '.join(found) or 'no class'} alone: there is "
+                "nothing to tell apart"
+            )
+        return found
+
+    def counted(self, label: Any) -> Iterable[str]:
+        """The classes in a mask."""
+        return tuple(label.present)
+
+    def missing(self, label: Any) -> Iterable[str]:
+        """A mask has no parts."""
+        return ()
+
+
+def _beside(record: Record, folder: Path) -> Record:
+    """A manifest's row, whose mask is given from the folder of the manifest."""
+    return replace(record, label=Mask(folder / record.label.path))
+
+
+def _found_in(source: Source) -> Legend:
+    """A legend of the values that the masks hold, called by them."""
+    seen: set[int] = set()
+    for record in source.records:
+        try:
+            pixels = read_pixels(read_file(record.label.path))
+        except DataError:
+            continue  # set aside, with the reason, where it is opened
+        if pixels.values is None:
+            raise DataError(
+                f"the mask {record.label.path.name} has colours, and nothing says what they stand "
+                f"for: put a labelmap.txt (road:128,64,128::) or a class_dict.csv (name,r,g,b) "
+                f"into {source.root}, or give one with --classes"
+            )
+        seen.update(np.unique(pixels.values).tolist())
+    if seen == {0, 255}:
+        # Drawn to be looked at: black and white.
+        return Legend({0: "background", 255: "object"}, source="values")
+    values = sorted(seen - {255})
+    if len(values) > _MOST_CLASSES:
+        raise DataError(
+            f"the masks hold {len(values)} different values: a mask has the number of a class in "
+            "each pixel"
+        )
+    return Legend({value: f"class {value}" for value in values}, source="values")
+
+
+def _opened(source: Source, legend: Legend, notes: Sequence[str]) -> Source:
+    """The images whose masks can be used."""
+    kept, set_aside = [], list(source.set_aside)
+    for record in source.records:
+        reason, mask = "", None
+        try:
+            mask = open_mask(record.label.path, legend)
+        except DataError as error:
+            reason = str(error)
+        if mask is not None:
+            size = _image_size(record)
+            if size is not None and size != mask.size:
+                reason = f"the image has {_pixels(size)}, its mask {_pixels(mask.size)}"
+            elif not mask.present:
+                reason = "its mask has no pixel that counts"
+        if mask is None or reason:
+            set_aside.append(SetAside(record.name, record.split, reason))
+        else:
+            kept.append(replace(record, label=mask))
+    if not kept:
+        first = set_aside[0]
+        raise DataError(
+            f"none of the {len(set_aside)} images of {printable(str(source.root))} can be used "
+            f"(the first, {first.name}: {first.reason})"
+        )
+    return replace(
+        source,
+        records=tuple(kept),
+        set_aside=tuple(set_aside),
+        notes=(*source.notes, *notes),
+    )
+
+
+def _image_size(record: Record) -> tuple[int, int] | None:
+    """Height and width of an upright image; `None` where it cannot be read, which is said later."""
+    from PIL import Image as pillow
+
+    assert record.path is not None
+    try:
+        with pillow.open(record.path) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) >= 5
+    except Exception:  # Pillow raises what a damaged file makes it stumble over.
+        return None
+    return (width, height) if turned else (height, width)
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    return f"{size[1]} x {size[0]} pixels"

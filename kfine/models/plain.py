@@ -1,0 +1,61 @@
+"""Presets that are a plain Keras folder: `model.json`, `model.weights.h5`, and no KerasHub class.
+
+`preset.json` beside them may say more: `image_size`, `scale` and `offset` of the input, and
+`features`, the layer whose output a new head is given. Without it the input is in 0..255, and the
+head takes what the last layer with weights took.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kfine.errors import PresetError
+from kfine.models.groups import BACKBONE
+from kfine.presets import PLAIN, Preset
+
+_WEIGHTS = "model.weights.h5"
+
+
+def plain_backbone(preset: Preset) -> keras.Model:
+    """The layers of a plain preset below its own last one.
+
+    Args:
+        preset: With `plain` true.
+
+    Returns:
+        A functional model of the name `BACKBONE`, so that `layer_groups` divides it.
+
+    Raises:
+        PresetError: It is damaged, or names a layer that it has not got.
+    """
+    model = _loaded(preset)
+    name = preset.read_json("preset.json").get("features")
+    if name is None:
+        weighted = [layer for layer in model.layers if layer.weights]
+        if not weighted:
+            raise PresetError(f"The preset {preset.name!r} has no layer with weights.")
+        features = weighted[-1].input
+    else:
+        try:
+            features = model.get_layer(name).output
+        except ValueError:
+            raise PresetError(f"The preset {preset.name!r} has no layer {name!r}.") from None
+    return keras.Model(model.input, features, name=BACKBONE)
+
+
+def _loaded(preset: Preset) -> Any:
+    folder = preset.folder
+    assert folder is not None
+    try:
+        # Layers that Keras has, and no code of somebody else's.
+        text = (folder / PLAIN).read_text(encoding="utf-8")
+        model = keras.models.model_from_json(text)
+        model.load_weights(folder / _WEIGHTS)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise PresetError(f"The preset {preset.name!r} does not load: {reason}") from error
+    if isinstance(model.input, (dict, list)):
+        raise PresetError(f"The preset {preset.name!r} has several inputs; wanted is one.")
+    return model
