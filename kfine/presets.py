@@ -135,10 +135,11 @@ def find_preset(name: str) -> Preset:
 
 
 def shipped_names(task: str = "ImageClassifier") -> list[str]:
-    """Names of the presets in the package that a KerasHub task can be made of."""
+    """Names of the presets in the package that a KerasHub task can be made of, its own first."""
     if not task.startswith("Image"):
         return []  # the only ones that ship are for images
-    return sorted(folder.parent.name for folder in SHIPPED.glob("*/config.json"))
+    folders = sorted(one for one in SHIPPED.iterdir() if _is_preset(one))
+    return [one.name for one in sorted(folders, key=lambda one: not _of_keras_hub(one))]
 
 
 def _downloaded(name: str) -> Preset:
@@ -222,7 +223,9 @@ def local_image_size(preset: Preset) -> int | None:
 def converter_config(preset: Preset) -> dict[str, Any]:
     """Settings of the image converter of a local preset; empty where it has none."""
     if preset.plain:
-        return preset.read_json("preset.json")
+        said = preset.read_json("preset.json")
+        size = said.get("image_size")
+        return {**said, "image_size": [size, size]} if isinstance(size, int) else said
     converter = preset.read_json("image_converter.json")
     if not converter:
         preprocessor = preset.read_json("preprocessor.json").get("config", {})

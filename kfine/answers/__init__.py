@@ -101,6 +101,9 @@ class Answer(Protocol):
     - `positions`: names of target rows whose second axis is as long as a row of the input, and is
       cut with it.
     - `loss_weights`: of each of several outputs by name.
+    - `drawn(image, value)`, `legend()` and `write_drawn(folder, stem, image, value)`: where what
+      it says stands inside images, an image (uint8 RGB) with a prediction or a label drawn in,
+      names with their colours, and files of it.
     - `mixes`: true where a mean of two rows of its one target is a target too, so that examples
       may be mixed.
     """
@@ -232,7 +235,8 @@ class AnswerOnDevice(Protocol):
         same: What the agreement of two models is called.
         timed: What is timed, with its article, where it is not an example.
 
-    It may have `counted`: what a class is counted in, where that is not examples.
+    It may have `counted`, what a class is counted in where that is not examples, and
+    `custom_metadata()`, what a library wants to find in the file: name -> a flatbuffer.
     """
 
     @property

@@ -148,7 +148,8 @@ def _print_tables(metrics: dict[str, Any]) -> None:
         if not isinstance(value, dict) or not value:
             continue
         if all(isinstance(one, dict) for one in value.values()):
-            _print_parts(key.removeprefix("per_").replace("_", " "), value)
+            counted = metrics.get("counted_in", "examples")
+            _print_parts(key.removeprefix("per_").replace("_", " "), value, counted)
         else:
             alone[key] = value
     if alone:
@@ -161,16 +162,14 @@ def _print_tables(metrics: dict[str, Any]) -> None:
             click.echo(f"no example of {named}: macro F1 is that of the other {others}")
 
 
-def _print_parts(title: str, parts: dict[str, dict[str, Any]]) -> None:
+def _print_parts(title: str, parts: dict[str, dict[str, Any]], counted: str = "examples") -> None:
     names = list(dict.fromkeys(key for part in parts.values() for key in part))
     rows = [
         [name.replace("_", " ") if not title else name, *(_cell(one.get(key)) for key in names)]
         for name, one in parts.items()
     ]
     click.echo()
-    print_table(
-        [title, *("examples" if key == "support" else _heading(key) for key in names)], rows
-    )
+    print_table([title, *(counted if key == "support" else _heading(key) for key in names)], rows)
 
 
 def _print_sizes(metrics: dict[str, Any]) -> None:

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Column of the texts in tables; the one that the model learned from, if omitted.",
 )
+@click.option(
+    "--draw",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Write pictures of what was found inside images, and masks, into this folder.",
+)
 @quiet_option
 @json_option
 def command(
@@ -47,6 +53,7 @@ def command(
     unsure_below: float,
     context: str | None,
     text_column: str | None,
+    draw: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -64,6 +71,7 @@ def command(
         context=context,
         text_column=text_column,
         unsure_below=unsure_below,
+        draw=draw,
         console=make_console(quiet),
     )
     if as_json:

@@ -342,6 +342,7 @@ def _described(plan: Plan, inference: keras.Model, path: Path | None) -> bytes:
         describe_inputs=lambda builder: plan.input.device().tensor_metadata(builder, plan.form),
         outputs=[tensors[name] for name in order],
         labels_files={**labelled, first: LABELS} if first else {},
+        custom=getattr(plan.answer.device(), "custom_metadata", dict)(),
     )
 
 

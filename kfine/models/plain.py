@@ -42,7 +42,7 @@ def plain_backbone(preset: Preset) -> keras.Model:
             features = model.get_layer(name).output
         except ValueError:
             raise PresetError(f"The preset {preset.name!r} has no layer {name!r}.") from None
-    return keras.Model(model.input, features, name=BACKBONE)
+    return keras.Model(model.inputs[0], features, name=BACKBONE)
 
 
 def _loaded(preset: Preset) -> Any:
@@ -56,6 +56,10 @@ def _loaded(preset: Preset) -> Any:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise PresetError(f"The preset {preset.name!r} does not load: {reason}") from error
-    if isinstance(model.input, (dict, list)):
-        raise PresetError(f"The preset {preset.name!r} has several inputs; wanted is one.")
+    shapes = [tuple(one.shape) for one in model.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][-1] != 3:
+        raise PresetError(
+            f"The preset {preset.name!r} does not take images; wanted is one input (batch, height, "
+            f"width, 3). Received: {', '.join(map(str, shapes))}"
+        )
     return model

@@ -16,6 +16,8 @@ from kfine.runs.files import plain_disk_errors, write_json
 
 # In `metrics.json`; all of them are in the file that the input writes.
 _SHOWN = 10
+# Of what stands inside images.
+_DRAWN = 8
 
 
 def keep_evaluation(
@@ -37,6 +39,8 @@ def keep_evaluation(
         with plain_disk_errors(folder):
             _write(folder, metrics, predictions, split, input, answer)
             answer.draw(folder / "plots", score)
+            if hasattr(answer, "drawn"):
+                _draw_worst(folder / "plots" / "worst.png", predictions, split, answer, score)
     except RunError as error:
         console.warn(f"the metrics are not kept: {error}")
 
@@ -70,6 +74,22 @@ def _write(
         for name, one, label in zip(split.names, predictions, split.labels, strict=True)
     ]
     write_json(folder / "predictions.json", rows)
+
+
+def _draw_worst(
+    path: Path, predictions: Sequence[Any], split: Split, answer: Any, score: Score
+) -> None:
+    """The examples that are least right: as they are, the truth, and what was found."""
+    from kfine.drawing.pictures import pictures_png
+
+    worst = score.each.argsort(kind="stable")[:_DRAWN].tolist()
+    images = split.examples(worst)
+    rows = [
+        [image, answer.drawn(image, split.labels[index]), answer.drawn(image, predictions[index])]
+        for image, index in zip(images, worst, strict=True)
+    ]
+    captions = [f"{split.names[one]}: {score.each[one]:.2f}" for one in worst]
+    pictures_png(path, rows, ("image", "truth", "prediction"), captions, answer.legend())
 
 
 def evaluation_folder(run: Path, data: str | None) -> Path:

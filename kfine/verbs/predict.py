@@ -10,9 +10,10 @@ from typing import Any
 
 from kfine.backend import load_backend
 from kfine.console import Console
-from kfine.errors import DataError
+from kfine.errors import ConfigError, DataError
 from kfine.inputs import Request
 from kfine.inputs.walking import AT_ONCE
+from kfine.runs.files import plain_disk_errors
 from kfine.runtimes.kinds import find_model, kind_of
 from kfine.training.data import warn_cut
 from kfine.training.run import TrainedRun, as_run
@@ -56,6 +57,7 @@ def predict(
     context: str | Path | None = None,
     text_column: str | None = None,
     unsure_below: float = 0.0,
+    draw: str | Path | None = None,
     console: Console | None = None,
 ) -> list[Prediction]:
     """Ask a run, or what `kfine export` wrote, about examples.
@@ -69,6 +71,7 @@ def predict(
         text_column: Column of the texts in tables; if omitted that which the model learned from,
             and a guess for a model that learned from no table.
         unsure_below: Call a prediction unsure when its best probability is below this.
+        draw: A folder, made if missing, for pictures of what was found inside images.
         console: Hears of examples that cannot be read.
 
     Returns:
@@ -88,6 +91,12 @@ def predict(
         raise DataError(f"There are no {parts.many} to predict.")
     with console.timed("loading the model"):
         ask, answer = _predictor(model, console)
+    if draw is not None and not hasattr(answer, "write_drawn"):
+        raise ConfigError(
+            "draw is for models that find something inside images. Received: one that answers "
+            f"{answer.called}"
+        )
+    drawn: set[str] = set()
     progress = console.count("predicting")
     found: list[Prediction] = []
     done = 0
@@ -98,12 +107,31 @@ def predict(
             rows = tuple(answer.describe(value))
             sure = rows[0].get("probability", 1.0) if rows else 1.0
             found.append(Prediction(name, rows, sure < unsure_below, number in cut, value))
+            if draw is not None:
+                _write_drawn(Path(draw), drawn, name, answer, raw[number], value)
         done = min(done + AT_ONCE, len(requested))
         progress(done, len(requested))
     if not found:
         raise DataError(f"None of the {len(requested)} {parts.many} can be read.")
     warn_cut(parts, [one.name[:60] for one in found if one.cut], len(found), "", console)
+    if draw is not None:
+        console.say(f"pictures are in {draw}")
     return found
+
+
+def _write_drawn(
+    folder: Path, drawn: set[str], name: str, answer: Any, image: Any, value: Any
+) -> None:
+    """Pictures of one example, under a name that no other of the same call has."""
+    if Path(name).resolve().parent == folder.resolve():
+        raise ConfigError(f"draw would write over the images in {folder}; give another folder.")
+    stem, number = Path(name).stem, 2
+    while stem in drawn:
+        stem, number = f"{Path(name).stem}-{number}", number + 1
+    drawn.add(stem)
+    with plain_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        answer.write_drawn(folder, stem, image, value)
 
 
 def _parts_of(model: TrainedRun | Path) -> tuple[Any, str | None]:

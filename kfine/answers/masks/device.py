@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kfine.answers.masks.masks import Masks
 
 NAME = "confidences"
+_NO_ACTIVATION = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,21 @@ class MasksOnDevice(TensorsOnly):
         meaning = "confidence", "Confidence in each class, for each pixel."
         axes = "height, width, classes"
         return (Described(NAME, meaning, axes, (0.0, 1.0), self.answer.names, rank=3),)
+
+    def custom_metadata(self) -> dict[str, bytes]:
+        """For MediaPipe's ImageSegmenter: the confidences need no softmax any more.
+
+        https://github.com/google-ai-edge/mediapipe/blob/master/mediapipe/tasks/metadata/image_segmenter_metadata_schema.fbs
+        """
+        import flatbuffers
+
+        builder = flatbuffers.Builder(0)
+        builder.StartObject(2)
+        # Written though it is the default, so that the reader need not guess.
+        builder.ForceDefaults(True)
+        builder.PrependInt8Slot(0, _NO_ACTIVATION, 0)
+        builder.Finish(builder.EndObject(), file_identifier=b"V001")
+        return {"SEGMENTER_METADATA": bytes(builder.Output())}
 
     def describe(self, quantize: str) -> dict[str, Any]:
         """uint8 in an integer file, else float32."""

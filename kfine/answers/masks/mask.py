@@ -17,6 +17,7 @@ from kfine.errors import DataError
 
 # Of a pixel that takes no part in losses and scores.
 IGNORED = 255
+_MOST_PIXELS = 2_000_000
 _FORMATS = ("PNG", "BMP", "GIF", "TIFF", "WEBP")
 
 
@@ -163,6 +164,32 @@ def numbered(pixels: Pixels, legend: Legend, names: tuple[str, ...]) -> NDArray[
 def _codes(colours: NDArray[np.uint8]) -> NDArray[np.int32]:
     wide = colours.astype(np.int32)
     return wide[:, :, 0] << 16 | wide[:, :, 1] << 8 | wide[:, :, 2]
+
+
+def largest_at(confidences: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The class with the most confidence at another size, between whose pixels is interpolated.
+
+    Of a photo with more than two megapixels at that many, each of its pixels then the nearest.
+
+    Args:
+        confidences: `(height, width, classes)`.
+        size: Height and width.
+    """
+    from PIL import Image as pillow
+
+    factor = min(1.0, (_MOST_PIXELS / (size[0] * size[1])) ** 0.5)
+    inner = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    if confidences.shape[:2] == inner:
+        return resized(confidences.argmax(axis=-1).astype(np.uint8), size)
+    most = np.full(inner, -1, np.float32)
+    numbers = np.zeros(inner, np.uint8)
+    # One class at a time: a map for each at the size of a photo may not fit into memory.
+    for number in range(confidences.shape[2]):
+        plane = pillow.fromarray(np.ascontiguousarray(confidences[:, :, number], np.float32))
+        one = np.asarray(plane.resize(inner[::-1], pillow.Resampling.BILINEAR))
+        larger = one > most
+        most[larger], numbers[larger] = one[larger], number
+    return resized(numbers, size)
 
 
 def resized(numbers: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kfine.answers import Answer, Targets, Trivial
-from kfine.answers.masks.mask import IGNORED, Mask, resized
+from kfine.answers.masks.mask import IGNORED, Mask, largest_at, resized
 from kfine.answers.masks.score import (
     boundary_f1,
     by_class,
@@ -130,11 +130,8 @@ class Masks:
     def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[NDArray[np.uint8]]:
         """The class with the most confidence, in each pixel."""
         confidences = mean_of_rows(np.asarray(finished[CONFIDENCES]), places)
-        numbers = list(confidences.argmax(axis=-1).astype(np.uint8))
-        sizes = getattr(places, "sizes", None)
-        if sizes is None:
-            return numbers
-        return [resized(one, size) for one, size in zip(numbers, sizes, strict=True)]
+        sizes = getattr(places, "sizes", None) or [self.size] * len(confidences)
+        return [largest_at(one, size) for one, size in zip(confidences, sizes, strict=True)]
 
     def settle(self, prediction: Any) -> Any:
         """A prediction says one class a pixel already."""
@@ -167,7 +164,7 @@ class Masks:
                 "boundary_f1": float(np.mean(edges)) if edges else 0.0,
             },
             each=share_right(tables),
-            tables={"per_class": by_class(total, self.names)},
+            tables={"per_class": by_class(total, self.names), "counted_in": "pixels"},
             resample=lambda rows: mean_iou(tables[rows].sum(axis=0)),
         )
 
@@ -226,6 +223,30 @@ class Masks:
         from kfine.answers.masks.overlay import over_image
 
         return over_image(image, resized(self._numbers(mask), image.shape[:2]))
+
+    def legend(self) -> list[tuple[str, tuple[int, int, int]]]:
+        """Each class with the colour that `drawn` gives it."""
+        from kfine.answers.masks.overlay import colour_of
+
+        return [(name, colour_of(place)) for place, name in enumerate(self.names)]
+
+    def write_drawn(self, folder: Path, stem: str, image: NDArray[np.uint8], mask: Any) -> None:
+        """`STEM.png` with the classes over the image, and `STEM.mask.png` with their numbers.
+
+        Args:
+            folder: Where to write.
+            stem: Of the files' names.
+            image: uint8 RGB `(height, width, 3)`.
+            mask: The prediction.
+        """
+        from PIL import Image
+
+        from kfine.answers.masks.overlay import palette
+
+        Image.fromarray(self.drawn(image, mask)).save(folder / f"{stem}.png")
+        numbers = Image.fromarray(resized(self._numbers(mask), image.shape[:2]))
+        numbers.putpalette(palette().ravel().tolist())
+        numbers.save(folder / f"{stem}.mask.png")
 
     def draw(self, folder: Path, score: Score) -> None:
         """`classes.png`: the IoU of each class."""

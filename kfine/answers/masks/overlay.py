@@ -33,6 +33,11 @@ def colour_of(place: int) -> tuple[int, int, int]:
     return int(red * darker), int(green * darker), int(blue * darker)
 
 
+def palette() -> NDArray[np.uint8]:
+    """The colour of each number, uint8 `(256, 3)`."""
+    return np.array([colour_of(place) for place in range(IGNORED + 1)], np.uint8)
+
+
 def over_image(image: NDArray[np.uint8], numbers: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """An image with its classes over it; where none is, the image as it is.
 
@@ -40,7 +45,6 @@ def over_image(image: NDArray[np.uint8], numbers: NDArray[np.uint8]) -> NDArray[
         image: uint8 RGB `(height, width, 3)`.
         numbers: uint8 `(height, width)`; 255 is no class.
     """
-    palette = np.array([colour_of(place) for place in range(IGNORED + 1)], np.float32)
-    mixed = (1 - _OPACITY) * image + _OPACITY * palette[numbers]
+    mixed = (1 - _OPACITY) * image + _OPACITY * palette()[numbers].astype(np.float32)
     shown = np.where((numbers == IGNORED)[:, :, None], image, mixed)
     return np.rint(shown).astype(np.uint8)

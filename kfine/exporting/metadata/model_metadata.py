@@ -18,8 +18,10 @@ from kfine.inputs.metadata import FEATURE, table, tables, tensor
 
 BUFFER_NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
-# Every field below has been in the schema from its beginning.
+# Every field below has been in the schema from its beginning, but for custom metadata.
 MIN_PARSER_VERSION = "1.0.0"
+_CUSTOM_PARSER_VERSION = "1.5.0"
+_ALIGNMENT = 16
 _AXIS_LABELS = 2
 
 
@@ -29,6 +31,7 @@ def model_metadata(
     describe_inputs: Callable[[Any], list[int]],
     outputs: Sequence[Described],
     labels_files: Mapping[str, str],
+    custom: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """Describe a model: what goes in, what comes out, and the labels of it.
 
@@ -39,6 +42,7 @@ def model_metadata(
             offsets there, in the order of the file's inputs.
         outputs: The tensors that come out, in the order of the file's outputs.
         labels_files: Output -> name of the file behind the model with one label per line.
+        custom: What some library wants to know beside, by the name that it knows it by.
 
     Returns:
         A finished `ModelMetadata` flatbuffer with the identifier `M001`.
@@ -46,13 +50,24 @@ def model_metadata(
     b = flatbuffers.Builder(1024)
     taken = describe_inputs(b)
     given = [_output(b, one, labels_files.get(one.name)) for one in outputs]
-    graph = table(b, 9, {2: tables(b, taken), 3: tables(b, given)})
+    inner = {2: tables(b, taken), 3: tables(b, given)}
+    if custom:
+        inner[9] = tables(b, [_custom(b, name, data) for name, data in custom.items()])
+    graph = table(b, 10, inner)
     words = {0: "name", 1: "description", 2: "version", 5: "license"}
     texts = {slot: str(facts.get(key, "")) for slot, key in words.items()}
-    texts[7] = MIN_PARSER_VERSION
+    texts[7] = _CUSTOM_PARSER_VERSION if custom else MIN_PARSER_VERSION
     fields: dict[int, Any] = {slot: b.CreateString(text) for slot, text in texts.items() if text}
     b.Finish(table(b, 8, {**fields, 3: tables(b, [graph])}), file_identifier=IDENTIFIER)
     return bytes(b.Output())
+
+
+def _custom(b: Any, name: str, data: bytes) -> int:
+    written = b.CreateString(name)
+    b.StartVector(1, len(data), _ALIGNMENT)
+    for byte in reversed(data):
+        b.PrependByte(byte)
+    return table(b, 2, {0: written, 1: int(b.EndVector())})
 
 
 def _output(b: Any, one: Described, labels_file: str | None) -> int:
