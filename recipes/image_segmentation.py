@@ -27,9 +27,10 @@ class Config(ImageConfig):
     """Settings of image segmentation."""
 
     image_size: int | None = inherited(ImageConfig, "image_size", 256)
-    epochs: int = inherited(ImageConfig, "epochs", 30)
+    epochs: int = inherited(ImageConfig, "epochs", 20)
     batch_size: int = inherited(ImageConfig, "batch_size", 8)
     learning_rate: float = inherited(ImageConfig, "learning_rate", 0.003)
+    backbone_rate: float | None = inherited(ImageConfig, "backbone_rate", 0.3)
     dropout: float = inherited(ImageConfig, "dropout", 0.1)
     label_smoothing: float = inherited(ImageConfig, "label_smoothing", 0.0)
     classes: str | None = setting(
@@ -51,7 +52,7 @@ class Config(ImageConfig):
         choices=("none", "balanced"),
     )
     dice: float = setting(
-        0.0,
+        0.5,
         "Share of the Dice loss beside the cross-entropy: it counts classes alike, however many "
         "pixels they have.",
         group="Training",
@@ -90,13 +91,15 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.inputs.image import image_of_preset
     from kfine.models.built import Built
     from kfine.models.dense_heads import dense_model
+    from kfine.models.groups import layer_groups
     from kfine.presets import find_preset
 
     assert config.image_size is not None
     preset = find_preset(config.preset)
     image = image_of_preset(preset, config.image_size, data)
+    model = dense_model(preset, len(data.class_names), dropout=config.dropout)
     return Built(
-        model=dense_model(preset, len(data.class_names), dropout=config.dropout),
+        model=model,
         input=image,
         answer=Masks.of(
             data.train.labels,
@@ -108,6 +111,8 @@ def build_model(config: Config, data: Data) -> Built:
         augmentation=augmentation_layers(
             config.augmentation, flip=config.flip, mix=config.mix, inside=True
         ),
+        # Edges and textures are in the lower layers: with the upper third alone masks are worse.
+        unfrozen=len(layer_groups(model)) - 1,
     )
 
 

@@ -149,6 +149,7 @@ def keep_history(
             folder.path / "plots" / "learning_curves.png",
             history,
             [(stage.first_epoch + 1, stage_span(job.groups, stage)) for stage in job.stages],
+            folder.info()["objective"].removeprefix("val_"),
         )
     validated = {} if job.validation is None else kept
     folder.update(best_epoch=best.epoch + 1, validation=validated)

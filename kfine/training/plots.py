@@ -26,22 +26,24 @@ def learning_curves_png(
     path: Path | str,
     history: Sequence[Mapping[str, Any]],
     stages: Sequence[tuple[int, str]] = (),
+    metric: str = "accuracy",
 ) -> None:
-    """Draw loss and accuracy against the epoch, and where each stage began.
+    """Draw the loss and a metric against the epoch, and where each stage began.
 
     Args:
         path: The PNG file, replaced if it exists.
         history: One mapping per epoch: `epoch` (counted from 1) and any of `loss`, `val_loss`,
-            `accuracy`, `val_accuracy`. A missing, None or NaN value leaves a gap.
+            the metric, alone and behind `val_`. A missing, None or NaN value leaves a gap.
         stages: First epoch (counted from 1) and name of each stage, in order.
+        metric: What the answer is watched by.
     """
     figure = new_figure(10.5, 3.9)
     panels = figure.subplots(1, 2)
     epochs = [int(row["epoch"]) for row in history]
-    for axes, metric in zip(panels, ("loss", "accuracy"), strict=True):
-        _curve(axes, epochs, history, "val_" + metric, "validation", RIGHT, "-")
-        _curve(axes, epochs, history, metric, "train", FAINT, "--")
-        _tidy_curves(axes, epochs, metric)
+    for axes, name in zip(panels, ("loss", metric), strict=True):
+        _curve(axes, epochs, history, "val_" + name, "validation", RIGHT, "-")
+        _curve(axes, epochs, history, name, "train", FAINT, "--")
+        _tidy_curves(axes, epochs, name)
         _mark_stages(axes, [first for first, _ in stages])
     figure.tight_layout(w_pad=3)
     captions = [
@@ -74,7 +76,7 @@ def _curve(
 def _tidy_curves(axes: Axes, epochs: Sequence[int], metric: str) -> None:
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    axes.set_title(metric, loc="left", size=12, color=INK, pad=20)
+    axes.set_title(metric.replace("_", " "), loc="left", size=12, color=INK, pad=20)
     axes.set_xlabel("epoch", size=10, color=INK)
     if epochs:
         axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)

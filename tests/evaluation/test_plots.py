@@ -73,6 +73,15 @@ def test_learning_curves_show_validation_in_blue(tmp_path: Path) -> None:
     assert blue(pixels(tmp_path / "curves.png")) > 500
 
 
+def test_learning_curves_show_what_the_answer_is_watched_by(tmp_path: Path) -> None:
+    history = [{"epoch": 1, "loss": 0.5, "val_mean_iou": 0.1}]
+    for metric in ("accuracy", "mean_iou"):
+        path = tmp_path / f"{metric}.png"
+        learning_curves_png(path, history * 2, metric=metric)
+    shown, missing = (blue(pixels(tmp_path / f"{one}.png")) for one in ("mean_iou", "accuracy"))
+    assert shown > missing
+
+
 @pytest.mark.parametrize(
     "history",
     [[], [{"epoch": 1, "loss": 0.5}], [{"epoch": 1, "loss": float("nan"), "val_loss": None}]],
