@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kfine.answers import Answer, Targets, Trivial
-from kfine.answers.masks.mask import IGNORED, Mask, largest_at, resized
+from kfine.answers.masks.mask import IGNORED, largest_at, resized
 from kfine.answers.masks.score import (
     boundary_f1,
     by_class,
@@ -33,11 +33,11 @@ CONFIDENCES = "confidences"
 
 @dataclass(frozen=True)
 class Masks:
-    """The class of each pixel: labels are `Mask`, predictions uint8 `(height, width)` numbers.
+    """The class of each pixel: labels are `Mask` or `Drawn`.
 
-    A prediction is of the image's own size where that is known, else of the model's. The model
-    gives logits `(rows, columns, classes)` of any size; they are brought to that of the image
-    before losses, scores and files see them.
+    Predictions are uint8 `(height, width)` numbers of classes, of the image's own size where that
+    is known, else of the model's. The model gives logits `(rows, columns, classes)` of any size;
+    they are brought to that of the image before losses, scores and files see them.
 
     Attributes:
         names: Classes.
@@ -65,7 +65,7 @@ class Masks:
     @classmethod
     def of(
         cls,
-        labels: Sequence[Mask],
+        labels: Sequence[Any],
         names: Sequence[str],
         size: tuple[int, int],
         *,
@@ -169,7 +169,10 @@ class Masks:
         )
 
     def _numbers(self, mask: Any) -> NDArray[np.uint8]:
-        return mask.numbers(self.names) if isinstance(mask, Mask) else np.asarray(mask, np.uint8)
+        if hasattr(mask, "numbers"):  # a label
+            found: NDArray[np.uint8] = mask.numbers(self.names)
+            return found
+        return np.asarray(mask, np.uint8)
 
     def trivial(self, labels: Sequence[Any], examples: Sequence[Any]) -> Trivial:
         """The class with the most pixels of training, everywhere."""

@@ -77,6 +77,11 @@ def read_pairs(root: Path) -> Source:
     return Source("folder", root, tuple(ordered), tuple(set_aside))
 
 
+def has_masks(root: Path) -> bool:
+    """Whether some image in a folder, or below it, is a mask by its name."""
+    return any(_role(path.relative_to(root), path).is_mask for path in _below(root))
+
+
 def _aside(root: Path, one: _Found, reason: str) -> SetAside:
     return SetAside(printable(one.path.relative_to(root).as_posix()), _split(one.key), reason)
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from kfine.answers.masks.legend import FILES, Legend, read_legend
 from kfine.answers.masks.mask import Mask, open_mask, read_pixels
-from kfine.answers.masks.pairs import LAYOUT, read_pairs
+from kfine.answers.masks.outlines import BACKGROUND, outline_files, read_outlines
+from kfine.answers.masks.pairs import LAYOUT, has_masks, read_pairs
 from kfine.data.files import read_file
 from kfine.data.records import Record, SetAside, Source, printable
 from kfine.data.sources import existing_path
 from kfine.data.tables import SUFFIXES, cell_text
-from kfine.errors import DataError
+from kfine.errors import ConfigError, DataError
 
 # Of fewer images a split or a fold may get none.
 _FEW = 10
@@ -49,6 +50,10 @@ class MaskFiles:
             DataError: There is nothing to learn from.
         """
         path = existing_path(data, "a folder with images and masks, or a .csv with path,mask")
+        if path.suffix.lower() == ".json" or (path.is_dir() and not has_masks(path)):
+            files = outline_files(path)
+            if files:
+                return self._outlined(read_outlines(path, files))
         if path.is_dir():
             source = read_pairs(path)
         elif path.suffix.lower() in SUFFIXES:
@@ -70,6 +75,31 @@ class MaskFiles:
         elif legend.ignored:
             notes.append(f"pixels of {', '.join(sorted(legend.ignored))} do not count")
         return _opened(source, legend, notes)
+
+    def _outlined(self, source: Source) -> Source:
+        """Outlines name their classes; some of them may be left out of the count."""
+        if self.listed:
+            raise ConfigError("Outlines name their classes; leave classes out.")
+        there = {name for record in source.records for name in record.label.present}
+        legend = Legend(dict(enumerate(sorted(there))))
+        ignored = [one.strip() for one in (self.ignore or "").split(",") if one.strip()]
+        legend.without(ignored)
+        kept, set_aside = [], list(source.set_aside)
+        for record in source.records:
+            label = record.label
+            size = _image_size(record)
+            if size is not None and size != label.size:
+                reason = f"the image has {_pixels(size)}, its JSON says {_pixels(label.size)}"
+                set_aside.append(SetAside(record.name, record.split, reason))
+                continue
+            present = tuple(name for name in label.present if name not in ignored)
+            kept.append(replace(record, label=replace(label, present=present)))
+        if not kept:
+            raise DataError(
+                f"none of the {len(set_aside)} images can be used (the first, "
+                f"{set_aside[0].name}: {set_aside[0].reason})"
+            )
+        return replace(source, records=tuple(kept), set_aside=tuple(set_aside))
 
     def read(self, cells: Sequence[Any]) -> Mask:
         """The mask of a manifest's row."""
@@ -95,7 +125,10 @@ class MaskFiles:
         """
         rows = list(labels)
         there = {name for one in rows for name in one.present}
-        found = tuple(name for name in rows[0].legend.names if name in there) if rows else ()
+        # Of outlines the background comes first, as in masks.
+        legend = getattr(rows[0], "legend", None) if rows else None
+        order = legend.names if legend else sorted(there, key=lambda n: (n != BACKGROUND, n))
+        found = tuple(name for name in order if name in there)
         if len(found) < 2:
             raise DataError(
                 f"all {len(rows)} masks hold {' and '.join(found) or 'no class'} alone: there is "
