@@ -184,3 +184,10 @@ def test_outlines_have_names_and_some_may_be_left_out(tmp_path: Path) -> None:
     (record,) = MaskFiles(ignore="background").read_source(path).records
     assert MaskFiles().names([record.label]) == ("car", "road")
     assert rows(record.label, ("car", "road"))[-1] == "255" * 8
+
+
+def test_boxes_alone_are_no_masks(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png")
+    boxed = {"category_id": 7, "bbox": [1, 1, 2, 2]}
+    with pytest.raises(DataError, match=r"has an outline \(1 annotations .* box and no outline\)"):
+        MaskFiles().read_source(str(written(tmp_path, coco(boxed))))

@@ -141,6 +141,9 @@ def read_outlines(root: Path, files: Sequence[tuple[Path, dict[str, Any]]]) -> S
         first = set_aside[0] if set_aside else None
         why = f" (the first, {first.name}: {first.reason})" if first else ""
         raise DataError(f"not one image of {root} can be used{why}: images lie beside their JSON")
+    if not any(record.label.shapes for record in records.values()):
+        said = f" ({warnings[0]})" if warnings else ""
+        raise DataError(f"not one of the {len(records)} images of {root} has an outline{said}")
     ordered = sorted(records.values(), key=lambda record: record.name)
     return Source("outlines", folder, tuple(ordered), tuple(set_aside), tuple(warnings))
 

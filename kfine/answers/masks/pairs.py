@@ -22,7 +22,8 @@ _MASK_NAME = re.compile(rf"(?P<rest>.+?)[\s_.-](?:{_MASK}|seg|l|labelids|matte)"
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif")
 LAYOUT = (
     "put images in a folder images and their masks, under the same names, in a folder masks beside "
-    "it (each in train, val and test where there are splits), or give a .csv with path,mask"
+    "it (each in train, val and test where there are splits), or give a .csv with path,mask "
+    "or the JSON of COCO or labelme"
 )
 
 
