@@ -97,7 +97,7 @@ def build_model(config: Config, data: Data) -> Built:
     assert config.image_size is not None
     preset = find_preset(config.preset)
     image = image_of_preset(preset, config.image_size, data)
-    model = dense_model(preset, len(data.class_names), dropout=config.dropout)
+    model = dense_model(preset, len(data.class_names), image.image_size, dropout=config.dropout)
     return Built(
         model=model,
         input=image,

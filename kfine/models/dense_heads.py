@@ -20,21 +20,9 @@ _FINEST = 4
 _WIDTH = 96
 
 
-@keras.saving.register_keras_serializable("kfine")
-class AtSizeOf(keras.layers.Layer):
-    """Stretches maps over others, bilinearly: not every backbone halves sizes exactly."""
-
-    def call(self, maps: Any, like: Any) -> Any:
-        """Maps `(batch, rows, columns, channels)`, as many rows and columns as `like` has."""
-        size = keras.ops.shape(like)[1:3]
-        return keras.ops.image.resize(maps, size, "bilinear", data_format="channels_last")
-
-    def compute_output_shape(self, maps_shape: Any, like_shape: Any) -> Any:
-        """The channels of the one and the size of the other."""
-        return (*like_shape[:3], maps_shape[3])
-
-
-def dense_model(preset: Preset, classes: int, *, dropout: float = 0.1) -> keras.Model:
+def dense_model(
+    preset: Preset, classes: int, size: tuple[int, int], *, dropout: float = 0.1
+) -> keras.Model:
     """Logits for places four pixels apart, from features of all scales of a backbone.
 
     The features of each scale go through a linear layer and are added up from the coarsest to the
@@ -43,6 +31,7 @@ def dense_model(preset: Preset, classes: int, *, dropout: float = 0.1) -> keras.
     Args:
         preset: A KerasHub preset of a convolutional image backbone, or a plain one.
         classes: How many.
+        size: Height and width of the images in pixels; features are stretched to what they give.
         dropout: Before the last layer, fraction 0 to 1.
 
     Returns:
@@ -52,20 +41,25 @@ def dense_model(preset: Preset, classes: int, *, dropout: float = 0.1) -> keras.
     Raises:
         PresetError: The backbone gives no maps of features.
     """
-    image, maps = _maps(preset)
+    image, maps = _maps(preset, size)
     layers = keras.layers
     summed: Any = None
-    for stride, features in sorted(maps.items(), reverse=True):
+    sizes = {stride: rows_and_columns for stride, (_, rows_and_columns) in maps.items()}
+    for stride, (features, _) in sorted(maps.items(), reverse=True):
         own = layers.Conv2D(_WIDTH, 1, name=f"from_stride_{stride}")(features)
         if summed is not None:
-            own = layers.Add()([own, AtSizeOf()(summed, own)])
+            # Not every backbone halves sizes exactly.
+            stretched = layers.Resizing(*sizes[stride], interpolation="bilinear")(summed)
+            own = layers.Add()([own, stretched])
         summed = layers.ReLU()(own)
     logits = layers.Conv2D(classes, 1, name="logits")(layers.Dropout(dropout)(summed))
     return keras.Model(image, logits, name="dense_model")
 
 
-def _maps(preset: Preset) -> tuple[Any, dict[int, Any]]:
-    """Images, and by its stride what the last block of each scale gives."""
+def _maps(
+    preset: Preset, size: tuple[int, int]
+) -> tuple[Any, dict[int, tuple[Any, tuple[int, int]]]]:
+    """Images, and by its stride what the last block of each scale gives, with rows and columns."""
     if preset.plain:
         backbone = plain_backbone(preset)
         top = backbone.output
@@ -76,18 +70,26 @@ def _maps(preset: Preset) -> tuple[Any, dict[int, Any]]:
         backbone, top = task.backbone, None
     ends = list(dict(block_outputs(backbone)).values())
     outputs = [one for one in [*ends, top] if one is not None and len(one.shape) == 4]
-    maps: dict[int, Any] = {}
+    maps: dict[int, tuple[Any, tuple[int, int]]] = {}
     if outputs:
-        given = keras.KerasTensor((1, _PROBED, _PROBED, 3))
-        shapes = keras.Model(backbone.input, outputs).compute_output_spec(given)
-        for output, spec in zip(outputs, keras.tree.flatten(shapes), strict=True):
-            maps[2 ** round(math.log2(_PROBED / spec.shape[1]))] = output
+        model = keras.Model(backbone.input, outputs)
+        strides, shapes = (_sizes(model, one) for one in ((_PROBED, _PROBED), size))
+        for output, (rows, _), own in zip(outputs, strides, shapes, strict=True):
+            maps[2 ** round(math.log2(_PROBED / rows))] = output, own
     maps = {stride: one for stride, one in maps.items() if stride >= _FINEST}
     if len(maps) < 2:
         raise PresetError(
             f"The preset {preset.name!r} gives no maps of features at several scales; use a "
             "convolutional one, such as efficientnet_lite0."
         )
-    features = keras.Model(backbone.input, list(maps.values()), name=BACKBONE)
+    chosen = [output for output, _ in maps.values()]
+    features = keras.Model(backbone.input, chosen, name=BACKBONE)
     image = keras.Input(backbone.input.shape[1:], dtype=backbone.input.dtype)
-    return image, dict(zip(maps, features(image), strict=True))
+    pairs = zip(maps.items(), features(image), strict=True)
+    return image, {stride: (output, own) for (stride, (_, own)), output in pairs}
+
+
+def _sizes(model: keras.Model, size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Rows and columns of each output for images of some height and width."""
+    found = model.compute_output_spec(keras.KerasTensor((1, *size, 3)))
+    return [(int(one.shape[1]), int(one.shape[2])) for one in keras.tree.flatten(found)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,12 @@ def test_a_run_knows_its_parts_and_is_scored_by_its_own_metric(run: kfine.Run) -
     assert load_answer(written).to_dict() == answer.to_dict() == written
     assert len(json.loads((run.path / "predictions.json").read_text())) == metrics["count"]
     json.loads((run.path / "metrics.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_a_model_is_made_of_layers_that_keras_has(run: kfine.Run) -> None:
+    """So that it loads in another process, and where there is no kfine."""
+    with zipfile.ZipFile(run.path / "model.keras") as archive:
+        assert "kfine" not in archive.read("config.json").decode()
 
 
 def held_out(run: kfine.Run) -> Any:

@@ -68,7 +68,7 @@ def test_features_of_all_scales_meet_in_one_map(plain_preset: Path, size: Any) -
     from kfine.models.dense_heads import dense_model
     from kfine.models.groups import layer_groups
 
-    model = dense_model(find_preset(str(plain_preset)), 3)
+    model = dense_model(find_preset(str(plain_preset)), 3, size)
     height, width = size
     given = model(np.zeros((2, height, width, 3), np.float32))
     assert tuple(given.shape) == (2, -(-height // 4), -(-width // 4), 3)
@@ -131,4 +131,4 @@ def test_a_backbone_without_maps_has_no_head_for_places(needs_keras: None, tmp_p
     (tmp_path / "model.json").write_text(model.to_json())
     model.save_weights(tmp_path / "model.weights.h5")
     with pytest.raises(PresetError, match="gives no maps of features at several scales"):
-        dense_model(find_preset(str(tmp_path)), 3)
+        dense_model(find_preset(str(tmp_path)), 3, (32, 32))
