@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ from kfine.errors import DataError
 
 # Of a pixel that takes no part in losses and scores.
 IGNORED = 255
+# Each holds a mask at its original size.
+_MOST_THREADS = 16
 _MOST_PIXELS = 2_000_000
 _FORMATS = ("PNG", "BMP", "GIF", "TIFF", "WEBP")
 
@@ -49,15 +54,20 @@ class Mask:
         path: Its file.
         legend: What its pixels stand for; read from elsewhere.
         size: Height and width in pixels, those of the image.
-        present: Names of the classes in it, in the order of the legend.
+        counts: Class -> its pixels, of those that are in it, in the order of the legend.
         digest: SHA-256 of the file.
     """
 
     path: Path
     legend: Legend = field(default_factory=Legend, compare=False, repr=False)
     size: tuple[int, int] = (0, 0)
-    present: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict, compare=False)
     digest: str = field(default="", compare=False)
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Names of the classes in it."""
+        return tuple(self.counts)
 
     @property
     def written(self) -> str:
@@ -85,9 +95,19 @@ def open_mask(path: Path, legend: Legend) -> Mask:
     content = read_file(path)
     pixels = read_pixels(content)
     numbers = numbered(pixels, legend, legend.names)
-    there = np.unique(numbers)
-    present = tuple(legend.names[one] for one in there if one != IGNORED)
-    return Mask(path, legend, pixels.size, present, hashlib.sha256(content).hexdigest())
+    counts = counted(numbers, legend.names)
+    return Mask(path, legend, pixels.size, counts, hashlib.sha256(content).hexdigest())
+
+
+def counted(numbers: NDArray[np.uint8], names: Sequence[str]) -> dict[str, int]:
+    """Class -> its pixels, of those that are there.
+
+    Args:
+        numbers: `(height, width)` numbers of classes; 255 for none.
+        names: Of the classes.
+    """
+    found = np.bincount(numbers.ravel(), minlength=IGNORED + 1)
+    return {name: int(n) for name, n in zip(names, found, strict=False) if n}
 
 
 def read_pixels(content: bytes) -> Pixels:
@@ -206,3 +226,13 @@ def resized(numbers: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
         for old, new in zip(numbers.shape, size, strict=True)
     )
     return numbers[rows[:, None], columns]
+
+
+def in_threads(function: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
+    """What a function gives for each value, in their order; decoders let other threads run."""
+    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS), "kfine-masks")
+    try:
+        return list(pool.map(function, values))
+    finally:
+        # Ctrl-C must not wait for the thousands that are queued.
+        pool.shutdown(wait=True, cancel_futures=True)

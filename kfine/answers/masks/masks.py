@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kfine.answers import Answer, Targets, Trivial
-from kfine.answers.masks.mask import IGNORED, largest_at, resized
+from kfine.answers.masks.mask import IGNORED, in_threads, largest_at, resized
 from kfine.answers.masks.score import (
     boundary_f1,
     by_class,
@@ -83,9 +83,8 @@ class Masks:
             dice: Share of the Dice loss.
         """
         classes = tuple(names)
-        counts = np.zeros(len(classes), np.int64)
-        for one in labels:
-            counts += np.bincount(one.numbers(classes).ravel(), minlength=256)[: len(classes)]
+        counts = np.array([[one.counts.get(name, 0) for name in classes] for one in labels])
+        counts = counts.sum(axis=0)
         shares = counts / max(1, counts.sum())
         weights: tuple[float, ...] = ()
         if balanced:
@@ -101,8 +100,11 @@ class Masks:
     def encode(self, labels: Sequence[Any], places: Places) -> Targets:
         """uint8 `(rows, height, width, 1)` numbers of classes; 255 does not count."""
         rows = np.empty((len(labels), *self.size, 1), np.uint8)
-        for row, label in zip(rows, labels, strict=True):
-            row[:, :, 0] = resized(label.numbers(self.names), self.size)
+
+        def fill(number: int) -> None:
+            rows[number, :, :, 0] = resized(labels[number].numbers(self.names), self.size)
+
+        in_threads(fill, range(len(labels)))
         return Targets({OUTPUT: rows[places.owner]})
 
     def losses(self) -> dict[str, Any]:

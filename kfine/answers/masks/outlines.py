@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kfine.answers.masks.mask import IGNORED
+from kfine.answers.masks.mask import IGNORED, counted
 from kfine.data.files import is_clutter
 from kfine.data.records import Record, SetAside, Source, printable, split_named
 from kfine.errors import DataError
@@ -49,14 +49,19 @@ class Drawn:
     Attributes:
         shapes: The outlines.
         size: Height and width of the image in pixels.
-        present: Names of the classes in it, the background among them.
+        counts: Class -> its pixels, of those that are in it, the background among them.
         written: SHA-256 of the outlines.
     """
 
     shapes: tuple[Shape, ...] = field(repr=False)
     size: tuple[int, int]
-    present: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict, compare=False)
     written: str = ""
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Names of the classes in it."""
+        return tuple(self.counts)
 
     def numbers(self, names: tuple[str, ...]) -> NDArray[np.uint8]:
         """uint8 `(height, width)`: the number of each pixel's class among `names`; 255 for none."""
@@ -254,5 +259,6 @@ def _found(
     if wrong or min(size) < 1:
         return file, None, f"its run lengths do not make {size[1]} x {size[0]} pixels"
     digest = hashlib.sha256(repr((size, shapes)).encode()).hexdigest()
-    there = sorted({one.name for one in shapes})
-    return file, Drawn(shapes, size, (BACKGROUND, *there), digest), ""
+    drawn = Drawn(shapes, size, written=digest)
+    names = (BACKGROUND, *sorted({one.name for one in shapes} - {BACKGROUND}))
+    return file, replace(drawn, counts=counted(drawn.numbers(names), names)), ""

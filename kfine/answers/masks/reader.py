@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kfine.answers.masks.legend import FILES, Legend, read_legend
-from kfine.answers.masks.mask import Mask, open_mask, read_pixels
+from kfine.answers.masks.mask import Mask, in_threads, open_mask, read_pixels
 from kfine.answers.masks.outlines import BACKGROUND, outline_files, read_outlines
 from kfine.answers.masks.pairs import LAYOUT, has_masks, read_pairs
 from kfine.data.files import read_file
@@ -92,8 +92,8 @@ class MaskFiles:
                 reason = f"the image has {_pixels(size)}, its JSON says {_pixels(label.size)}"
                 set_aside.append(SetAside(record.name, record.split, reason))
                 continue
-            present = tuple(name for name in label.present if name not in ignored)
-            kept.append(replace(record, label=replace(label, present=present)))
+            counts = {name: n for name, n in label.counts.items() if name not in ignored}
+            kept.append(replace(record, label=replace(label, counts=counts)))
         if not kept:
             raise DataError(
                 f"none of the {len(set_aside)} images can be used (the first, "
@@ -180,20 +180,21 @@ def _found_in(source: Source) -> Legend:
 def _opened(source: Source, legend: Legend, notes: Sequence[str]) -> Source:
     """The images whose masks can be used."""
     kept, set_aside = [], list(source.set_aside)
-    for record in source.records:
-        reason, mask = "", None
+
+    def opened(record: Record) -> Mask | str:
+        """A mask, or why it cannot be used."""
         try:
             mask = open_mask(record.label.path, legend)
         except DataError as error:
-            reason = str(error)
-        if mask is not None:
-            size = _image_size(record)
-            if size is not None and size != mask.size:
-                reason = f"the image has {_pixels(size)}, its mask {_pixels(mask.size)}"
-            elif not mask.present:
-                reason = "its mask has no pixel that counts"
-        if mask is None or reason:
-            set_aside.append(SetAside(record.name, record.split, reason))
+            return str(error)
+        size = _image_size(record)
+        if size is not None and size != mask.size:
+            return f"the image has {_pixels(size)}, its mask {_pixels(mask.size)}"
+        return mask if mask.present else "its mask has no pixel that counts"
+
+    for record, mask in zip(source.records, in_threads(opened, source.records), strict=True):
+        if isinstance(mask, str):
+            set_aside.append(SetAside(record.name, record.split, mask))
         else:
             kept.append(replace(record, label=mask))
     if not kept:
