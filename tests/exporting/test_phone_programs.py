@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from kfine.answers.classes import Classes
+from kfine.answers.masks import Masks
 from kfine.answers.numbers import Numbers
 from kfine.answers.several import Several
 from kfine.answers.spans import Spans
@@ -97,6 +98,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     several = Several({"shape": Classes(('the "best"', "5 $x")), "size": number}, "shape")
     made = snippets(Image((24, 16)), several, order=("size", "shape"))
     for name in ("Predictor.kt", "predict.js", "predict.py"):
+        (folder / "snippets" / name).write_text(made[name], encoding="utf-8")
+    masks = Masks(("paper", "ink", "5 $x"), (24, 16), (0.5, 0.25, 0.25))
+    made = snippets(Image((24, 16)), masks)
+    for name in ("Segmenter.kt", "segment.js", "segment.py"):
         (folder / "snippets" / name).write_text(made[name], encoding="utf-8")
     with zipfile.ZipFile(folder / "model.tflite", "w") as archive:
         archive.writestr("labels.txt", "\n".join(TAGS))
@@ -305,3 +310,30 @@ def test_a_phone_reads_photos_and_several_outputs_as_python_does(
     for (given, found), row in zip(phone.run("photo", cases), rows, strict=True):
         assert found == expected
         assert given == [row]
+
+
+@pytest.mark.slow
+def test_a_phone_finds_the_mask_that_python_finds(
+    phone: Program, program: Callable[[Path], Any]
+) -> None:
+    from PIL import Image as Photo
+
+    if not phone.utf16:
+        pytest.skip("CoreGraphics is on Apple's systems only")
+    module = program(phone.bundle / "snippets" / "segment.py")
+    chance, cases, expected = np.random.default_rng(0), [], []
+    for _ in range(5):
+        pixels = chance.integers(0, 256, (9, 13, 3), np.uint8)
+        # Whole numbers, so that classes are often as sure as another.
+        values = chance.integers(0, 4, (24, 16, 3)).astype(np.float32)
+        module.run = lambda _, values=values: [values]
+        found = module.segment(Photo.fromarray(pixels))
+        expected.append((found["mask"], found["shares"]))
+        colours = pixels.astype(int) @ [1 << 16, 1 << 8, 1]
+        texts = ["13", "9", " ".join(map(str, colours.ravel()))]
+        cases.append({"texts": texts, "values": values.ravel().tolist(), "sizes": [values.size]})
+    for (_, found), (mask, shares) in zip(phone.run("mask", cases), expected, strict=True):
+        assert found[:3] == [mask.ravel().tolist(), 24, 16]
+        assert dict(map(tuple, found[3])) == {
+            name: pytest.approx(share, abs=1e-6) for name, share in shares.items()
+        }

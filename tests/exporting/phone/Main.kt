@@ -30,6 +30,14 @@ fun main(arguments: Array<String>) {
                 found.map { (name, values) -> listOf(quoted(name)) + values.map { listOf(quoted(it.key), it.value) } }
             }
         }
+        "mask" -> Segmenter(context).run {
+            { (width, height, colours) ->
+                val pixels = colours.split(" ").map(String::toInt).toIntArray()
+                val found = segment(Bitmap(width.toInt(), height.toInt(), Bitmap.Config.HARDWARE, pixels))
+                val shares = found.shares.map { listOf(quoted(it.key), it.value) }
+                listOf(found.mask.toList(), found.height, found.width, shares)
+            }
+        }
         else -> Tokenizer(File(arguments[1], "tokenizer")).run {
             { texts ->
                 val encoding = encode(*texts.map(::tokenize).toTypedArray())

@@ -35,6 +35,14 @@ async function load() {
       return [...found].map(([name, values]) => [name, ...values]);
     };
   }
+  if (wanted === "mask") {
+    const { segment } = await (await import("./snippets/segment.js")).loadSegmenter();
+    return async ([width, height, colours]) => {
+      const data = colours.split(" ").flatMap((one) => [one >> 16, (one >> 8) & 255, one & 255, 255]);
+      const found = await segment({ data, width: Number(width), height: Number(height) });
+      return [Array.from(found.mask), found.height, found.width, [...found.shares]];
+    };
+  }
   const tokenizer = await loadTokenizer("tokenizer", (name) => read(`tokenizer/${name}`));
   return async (texts) => {
     const encoding = tokenizer.encode(...texts.map((text) => tokenizer.tokenize(text)));
