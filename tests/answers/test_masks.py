@@ -100,6 +100,19 @@ def test_a_picture_shows_each_class_in_its_colour_and_leaves_the_rest() -> None:
     assert len({colour_of(place) for place in range(30)}) == 30
 
 
+@pytest.mark.parametrize("size", [(3, 5), (40, 20), (1800, 2400)])
+def test_classes_are_found_between_the_pixels_of_the_map(size: tuple[int, int]) -> None:
+    from kfine.answers.masks.mask import largest_at
+
+    # From left to right the one falls as the other rises: they meet in the middle.
+    rising = np.tile(np.linspace(0, 1, 8, dtype=np.float32), (6, 1))
+    found = largest_at(np.stack([1 - rising, rising], axis=-1), size)
+    assert (found.shape, found.dtype) == (size, np.uint8)
+    middle = size[1] // 2
+    assert (found[:, : middle - size[1] // 50] == 0).all()
+    assert (found[:, middle + 1 + size[1] // 50 :] == 1).all()
+
+
 def test_what_is_written_comes_back() -> None:
     answer = Masks(("a", "b"), (8, 16), (0.9, 0.1), (0.5, 4.0), 0.25)
     assert Masks.load(answer.to_dict()) == answer

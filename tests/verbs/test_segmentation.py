@@ -130,6 +130,30 @@ def test_what_was_found_is_written_at_the_size_of_the_photo(
         assert sum(row["share"] for row in one.rows) == pytest.approx(1, abs=1e-4)
 
 
+def test_classes_are_known_by_their_names_in_other_data(
+    run: kfine.Run, scenes: Path, tmp_path: Path
+) -> None:
+    """The same masks, with other values and in another order."""
+    for folder in ("images", "masks"):
+        (tmp_path / "other" / folder).mkdir(parents=True)
+    values = {"stain": 3, "paper": 7, "ink": 200}
+    (tmp_path / "other/classes.json").write_text(
+        json.dumps({value: name for name, value in values.items()})
+    )
+    for image in (scenes / "images").iterdir():
+        (tmp_path / "other/images" / image.name).write_bytes(image.read_bytes())
+        with Image.open(scenes / "masks" / image.name) as mask:
+            numbers = np.asarray(mask)
+        changed = np.array([values[name] for name in NAMES], np.uint8)[numbers]
+        Image.fromarray(changed).save(tmp_path / "other/masks" / image.name)
+    one, other = (
+        kfine.evaluate(run, data=str(data), console=QUIET) for data in (scenes, tmp_path / "other")
+    )
+    assert one["count"] == other["count"] == 40
+    assert one["mean_iou"] == other["mean_iou"]
+    assert one["per_class"] == other["per_class"]
+
+
 def test_photos_are_never_written_over(run: kfine.Run, scenes: Path) -> None:
     before = (scenes / "images/00.png").read_bytes()
     with pytest.raises(ConfigError, match="give another folder"):
