@@ -100,6 +100,8 @@ class Answer(Protocol):
       `weights` how much each training row counts, or `None`. Without, the head starts at random.
     - `positions`: names of target rows whose second axis is as long as a row of the input, and is
       cut with it.
+    - `target(rows)`: in a graph, from target rows as they are stored, after augmentation, to what
+      the losses compare; those of one output come by themselves, as `encode` gives them.
     - `loss_weights`: of each of several outputs by name.
     - `drawn(image, value)`, `legend()` and `write_drawn(folder, stem, image, value)`: where what
       it says stands inside images, an image (uint8 RGB) with a prediction or a label drawn in,

@@ -189,8 +189,10 @@ def seeded(layers: list[Any], moves: Mapping[str, str] | None = None) -> Augment
     Args:
         layers: Keras image preprocessing layers.
         moves: Target row -> what the layers call it ("bounding_boxes", "segmentation_masks"),
-            where the targets stand inside the image and move with it. Layers that mix images
-            mix targets of one array `(batch, numbers)` with them.
+            where the targets stand inside the image and move with it: boxes as a dict of `boxes`
+            `(batch, most, 4)`, xyxy in pixels, and `labels` `(batch, most)`, -1 of none. The
+            targets of one output come by themselves, those of several by name. Layers that mix
+            images mix targets of one array `(batch, numbers)` with them.
 
     Returns:
         A function for `tf.data.Dataset.map` from an image batch, its targets and an int32 `(2,)`
@@ -217,10 +219,13 @@ def seeded(layers: list[Any], moves: Mapping[str, str] | None = None) -> Augment
     generators = []
     for index, layer in enumerate(layers):
         layer.generator = _StepSeed(index)
+        if moves:
+            layer.bounding_box_format = "xyxy"
         generators.append(layer.generator)
 
     def augment(rows: Any, targets: Any, seed: Any) -> tuple[Any, Any]:
-        named = targets if isinstance(targets, dict) else dict.fromkeys(moves, targets)
+        by_name = isinstance(targets, dict) and set(moves) <= set(targets)
+        named = targets if by_name else dict.fromkeys(moves, targets)
         # Dicts of their own: the layers change what they are given.
         mine = {key: _copied(named[name]) for name, key in moves.items()}
         batch = {"images": rows, **mine}
@@ -241,7 +246,7 @@ def seeded(layers: list[Any], moves: Mapping[str, str] | None = None) -> Augment
             )
             for name, key in moves.items()
         }
-        if isinstance(targets, dict):
+        if by_name:
             return moved["images"], {**targets, **after}
         (only,) = after.values()
         return moved["images"], only

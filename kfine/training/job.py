@@ -190,6 +190,7 @@ def batches_of(
         batch_size=config.batch_size,
         seed=config.seed,
         prepare=built.input.prepare,
+        target=getattr(built.answer, "target", None),
         lengths=lengths,
         **options,
     )

@@ -174,8 +174,6 @@ def test_boxes_and_masks_move_with_the_pixels(images: np.ndarray) -> None:
     }
     moves = {"boxes": "bounding_boxes", "mask": "segmentation_masks"}
     layers = RandomAffine(flip="both", shift=0.08).apart()[:3]
-    for layer in layers:
-        layer.bounding_box_format = "xyxy"
     augment = seeded(layers, moves)
     assert augment is not None
     varied, moved = augment(pixels, targets, seed_of(2, 0))
@@ -191,6 +189,20 @@ def test_boxes_and_masks_move_with_the_pixels(images: np.ndarray) -> None:
         here = np.asarray(moved["mask"])[number, ..., 0] == 1
         there = varied[number, ..., 0] > 127
         assert (here & there).sum() / (here | there).sum() > 0.9
+
+
+def test_the_boxes_of_one_output_come_by_themselves() -> None:
+    boxes = np.array([[[4, 6, 20, 16], [0, 0, 0, 0]]], np.float32)
+    targets = {"boxes": boxes, "labels": np.array([[2, -1]], np.int32)}
+    augment = seeded(RandomAffine(flip="horizontal").apart()[:1], {"found": "bounding_boxes"})
+    assert augment is not None
+    flipped = set()
+    for step in range(8):
+        _, moved = augment(np.zeros((1, 32, 32, 3), np.float32), targets, seed_of(step, 0))
+        assert set(moved) == {"boxes", "labels"}
+        assert np.asarray(moved["labels"]).tolist() == [[2, -1]]
+        flipped.add(tuple(np.asarray(moved["boxes"])[0, 0].tolist()))
+    assert flipped == {(4, 6, 20, 16), (12, 6, 28, 16)}
 
 
 def test_a_layer_that_does_not_move_the_targets_is_refused() -> None:

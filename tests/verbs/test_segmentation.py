@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import kfine
+from kfine.answers.masks import Masks
 from kfine.cli import cli
 from kfine.console import Console
 from kfine.errors import ConfigError
@@ -72,6 +73,17 @@ def test_every_group_trains_after_the_head_and_masks_move(settings: dict[str, An
     assert built.job.batches.targets.shape[1:] == (32, 32, 1)
     assert built.answer.names == NAMES
     assert (built.answer.weights, built.answer.dice) == ((), 0.5)
+
+
+def test_an_answer_may_make_its_targets_after_augmentation(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Masks, "target", lambda self, rows: rows[:, ::2, ::2], raising=False)
+    built = build(settings)
+    assert built.job.batches.targets.shape[1:] == (32, 32, 1)
+    for batches in (built.job.batches.dataset(), built.job.validation.in_order()):
+        _, targets = next(iter(batches))
+        assert tuple(targets.shape[1:]) == (16, 16, 1)
 
 
 def test_the_settings_of_masks_reach_the_answer(settings: dict[str, Any]) -> None:
