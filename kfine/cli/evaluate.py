@@ -47,8 +47,8 @@ def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
 
         folder = file_evaluation_folder(Path(metrics["model"]["path"]), data)
     if _kept(folder, metrics):
-        mistakes = metrics.get("mistakes", {}).get("file")
-        kept = ", ".join(["metrics.json", "predictions.json", *([mistakes] if mistakes else [])])
+        shown = [metrics.get("mistakes", {}).get("file"), metrics.get("pictures")]
+        kept = ", ".join(["metrics.json", "predictions.json", *filter(None, shown)])
         click.echo(f"\n{kept} are in {folder}", err=True)
 
 

@@ -18,6 +18,7 @@ from kfine.runs.files import plain_disk_errors, write_json
 _SHOWN = 10
 # Of what stands inside images.
 _DRAWN = 8
+WORST = "plots/worst.png"
 
 
 def keep_evaluation(
@@ -40,7 +41,7 @@ def keep_evaluation(
             _write(folder, metrics, predictions, split, input, answer)
             answer.draw(folder / "plots", score)
             if hasattr(answer, "drawn"):
-                _draw_worst(folder / "plots" / "worst.png", predictions, split, answer, score)
+                _draw_worst(folder / WORST, predictions, split, answer, score)
     except RunError as error:
         console.warn(f"the metrics are not kept: {error}")
 
@@ -68,6 +69,8 @@ def _write(
             for one in mistakes[:_SHOWN]
         ]
         metrics["mistakes"] = {"file": name, "count": len(mistakes), "worst": shown}
+    if hasattr(answer, "drawn"):
+        metrics["pictures"] = WORST
     write_json(folder / "metrics.json", metrics)
     rows = [
         {"name": name, **answer.row(one, label)}

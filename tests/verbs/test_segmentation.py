@@ -119,8 +119,8 @@ def test_it_learns_where_things_are(run: kfine.Run) -> None:
     metrics = run.metrics
     assert metrics["mean_iou"] > metrics["baselines"]["most_pixels"]["mean_iou"] + 0.1
     assert set(metrics["per_class"]) == set(NAMES)
-    for name in ("worst.png", "classes.png"):
-        with Image.open(run.path / "plots" / name) as drawn:
+    for name in (metrics["pictures"], "plots/classes.png"):
+        with Image.open(run.path / name) as drawn:
             assert drawn.width > 300
     (first, *_) = json.loads((run.path / "predictions.json").read_text())
     assert set(first["prediction"]) == set(NAMES)
