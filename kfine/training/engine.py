@@ -93,6 +93,7 @@ def compile_job(job: Job) -> None:
         backbone_rate=config.backbone_rate,
         layerwise_decay=config.layerwise_decay,
         weight_decay=config.weight_decay,
+        start_decay=config.start_decay,
         clip_norm=config.clip_norm,
         ema=config.ema,
     )

@@ -33,6 +33,8 @@ class StagedAdamW(keras.optimizers.AdamW):
         self._group_names: list[str] = []
         self._group_of: dict[str, int] = {}
         self._training: set[str] = set()
+        self._starts: dict[str, Any] = {}
+        self.start_decay = 0.0
 
     def set_groups(self, groups: Sequence[LayerGroup], factors: Sequence[float]) -> None:
         """Name the groups and their factors; call before the optimizer is built."""
@@ -45,6 +47,20 @@ class StagedAdamW(keras.optimizers.AdamW):
         self._factors = self.add_variable((len(factors),), dtype="float32", name="group_factors")
         self._offsets = self.add_variable((len(factors),), dtype="float32", name="group_offsets")
         self.set_factors(factors)
+
+    def pull_back(self, groups: Sequence[LayerGroup], decay: float) -> None:
+        """Let the weights of some groups decay toward what they are now, instead of toward zero.
+
+        L2-SP (Li et al., 2018, https://arxiv.org/abs/1802.01483), decoupled as weight decay is:
+        each step takes the learning rate of the group times `decay` off the way that they went.
+
+        Args:
+            groups: Those that are pretrained.
+            decay: 0 leaves them alone.
+        """
+        self.start_decay = decay
+        chosen = [variable for group in groups for variable in group.weights] if decay else []
+        self._starts = {self._var_key(one): ops.copy(one.value) for one in chosen}
 
     def set_factors(self, factors: Sequence[float]) -> None:
         """Give the groups other factors from now on, in the order of `set_groups`."""
@@ -79,15 +95,16 @@ class StagedAdamW(keras.optimizers.AdamW):
         return ops.sqrt(1 - ops.power(self.beta_2, step)) / (1 - ops.power(self.beta_1, step))
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
-        if not self.weight_decay:
-            return
         for variable in variables:
-            if not self._use_weight_decay(variable):
+            key = self._var_key(variable)
+            start = self._starts.get(key)
+            decay = self.weight_decay if start is None else self.start_decay
+            if not decay or (start is None and not self._use_weight_decay(variable)):
                 continue
-            index = self._group_of.get(self._var_key(variable))
+            index = self._group_of.get(key)
             factor = 1.0 if index is None else self._factors[index]
-            rate = ops.cast(self.learning_rate * factor * self.weight_decay, variable.dtype)
-            self.assign_sub(variable, variable * rate)
+            rate = ops.cast(self.learning_rate * factor * decay, variable.dtype)
+            self.assign_sub(variable, (variable if start is None else variable - start) * rate)
 
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         """Leave the weights as they are: averages are swapped in by whoever wants them.
@@ -130,6 +147,7 @@ def make_optimizer(
     backbone_rate: float,
     layerwise_decay: float,
     weight_decay: float,
+    start_decay: float,
     clip_norm: float,
     ema: float,
 ) -> StagedAdamW:
@@ -143,6 +161,8 @@ def make_optimizer(
         backbone_rate: Factor of the backbone group nearest the head.
         layerwise_decay: Factor of each further group against the next one toward the head.
         weight_decay: Decoupled decay of kernels; biases and normalisation weights have none.
+        start_decay: As in `StagedAdamW.pull_back`, of all groups but the head; their weights decay
+            toward zero if 0.
         clip_norm: Global norm to clip gradients to; 0 does not clip.
         ema: Momentum of averaged weights; 0 keeps none.
     """
@@ -163,4 +183,5 @@ def make_optimizer(
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embedding"])
     optimizer.set_groups(groups, group_factors(len(groups), backbone_rate, layerwise_decay))
+    optimizer.pull_back(groups[:-1], start_decay)
     return optimizer

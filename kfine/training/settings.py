@@ -98,6 +98,14 @@ class TrainingConfig:
         minimum=0,
         maximum=1,
     )
+    start_decay: float = setting(
+        0.0,
+        "Pull the backbone back to its pretrained weights, in place of weight decay (L2-SP): 10 to "
+        "100 keep it near them.",
+        group="Training",
+        minimum=0,
+        maximum=10_000,
+    )
     clip_norm: float = setting(
         1.0,
         "Clip gradients to this global norm; 0 does not clip.",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -53,6 +57,18 @@ def test_weight_decay_follows_the_rate_of_the_group() -> None:
     assert step(optimizer, kernels, gradient=0.0) == pytest.approx([0.00125, 0.005], rel=1e-4)
 
 
+def test_pretrained_groups_are_pulled_back_to_where_they_began() -> None:
+    optimizer, kernels = staged([0.25, 1.0], weight_decay=0.5)
+    group_of = LayerGroup("g0", (SimpleNamespace(weights=[kernels[0]]),))
+    optimizer.pull_back([group_of], 8.0)
+    assert step(optimizer, kernels, gradient=0.0) == pytest.approx([0, 0.005], abs=1e-6)
+    kernels[0].assign([[3.0]])
+    # Of the way of 2: the rate 0.01, the share of the group 0.25, the decay 8.
+    assert step(optimizer, kernels, gradient=0.0)[0] == pytest.approx(2 * 0.01 * 0.25 * 8, rel=1e-4)
+    optimizer.pull_back([group_of], 0.0)
+    assert step(optimizer, kernels, gradient=0.0)[0] > 0.003, "toward zero again"
+
+
 def test_with_factors_of_one_it_is_keras_adamw() -> None:
     optimizer, kernels = staged([1.0, 1.0], weight_decay=0.1)
     plain, (_, layer) = keras.optimizers.AdamW(0.01, weight_decay=0.1), group("plain")
@@ -100,9 +116,32 @@ def test_the_rate_warms_up_and_falls_to_zero() -> None:
         backbone_rate=1.0,
         layerwise_decay=1.0,
         weight_decay=0.0,
+        start_decay=0.0,
         clip_norm=1.0,
         ema=0.0,
     )
     schedule = optimizer._learning_rate
     rates = [float(schedule(step)) for step in (0, 5, 10, 55, 100)]
     assert rates == pytest.approx([0.01, 0.055, 0.1, 0.05, 0.0], abs=1e-6)
+
+
+def test_a_backbone_that_is_pulled_back_stays_nearer_to_its_preset(
+    tiny_settings: dict[str, Any], tiny_preset: str, tmp_path: Path
+) -> None:
+    import keras_hub
+
+    import kfine
+    from kfine.console import Console
+
+    preset = keras_hub.models.Backbone.from_preset(tiny_preset).get_weights()
+    asked = {**tiny_settings, "unfreeze": "all", "tuned_share": 1, "backbone_rate": 1}
+    moved = []
+    for decay in (0, 100):
+        path = tmp_path / str(decay)
+        quiet = Console(quiet=True)
+        run = kfine.fit(
+            "image_classification", run_dir=path, console=quiet, start_decay=decay, **asked
+        )
+        pairs = zip(run.model.backbone.get_weights(), preset, strict=True)
+        moved.append(sum(float(((now - then) ** 2).sum()) for now, then in pairs))
+    assert 0 < moved[1] < 0.5 * moved[0]

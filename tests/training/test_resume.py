@@ -64,7 +64,7 @@ def killed(moment: str, **arguments: Any) -> None:
 def test_a_run_killed_anywhere_resumes_to_the_same_weights(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    settings = {**tiny_settings, "epochs": 6, "unfreeze": "3:2,5:4", "ema": 0.9}
+    settings = {**tiny_settings, "epochs": 6, "unfreeze": "3:2,5:4", "ema": 0.9, "start_decay": 20}
     quiet = Console(quiet=True)
     whole = kfine.fit("image_classification", run_dir=tmp_path / "a", console=quiet, **settings)
     run_dir = str(tmp_path / "b")

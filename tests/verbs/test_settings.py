@@ -42,6 +42,7 @@ CHANGED: dict[str, Any] = {
     "layerwise_decay": 0.25,
     "warmup_epochs": 2,
     "weight_decay": 0.03,
+    "start_decay": 20.0,
     "clip_norm": 0.7,
     "label_smoothing": 0.2,
     "ema": 0.75,
@@ -152,6 +153,7 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     # Ten steps of warm-up, from a tenth of the rate.
     "warmup_epochs": (lambda b: round(rate_at(b, 1) / rate_at(b, 2), 4), 0.55),
     "weight_decay": (lambda b: b.job.model.optimizer.weight_decay, 0.03),
+    "start_decay": (lambda b: b.job.model.optimizer.start_decay, 20.0),
     "clip_norm": (lambda b: b.job.model.optimizer.global_clipnorm, 0.7),
     "label_smoothing": (lambda b: b.job.model.loss.label_smoothing, 0.2),
     "ema": (lambda b: b.job.model.optimizer.use_ema * b.job.model.optimizer.ema_momentum, 0.75),
