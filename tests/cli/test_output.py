@@ -219,14 +219,15 @@ def test_presets_are_listed(
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
     said = kfine_command("presets", "--offline")
     assert said.status == 0
-    (line,) = said.out.splitlines()[1:]
-    for words in ("efficientnet_lite0", "3.4 M", "224 px", "ships"):
-        assert words in line
+    rows = said.out.splitlines()[1:]
+    shipped = (("efficientnet_lite0", "3.4 M", "224 px"), ("deeplabv3_mobilenetv2", "2.1 M", "513"))
+    for line, words in zip(rows, shipped, strict=True):
+        assert all(word in line for word in (*words, "ships"))
     said = kfine_command("presets", "text_classification", "--offline")
     assert (said.status, said.out) == (0, "") and "no preset for text_classification" in said.err
-    (row,) = json.loads(kfine_command("presets", "--offline", "--json").out)
-    assert row["origin"] == "ships"
-    assert row["bytes"] < 8e6
+    found = json.loads(kfine_command("presets", "--offline", "--json").out)
+    assert [row["origin"] for row in found] == ["ships"] * 2
+    assert all(row["bytes"] < 8e6 for row in found)
     everything = json.loads(kfine_command("presets", "--json", "--quiet").out)
     assert {"resnet_50_imagenet", "efficientnet_lite0"} <= {one["name"] for one in everything}
     assert {one["origin"] for one in everything} == {"ships", "needs the network"}
