@@ -235,6 +235,35 @@ def test_masks_that_nothing_names_are_called_by_their_values(tmp_path: Path) -> 
         MaskFiles().read_source(str(tmp_path))
 
 
+def test_black_and_white_masks_have_two_classes_whatever_a_stray_one_holds(tmp_path: Path) -> None:
+    for number in range(12):
+        photo(tmp_path / f"images/{number}.png")
+        mask(tmp_path / f"masks/{number}.png", [[7]] if number == 3 else [[0, 255]])
+    source = MaskFiles().read_source(str(tmp_path))
+    assert {record.label.present for record in source.records} == {("background", "object")}
+    assert [one.reason for one in source.set_aside] == [
+        "its mask has the value 7, which no class has"
+    ]
+    named = MaskFiles("sky,cloud").read_source(str(tmp_path))
+    assert "255 in the masks stands for cloud" not in named.notes, "one mask is neither"
+    mask(tmp_path / "masks/3.png", [[0, 255]])
+    named = MaskFiles("sky,cloud").read_source(str(tmp_path))
+    assert {record.label.present for record in named.records} == {("sky", "cloud")}
+    assert named.notes == ("255 in the masks stands for cloud",)
+
+
+def test_many_pixels_that_do_not_count_are_said(tmp_path: Path) -> None:
+    photo(tmp_path / "images/a.png")
+    mask(tmp_path / "masks/a.png", [[0, 1, 255, 255]])
+    source = MaskFiles("a,b,c").read_source(str(tmp_path))
+    (warning,) = source.warnings
+    assert warning.startswith("33% of the pixels of the masks do not count")
+    mask(tmp_path / "masks/a.png", [[0, 255]])
+    source = MaskFiles("a,b,c").read_source(str(tmp_path))
+    with pytest.raises(DataError, match=r"hold a alone: .* 50% of the pixels"):
+        MaskFiles().names(one.label for one in source.records)
+
+
 def test_a_manifest_names_a_mask_for_each_image(tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     mask(tmp_path / "truth/a.png")

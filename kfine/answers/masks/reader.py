@@ -22,6 +22,9 @@ from kfine.errors import ConfigError, DataError
 
 # Of fewer images a split or a fold may get none.
 _FEW = 10
+# Share of the pixels; more that do not count are warned of.
+_MUCH = 0.2
+_LOOKED_AT = 20
 # More values than that are no classes: the file is a photo.
 _MOST_CLASSES = 64
 
@@ -74,7 +77,14 @@ class MaskFiles:
             )
         elif legend.ignored:
             notes.append(f"pixels of {', '.join(sorted(legend.ignored))} do not count")
-        return _opened(source, legend, notes)
+        if set(legend.values) == {0, 1} and _black_and_white(source):
+            legend = replace(legend, values={0: legend.values[0], 255: legend.values[1]})
+            notes.append(f"255 in the masks stands for {legend.values[255]}")
+        source = _opened(source, legend, notes)
+        lost = _uncounted([record.label for record in source.records])
+        if lost <= _MUCH:
+            return source
+        return replace(source, warnings=(*source.warnings, _said(lost)))
 
     def _outlined(self, source: Source) -> Source:
         """Outlines name their classes; some of them may be left out of the count."""
@@ -130,9 +140,10 @@ class MaskFiles:
         order = legend.names if legend else sorted(there, key=lambda n: (n != BACKGROUND, n))
         found = tuple(name for name in order if name in there)
         if len(found) < 2:
+            lost = _uncounted(rows)
             raise DataError(
                 f"all {len(rows)} masks hold {' and '.join(found) or 'no class'} alone: there is "
-                "nothing to tell apart"
+                f"nothing to tell apart{'; ' + _said(lost) if lost else ''}"
             )
         return found
 
@@ -150,9 +161,35 @@ def _beside(record: Record, folder: Path) -> Record:
     return replace(record, label=Mask(folder / record.label.path))
 
 
+def _uncounted(labels: Sequence[Any]) -> float:
+    """The share of the pixels of some masks that are of no class which counts."""
+    every = sum(one.size[0] * one.size[1] for one in labels)
+    return 1 - sum(sum(one.counts.values()) for one in labels) / max(1, every)
+
+
+def _said(lost: float) -> str:
+    return (
+        f"{lost:.0%} of the pixels of the masks do not count: their class is ignored, or their "
+        "value is 255 and no class has it"
+    )
+
+
+def _black_and_white(source: Source) -> bool:
+    """Whether the first masks hold 0 and 255 and nothing else."""
+    seen: set[int] = set()
+    for record in source.records[:_LOOKED_AT]:
+        try:
+            pixels = read_pixels(read_file(record.label.path))
+        except DataError:
+            continue
+        seen.update([-1] if pixels.values is None else np.unique(pixels.values).tolist())
+    return 255 in seen and seen <= {0, 255}
+
+
 def _found_in(source: Source) -> Legend:
     """A legend of the values that the masks hold, called by them."""
-    seen: set[int] = set()
+    seen: Counter[int] = Counter()
+    two = 0
     for record in source.records:
         try:
             pixels = read_pixels(read_file(record.label.path))
@@ -164,11 +201,13 @@ def _found_in(source: Source) -> Legend:
                 f"for: put a labelmap.txt (road:128,64,128::) or a class_dict.csv (name,r,g,b) "
                 f"into {source.root}, or give one with --classes"
             )
-        seen.update(np.unique(pixels.values).tolist())
-    if seen == {0, 255}:
-        # Drawn to be looked at: black and white.
+        there = np.unique(pixels.values).tolist()
+        seen.update(there)
+        two += set(there) <= {0, 255}
+    if seen[255] and two > 0.9 * len(source.records):
+        # Drawn to be looked at: black and white. A stray one is set aside for its values.
         return Legend({0: "background", 255: "object"}, source="values")
-    values = sorted(seen - {255})
+    values = sorted(set(seen) - {255})
     if len(values) > _MOST_CLASSES:
         raise DataError(
             f"the masks hold {len(values)} different values: a mask has the number of a class in "
