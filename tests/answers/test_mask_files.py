@@ -42,6 +42,9 @@ def mask(path: Path, values: object = ((0, 1),), size: tuple[int, int] = (8, 6))
         ("JPEGImages/a.jpg", "SegmentationClass/a.png", None),
         ("images/a.jpg", "masks/a_mask.png", None),
         ("a.jpg", "a_mask.png", None),
+        ("raw_images/a.jpg", "masks/a.png", None),
+        ("train/raw images/a.jpg", "train/color_labels/a.png", "train"),
+        ("images/Lausann/a.jpg", "gt/Lausann/a.png", None),
     ],
 )
 def test_images_and_masks_are_paired_by_their_names(

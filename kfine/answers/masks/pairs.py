@@ -14,9 +14,14 @@ from kfine.data.records import Record, SetAside, Source, printable, split_named
 from kfine.errors import DataError
 
 _IMAGE = r"images?|imgs?|jpegimages|photos?|pictures?|leftimg8bit"
-_MASK = r"masks?|labels?|annotations?|annots?|ann|segmentationclass|segmentations?|groundtruth|gt"
+_LONG = r"masks?|labels?|annotations?|annots?|segmentationclass|segmentations?|groundtruth"
+# Other words end in these.
+_SHORT = r"ann|gt"
+_MASK = rf"{_LONG}|{_SHORT}"
 _IMAGE_FOLDER = re.compile(rf"(?P<rest>.*?)[\s_.-]*(?:{_IMAGE})", re.IGNORECASE)
-_MASK_FOLDER = re.compile(rf"(?P<rest>.*?)[\s_.-]*(?:{_MASK})", re.IGNORECASE)
+_MASK_FOLDER = re.compile(
+    rf"(?P<rest>.*?)(?:[\s_.-]*(?:{_LONG})|(?:^|[\s_.-]+)(?:{_SHORT}))", re.IGNORECASE
+)
 # As in `scan7_mask.png`.
 _MASK_NAME = re.compile(rf"(?P<rest>.+?)[\s_.-](?:{_MASK}|seg|l|labelids|matte)", re.IGNORECASE)
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif")
@@ -47,7 +52,13 @@ def read_pairs(root: Path) -> Source:
     Raises:
         DataError: There are no masks, or none belongs to an image.
     """
-    files = [_role(path.relative_to(root), path) for path in _below(root)]
+    paths = list(_below(root))
+    files = [_role(path.relative_to(root), path) for path in paths]
+    if not {one.key for one in files if one.is_mask} & {
+        one.key for one in files if not one.is_mask
+    }:
+        # As in `raw_images` beside `masks`.
+        files = [_role(path.relative_to(root), path, splits_only=True) for path in paths]
     masks: dict[tuple[str, ...], Path] = {}
     set_aside: list[SetAside] = []
     for one in files:
@@ -91,14 +102,21 @@ def _split(key: tuple[str, ...]) -> str | None:
     return next(filter(None, map(split_named, key[:-1])), None)
 
 
-def _role(relative: Path, path: Path) -> _Found:
-    """What a file is, by the folder nearest to it that says it, or by its own name."""
+def _role(relative: Path, path: Path, *, splits_only: bool = False) -> _Found:
+    """What a file is, by the folder nearest to it that says it, or by its own name.
+
+    Args:
+        relative: The file from the root.
+        path: The file.
+        splits_only: Whether of the name of such a folder a split alone counts.
+    """
     folders = list(relative.parts[:-1])
     for place in reversed(range(len(folders))):
         for pattern, is_mask in ((_MASK_FOLDER, True), (_IMAGE_FOLDER, False)):
             found = pattern.fullmatch(folders[place])
             if found:
-                rest = [found["rest"]] if found["rest"] else []
+                counts = found["rest"] and (not splits_only or split_named(found["rest"]))
+                rest = [found["rest"]] if counts else []
                 key = (*folders[:place], *rest, *folders[place + 1 :])
                 return _Found(path, is_mask, (*key, _stem(relative, is_mask)))
     named = _MASK_NAME.fullmatch(relative.stem)
