@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -77,6 +78,24 @@ class Known(Protocol):
 # How tables write a missing value; None and NA are names of classes too often.
 _MISSING_WORDS = {"nan", "-nan", "null", "n/a", "#n/a", "<na>", "#null!", "1.#qnan", "1.#ind"}
 _WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
+
+
+# Of fewer examples a split or a fold may get none.
+_FEW = 10
+
+
+def rarest_names(labels: Sequence[Sequence[str]], none: str) -> list[str]:
+    """The rarest name of each, so that splits share rare names; few examples are joined.
+
+    Args:
+        labels: The names that each example has.
+        none: Stands for those of an example without any.
+    """
+    counts = Counter(name for one in labels for name in one)
+    rarest = [min(one, key=lambda name: (counts[name], name), default=none) for one in labels]
+    sizes = Counter(rarest)
+    common = sizes.most_common(1)[0][0] if sizes else none
+    return [one if sizes[one] >= _FEW else common for one in rarest]
 
 
 def require_classes(labels: LabelReader, data: object) -> None:

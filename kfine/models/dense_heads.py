@@ -44,12 +44,11 @@ def dense_model(
     image, maps = _maps(preset, size)
     layers = keras.layers
     summed: Any = None
-    sizes = {stride: rows_and_columns for stride, (_, rows_and_columns) in maps.items()}
-    for stride, (features, _) in sorted(maps.items(), reverse=True):
+    for stride, (features, rows_and_columns) in sorted(maps.items(), reverse=True):
         own = layers.Conv2D(_WIDTH, 1, name=f"from_stride_{stride}")(features)
         if summed is not None:
             # Not every backbone halves sizes exactly.
-            stretched = layers.Resizing(*sizes[stride], interpolation="bilinear")(summed)
+            stretched = layers.Resizing(*rows_and_columns, interpolation="bilinear")(summed)
             own = layers.Add()([own, stretched])
         summed = layers.ReLU()(own)
     logits = layers.Conv2D(classes, 1, name="logits")(layers.Dropout(dropout)(summed))

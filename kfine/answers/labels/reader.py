@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from kfine.data.labels import rarest_names
 from kfine.data.tables import cell_text
 from kfine.errors import ConfigError, DataError
 
 _YES = ("1", "1.0", "true", "yes", "y", "x")
 _NO = ("", "0", "0.0", "false", "no", "n")
-# Of fewer examples a split or a fold may get none.
-_FEW = 10
 NONE = "no label"
 
 
@@ -44,12 +43,8 @@ class LabelLists:
         return tuple(sorted({cell_text(name) for name in names} - {""}))
 
     def strata(self, labels: Sequence[Any]) -> list[str]:
-        """The rarest name of each, so that the splits share rare names; few examples are joined."""
-        counts = Counter(name for one in labels for name in one)
-        rarest = [min(one, key=lambda name: (counts[name], name), default=NONE) for one in labels]
-        sizes = Counter(rarest)
-        common = sizes.most_common(1)[0][0] if sizes else NONE
-        return [one if sizes[one] >= _FEW else common for one in rarest]
+        """The rarest name of each, see `rarest_names`."""
+        return rarest_names(labels, NONE)
 
     def names(self, labels: Iterable[Any]) -> tuple[str, ...]:
         """The names in alphabetical order.

@@ -34,7 +34,7 @@ class MaskLoss(keras.losses.Loss):
         numbers = ops.cast(ops.squeeze(y_true, -1), "int32")
         counted = ops.cast(numbers != IGNORED, "float32")
         numbers = ops.where(numbers == IGNORED, 0, numbers)
-        logits = at_size(y_pred, y_true)
+        logits = at_size(y_pred, y_true.shape[1:3])
         losses = ops.nn.sparse_categorical_crossentropy(numbers, logits, from_logits=True)
         if self.weights:
             counted_as = ops.take(ops.convert_to_tensor(self.weights, "float32"), numbers)
@@ -62,10 +62,9 @@ def _dice(numbers: Any, logits: Any, counted: Any) -> Any:
     return 1 - ops.sum(dice * there) / ops.maximum(ops.sum(there), 1.0)
 
 
-def at_size(logits: Any, like: Any) -> Any:
-    """Logits `(batch, rows, columns, classes)` as float32 of another tensor's height and width."""
+def at_size(logits: Any, size: Sequence[Any]) -> Any:
+    """Logits `(batch, rows, columns, classes)` as float32 of some height and width."""
     ops = keras.ops
-    size = like.shape[1:3]
     logits = ops.cast(logits, "float32")
     if tuple(logits.shape[1:3]) == tuple(size):
         return logits
@@ -86,7 +85,7 @@ class MaskIoU(keras.metrics.MeanIoU):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
-        numbers = keras.ops.argmax(at_size(y_pred, y_true), axis=-1)
+        numbers = keras.ops.argmax(at_size(y_pred, y_true.shape[1:3]), axis=-1)
         super().update_state(keras.ops.squeeze(y_true, -1), numbers)
 
     def get_config(self) -> dict[str, Any]:

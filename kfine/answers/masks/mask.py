@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,6 @@ from kfine.errors import DataError
 
 # Of a pixel that takes no part in losses and scores.
 IGNORED = 255
-# Each holds a mask at its original size.
-_MOST_THREADS = 16
 _MOST_PIXELS = 2_000_000
 _FORMATS = ("PNG", "BMP", "GIF", "TIFF", "WEBP")
 
@@ -226,13 +222,3 @@ def resized(numbers: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
         for old, new in zip(numbers.shape, size, strict=True)
     )
     return numbers[rows[:, None], columns]
-
-
-def in_threads(function: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
-    """What a function gives for each value, in their order; decoders let other threads run."""
-    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS), "kfine-masks")
-    try:
-        return list(pool.map(function, values))
-    finally:
-        # Ctrl-C must not wait for the thousands that are queued.
-        pool.shutdown(wait=True, cancel_futures=True)

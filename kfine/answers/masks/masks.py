@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kfine.answers import Answer, Targets, Trivial
-from kfine.answers.masks.mask import IGNORED, in_threads, largest_at, resized
+from kfine.answers.masks.mask import IGNORED, largest_at, resized
 from kfine.answers.masks.score import (
     boundary_f1,
     by_class,
@@ -20,6 +20,7 @@ from kfine.answers.masks.score import (
     share_right,
 )
 from kfine.answers.score import Score
+from kfine.data.threads import decoding_threads
 from kfine.errors import DataError
 from kfine.inputs import Mistake
 from kfine.inputs.places import ImagePlaces, Places, mean_of_rows
@@ -104,7 +105,8 @@ class Masks:
         def fill(number: int) -> None:
             rows[number, :, :, 0] = resized(labels[number].numbers(self.names), self.size)
 
-        in_threads(fill, range(len(labels)))
+        with decoding_threads() as pool:
+            list(pool.map(fill, range(len(labels))))
         return Targets({OUTPUT: rows[places.owner]})
 
     def losses(self) -> dict[str, Any]:
@@ -123,11 +125,9 @@ class Masks:
         """The confidence in each class, 0 to 1, `(batch, height, width, classes)` float32."""
         import keras
 
-        ops = keras.ops
-        logits = ops.cast(outputs[OUTPUT], "float32")
-        if tuple(logits.shape[1:3]) != self.size:
-            logits = ops.image.resize(logits, self.size, "bilinear", data_format="channels_last")
-        return {CONFIDENCES: ops.softmax(logits, axis=-1)}
+        from kfine.answers.masks.losses import at_size
+
+        return {CONFIDENCES: keras.ops.softmax(at_size(outputs[OUTPUT], self.size), axis=-1)}
 
     def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[NDArray[np.uint8]]:
         """The class with the most confidence, in each pixel."""
@@ -209,7 +209,7 @@ class Masks:
         truth = self._numbers(label)
         table = confusion(resized(self._numbers(prediction), truth.shape), truth, len(self.names))
         return {
-            "label": self._shares(label),
+            "label": self._shares(truth),
             "prediction": self._shares(prediction),
             "mean_iou": float(share_right(table[None])[0]),
         }

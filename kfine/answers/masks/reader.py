@@ -11,17 +11,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kfine.answers.masks.legend import FILES, Legend, read_legend
-from kfine.answers.masks.mask import Mask, in_threads, open_mask, read_pixels
+from kfine.answers.masks.mask import Mask, open_mask, read_pixels
 from kfine.answers.masks.outlines import BACKGROUND, outline_files, read_outlines
 from kfine.answers.masks.pairs import LAYOUT, has_masks, read_pairs
 from kfine.data.files import read_file
+from kfine.data.labels import rarest_names
 from kfine.data.records import Record, SetAside, Source, printable
 from kfine.data.sources import existing_path
 from kfine.data.tables import SUFFIXES, cell_text
+from kfine.data.threads import decoding_threads
 from kfine.errors import ConfigError, DataError
 
-# Of fewer images a split or a fold may get none.
-_FEW = 10
 # Share of the pixels; more that do not count are warned of.
 _MUCH = 0.2
 _LOOKED_AT = 20
@@ -120,12 +120,8 @@ class MaskFiles:
         return Mask(Path(written).expanduser())
 
     def strata(self, labels: Sequence[Any]) -> list[str]:
-        """The class in the fewest masks of each, so that the splits share it."""
-        counts = Counter(name for one in labels for name in one.present)
-        rarest = [min(one.present, key=lambda n: (counts[n], n), default="") for one in labels]
-        sizes = Counter(rarest)
-        common = sizes.most_common(1)[0][0] if sizes else ""
-        return [one if sizes[one] >= _FEW else common for one in rarest]
+        """The class in the fewest masks of each, see `rarest_names`."""
+        return rarest_names([one.present for one in labels], "")
 
     def names(self, labels: Iterable[Any]) -> tuple[str, ...]:
         """The classes, in the order of the legend, that some mask has.
@@ -231,7 +227,9 @@ def _opened(source: Source, legend: Legend, notes: Sequence[str]) -> Source:
             return f"the image has {_pixels(size)}, its mask {_pixels(mask.size)}"
         return mask if mask.present else "its mask has no pixel that counts"
 
-    for record, mask in zip(source.records, in_threads(opened, source.records), strict=True):
+    with decoding_threads() as pool:
+        masks = list(pool.map(opened, source.records))
+    for record, mask in zip(source.records, masks, strict=True):
         if isinstance(mask, str):
             set_aside.append(SetAside(record.name, record.split, mask))
         else:

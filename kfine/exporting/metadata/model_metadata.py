@@ -14,6 +14,7 @@ from typing import Any
 import flatbuffers
 
 from kfine.answers import Described
+from kfine.exporting.metadata.embedding import aligned
 from kfine.inputs.metadata import FEATURE, table, tables, tensor
 
 BUFFER_NAME = "TFLITE_METADATA"
@@ -21,7 +22,6 @@ IDENTIFIER = b"M001"
 # Every field below has been in the schema from its beginning, but for custom metadata.
 MIN_PARSER_VERSION = "1.0.0"
 _CUSTOM_PARSER_VERSION = "1.5.0"
-_ALIGNMENT = 16
 _AXIS_LABELS = 2
 
 
@@ -63,11 +63,7 @@ def model_metadata(
 
 
 def _custom(b: Any, name: str, data: bytes) -> int:
-    written = b.CreateString(name)
-    b.StartVector(1, len(data), _ALIGNMENT)
-    for byte in reversed(data):
-        b.PrependByte(byte)
-    return table(b, 2, {0: written, 1: int(b.EndVector())})
+    return table(b, 2, {0: b.CreateString(name), 1: aligned(b, data)})
 
 
 def _output(b: Any, one: Described, labels_file: str | None) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +14,13 @@ import numpy as np
 from kfine.data.files import read_file
 from kfine.data.records import Image, Progress, Record, SetAside
 from kfine.data.store import RowStore, open_rows
+from kfine.data.threads import decoding_threads
 from kfine.errors import DataError
 from kfine.inputs.image.pixels import decode_image, resize_image
 
 if TYPE_CHECKING:
     from kfine.inputs.image.kept import KeptImages
 
-# Each thread holds one photo at its original size, 36 MB and more.
-_MOST_THREADS = 16
 # Of an image that is nearly black all levels are below, of one that is nearly white above.
 _BLACK, _WHITE = 8, 247
 
@@ -121,16 +118,14 @@ def decode_all(
         rows[number] = image
         return Decoded(digest, flat=bool(image.max() < _BLACK or image.min() > _WHITE))
 
-    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS), "kfine-decode")
     results = []
     try:
-        for result in pool.map(decode, range(len(records))):
-            results.append(result)
-            if progress is not None:
-                progress(len(results), len(records))
+        with decoding_threads() as pool:
+            for result in pool.map(decode, range(len(records))):
+                results.append(result)
+                if progress is not None:
+                    progress(len(results), len(records))
     finally:
-        # Ctrl-C must not wait for the thousands that are queued.
-        pool.shutdown(wait=True, cancel_futures=True)
         if kept is not None:
             kept.close()
     return results
