@@ -93,7 +93,12 @@ def read_legend(root: Path, classes: str = "", ignore: str | None = None) -> Leg
                 break
     if found is None or ignore is None:
         return found
-    return found.without(filter(None, (one.strip() for one in ignore.split(","))))
+    return found.without(names_in(ignore))
+
+
+def names_in(text: str) -> list[str]:
+    """Names with commas between; empty ones are left out."""
+    return [name for name in (one.strip() for one in text.split(",")) if name]
 
 
 def _listed(classes: str) -> Legend:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from kfine.answers.masks.legend import FILES, Legend, read_legend
+from kfine.answers.masks.legend import FILES, Legend, names_in, read_legend
 from kfine.answers.masks.mask import Mask, open_mask, read_pixels
 from kfine.answers.masks.outlines import BACKGROUND, outline_files, read_outlines
 from kfine.answers.masks.pairs import LAYOUT, has_masks, read_pairs
@@ -80,7 +79,8 @@ class MaskFiles:
         if set(legend.values) == {0, 1} and _black_and_white(source):
             legend = replace(legend, values={0: legend.values[0], 255: legend.values[1]})
             notes.append(f"255 in the masks stands for {legend.values[255]}")
-        source = _opened(source, legend, notes)
+        source = _usable(source, lambda record: open_mask(record.label.path, legend), "its mask")
+        source = replace(source, notes=(*source.notes, *notes))
         lost = _uncounted([record.label for record in source.records])
         if lost <= _MUCH:
             return source
@@ -92,24 +92,15 @@ class MaskFiles:
             raise ConfigError("Outlines name their classes; leave classes out.")
         there = {name for record in source.records for name in record.label.present}
         legend = Legend(dict(enumerate(sorted(there))))
-        ignored = [one.strip() for one in (self.ignore or "").split(",") if one.strip()]
+        ignored = names_in(self.ignore or "")
         legend.without(ignored)
-        kept, set_aside = [], list(source.set_aside)
-        for record in source.records:
+
+        def counted(record: Record) -> Any:
             label = record.label
-            size = _image_size(record)
-            if size is not None and size != label.size:
-                reason = f"the image has {_pixels(size)}, its JSON says {_pixels(label.size)}"
-                set_aside.append(SetAside(record.name, record.split, reason))
-                continue
             counts = {name: n for name, n in label.counts.items() if name not in ignored}
-            kept.append(replace(record, label=replace(label, counts=counts)))
-        if not kept:
-            raise DataError(
-                f"none of the {len(set_aside)} images can be used (the first, "
-                f"{set_aside[0].name}: {set_aside[0].reason})"
-            )
-        return replace(source, records=tuple(kept), set_aside=tuple(set_aside))
+            return replace(label, counts=counts)
+
+        return _usable(source, counted, "its JSON says")
 
     def read(self, cells: Sequence[Any]) -> Mask:
         """The mask of a manifest's row."""
@@ -170,82 +161,88 @@ def _said(lost: float) -> str:
     )
 
 
-def _black_and_white(source: Source) -> bool:
-    """Whether the first masks hold 0 and 255 and nothing else."""
-    seen: set[int] = set()
-    for record in source.records[:_LOOKED_AT]:
+def _values_in(records: Sequence[Record]) -> list[set[int] | None]:
+    """The values in the mask of each; none of colours alone, `None` of what cannot be read."""
+
+    def values(record: Record) -> set[int] | None:
         try:
             pixels = read_pixels(read_file(record.label.path))
         except DataError:
-            continue
-        seen.update([-1] if pixels.values is None else np.unique(pixels.values).tolist())
-    return 255 in seen and seen <= {0, 255}
+            return None  # set aside, with the reason, where it is opened
+        return set() if pixels.values is None else set(np.unique(pixels.values).tolist())
+
+    with decoding_threads() as pool:
+        return list(pool.map(values, records))
+
+
+def _black_and_white(source: Source) -> bool:
+    """Whether the first masks hold 0 and 255 and nothing else."""
+    found = [one for one in _values_in(source.records[:_LOOKED_AT]) if one is not None]
+    return all(found) and set().union(*found) - {0} == {255}
 
 
 def _found_in(source: Source) -> Legend:
     """A legend of the values that the masks hold, called by them."""
-    seen: Counter[int] = Counter()
-    two = 0
-    for record in source.records:
-        try:
-            pixels = read_pixels(read_file(record.label.path))
-        except DataError:
-            continue  # set aside, with the reason, where it is opened
-        if pixels.values is None:
+    found = _values_in(source.records)
+    for record, values in zip(source.records, found, strict=True):
+        if values == set():
             raise DataError(
                 f"the mask {record.label.path.name} has colours, and nothing says what they stand "
                 f"for: put a labelmap.txt (road:128,64,128::) or a class_dict.csv (name,r,g,b) "
                 f"into {source.root}, or give one with --classes"
             )
-        there = np.unique(pixels.values).tolist()
-        seen.update(there)
-        two += set(there) <= {0, 255}
-    if seen[255] and two > 0.9 * len(source.records):
+    there = [one for one in found if one is not None]
+    seen = set().union(*there)
+    two = sum(one <= {0, 255} for one in there)
+    if 255 in seen and two > 0.9 * len(source.records):
         # Drawn to be looked at: black and white. A stray one is set aside for its values.
         return Legend({0: "background", 255: "object"}, source="values")
-    values = sorted(set(seen) - {255})
-    if len(values) > _MOST_CLASSES:
+    values_of_classes = sorted(seen - {255})
+    if len(values_of_classes) > _MOST_CLASSES:
         raise DataError(
-            f"the masks hold {len(values)} different values: a mask has the number of a class in "
-            "each pixel"
+            f"the masks hold {len(values_of_classes)} different values: a mask has the number of a "
+            "class in each pixel"
         )
-    return Legend({value: f"class {value}" for value in values}, source="values")
+    return Legend({value: f"class {value}" for value in values_of_classes}, source="values")
 
 
-def _opened(source: Source, legend: Legend, notes: Sequence[str]) -> Source:
-    """The images whose masks can be used."""
-    kept, set_aside = [], list(source.set_aside)
+def _usable(source: Source, label_of: Callable[[Record], Any], said: str) -> Source:
+    """The images whose truth has their size and something that counts.
 
-    def opened(record: Record) -> Mask | str:
-        """A mask, or why it cannot be used."""
+    Args:
+        source: The images.
+        label_of: The label of one, or a `DataError` with a short reason.
+        said: What says the size of a label.
+
+    Raises:
+        DataError: There are none.
+    """
+
+    def label_or_reason(record: Record) -> Any:
         try:
-            mask = open_mask(record.label.path, legend)
+            label = label_of(record)
         except DataError as error:
             return str(error)
         size = _image_size(record)
-        if size is not None and size != mask.size:
-            return f"the image has {_pixels(size)}, its mask {_pixels(mask.size)}"
-        return mask if mask.present else "its mask has no pixel that counts"
+        if size is not None and size != label.size:
+            return f"the image has {_pixels(size)}, {said} {_pixels(label.size)}"
+        return label if label.present else "its mask has no pixel that counts"
 
+    kept, set_aside = [], list(source.set_aside)
     with decoding_threads() as pool:
-        masks = list(pool.map(opened, source.records))
-    for record, mask in zip(source.records, masks, strict=True):
-        if isinstance(mask, str):
-            set_aside.append(SetAside(record.name, record.split, mask))
+        labels = list(pool.map(label_or_reason, source.records))
+    for record, label in zip(source.records, labels, strict=True):
+        if isinstance(label, str):
+            set_aside.append(SetAside(record.name, record.split, label))
         else:
-            kept.append(replace(record, label=mask))
+            kept.append(replace(record, label=label))
     if not kept:
         first = set_aside[0]
         raise DataError(
             f"none of the {len(set_aside)} images of {printable(str(source.root))} can be used "
             f"(the first, {first.name}: {first.reason})"
         )
-    return replace(
-        source,
-        records=tuple(kept),
-        set_aside=tuple(set_aside),
-        notes=(*source.notes, *notes),
-    )
+    return replace(source, records=tuple(kept), set_aside=tuple(set_aside))
 
 
 def _image_size(record: Record) -> tuple[int, int] | None:
