@@ -307,6 +307,13 @@ class TensorsOnly:
         """The outputs of the ids are all there is."""
 
 
+def fractions_in_file(name: str, quantize: str) -> dict[str, Any]:
+    """What a file says of an output of fractions, 0 to 1: uint8 in an integer one, else float32."""
+    if quantize == "int8-full":
+        return {"name": name, "dtype": "uint8", "scale": 1 / 256, "zero": 0}
+    return {"name": name, "dtype": "float32"}
+
+
 def load_answer(values: Mapping[str, Any], own: Any = None) -> Answer:
     """The answer that a description names.
 

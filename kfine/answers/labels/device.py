@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.answers import NAMED, AnswerOnDevice, Described, TensorsOnly
+from kfine.answers import NAMED, AnswerOnDevice, Described, TensorsOnly, fractions_in_file
 from kfine.answers.golden import by_name
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ class LabelsOnDevice(TensorsOnly):
 
     def describe(self, quantize: str) -> dict[str, Any]:
         """uint8 in an integer file, else float32."""
-        if quantize == "int8-full":
-            return {"name": NAME, "dtype": "uint8", "scale": 1 / 256, "zero": 0}
-        return {"name": NAME, "dtype": "float32"}
+        return fractions_in_file(NAME, quantize)
 
     def misfit(self, format: str, quantize: str) -> str:
         """What learns on the phone is a softmax."""

@@ -182,14 +182,8 @@ class Masks:
         everywhere = np.full((1, 1), place, np.uint8)
         return Trivial("most_pixels", lambda examples: [everywhere] * len(examples))
 
-    def probe(
-        self,
-        train: tuple[np.ndarray, Sequence[Any]],
-        validation: tuple[np.ndarray, Sequence[Any]],
-        test: np.ndarray,
-        seed: int,
-    ) -> tuple[Sequence[Any], dict[str, Any]]:
-        """There is none: the head is trained alone instead."""
+    def probe(self, *arguments: Any) -> tuple[Sequence[Any], dict[str, Any]]:
+        """There is no linear model of pixels: the head is trained alone."""
         raise NotImplementedError
 
     def describe(self, prediction: Any) -> list[dict[str, Any]]:
