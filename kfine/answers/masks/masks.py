@@ -225,7 +225,7 @@ class Masks:
 
     def legend(self) -> list[tuple[str, tuple[int, int, int]]]:
         """Each class with the colour that `drawn` gives it."""
-        from kfine.answers.masks.overlay import colour_of
+        from kfine.drawing.colours import colour_of
 
         return [(name, colour_of(place)) for place, name in enumerate(self.names)]
 
@@ -249,9 +249,10 @@ class Masks:
 
     def draw(self, folder: Path, score: Score) -> None:
         """`classes.png`: the IoU of each class."""
-        from kfine.answers.masks.plots import classes_png
+        from kfine.drawing.bars import bars_png
 
-        classes_png(folder / "classes.png", score.tables["per_class"])
+        figures = {name: one["iou"] for name, one in score.tables["per_class"].items()}
+        bars_png(folder / "classes.png", figures, "intersection over union")
 
     def to_dict(self) -> dict[str, Any]:
         """Classes and size, and what training said of them."""

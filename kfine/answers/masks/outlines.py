@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kfine.answers.masks.mask import IGNORED, counted
-from kfine.data.files import is_clutter
-from kfine.data.records import Record, SetAside, Source, printable, split_named
+from kfine.data.annotations import files_below, image_beside, split_of
+from kfine.data.records import Record, SetAside, Source, printable
 from kfine.errors import DataError
 
 # What lies in no outline.
 BACKGROUND = "background"
-# Where an image may lie, from the folder of its JSON.
-_BESIDE = (".", "images", "..", "../images", "../{stem}", "../images/{stem}")
 
 
 @dataclass(frozen=True)
@@ -99,11 +97,10 @@ def outline_files(root: Path) -> list[tuple[Path, dict[str, Any]]]:
             )
         return [(root, content)]
     found = []
-    for path in sorted(root.rglob("*.json")):
-        if not any(is_clutter(part) for part in path.relative_to(root).parts):
-            content = _content(path)
-            if content is not None:
-                found.append((path, content))
+    for path in files_below(root, (".json",)):
+        content = _content(path)
+        if content is not None:
+            found.append((path, content))
     return found
 
 
@@ -131,7 +128,7 @@ def read_outlines(root: Path, files: Sequence[tuple[Path, dict[str, Any]]]) -> S
     set_aside: list[SetAside] = []
     warnings: list[str] = []
     for path, content in files:
-        split = _split(path, folder)
+        split = split_of(path, folder)
         read = _coco if "annotations" in content else _labelme
         for file, drawn, reason in read(path, content, warnings):
             inside = file.is_relative_to(folder)
@@ -151,11 +148,6 @@ def read_outlines(root: Path, files: Sequence[tuple[Path, dict[str, Any]]]) -> S
         raise DataError(f"not one of the {len(records)} images of {root} has an outline{said}")
     ordered = sorted(records.values(), key=lambda record: record.name)
     return Source("outlines", folder, tuple(ordered), tuple(set_aside), tuple(warnings))
-
-
-def _split(path: Path, folder: Path) -> str | None:
-    words = [*path.stem.replace("-", "_").split("_"), *path.relative_to(folder).parts[-2::-1]]
-    return next(filter(None, map(split_named, words)), None)
 
 
 _Found = Iterator[tuple[Path, Drawn | None, str]]
@@ -251,8 +243,7 @@ def _found(
     path: Path, written: str, shapes: tuple[Shape, ...], size: tuple[int, int]
 ) -> tuple[Path, Drawn | None, str]:
     """The file of an image, its outlines, and why it cannot be used."""
-    places = [path.parent / one.format(stem=path.stem) / written for one in _BESIDE]
-    file = next((one.resolve() for one in places if one.is_file()), None)
+    file = image_beside(path, written)
     if file is None:
         return path.parent / written, None, "no such file"
     wrong = [one for one in shapes if one.counts and sum(one.counts) != size[0] * size[1]]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kfine.answers.masks.mask import Mask
-from kfine.data.files import is_clutter
+from kfine.data.annotations import IMAGES, files_below
 from kfine.data.records import Record, SetAside, Source, printable, split_named
 from kfine.errors import DataError
 
@@ -24,7 +22,6 @@ _MASK_FOLDER = re.compile(
 )
 # As in `scan7_mask.png`.
 _MASK_NAME = re.compile(rf"(?P<rest>.+?)[\s_.-](?:{_MASK}|seg|l|labelids|matte)", re.IGNORECASE)
-_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif")
 LAYOUT = (
     "put images in a folder images and their masks, under the same names, in a folder masks beside "
     "it (each in train, val and test where there are splits), or give a .csv with path,mask "
@@ -52,7 +49,7 @@ def read_pairs(root: Path) -> Source:
     Raises:
         DataError: There are no masks, or none belongs to an image.
     """
-    paths = list(_below(root))
+    paths = list(files_below(root, IMAGES))
     files = [_role(path.relative_to(root), path) for path in paths]
     if not {one.key for one in files if one.is_mask} & {
         one.key for one in files if not one.is_mask
@@ -91,7 +88,7 @@ def read_pairs(root: Path) -> Source:
 
 def has_masks(root: Path) -> bool:
     """Whether some image in a folder, or below it, is a mask by its name."""
-    return any(_role(path.relative_to(root), path).is_mask for path in _below(root))
+    return any(_role(path.relative_to(root), path).is_mask for path in files_below(root, IMAGES))
 
 
 def _aside(root: Path, one: _Found, reason: str) -> SetAside:
@@ -128,14 +125,3 @@ def _stem(relative: Path, is_mask: bool) -> str:
     """A file's name without its ending, and a mask's without what says that it is one."""
     named = _MASK_NAME.fullmatch(relative.stem) if is_mask else None
     return named["rest"] if named else relative.stem
-
-
-def _below(root: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename} cannot be read: {error.strerror}")
-
-    for folder, inner, names in os.walk(root, onerror=refuse):
-        inner[:] = sorted(one for one in inner if not is_clutter(one))
-        for name in sorted(names):
-            if not is_clutter(name) and name.lower().endswith(_ENDINGS):
-                yield Path(folder, name)

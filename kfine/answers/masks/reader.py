@@ -13,6 +13,7 @@ from kfine.answers.masks.legend import FILES, Legend, names_in, read_legend
 from kfine.answers.masks.mask import Mask, open_mask, read_pixels
 from kfine.answers.masks.outlines import BACKGROUND, outline_files, read_outlines
 from kfine.answers.masks.pairs import LAYOUT, has_masks, read_pairs
+from kfine.data.annotations import upright_size
 from kfine.data.files import read_file
 from kfine.data.labels import rarest_names
 from kfine.data.records import Record, SetAside, Source, printable
@@ -223,7 +224,7 @@ def _usable(source: Source, label_of: Callable[[Record], Any], said: str) -> Sou
             label = label_of(record)
         except DataError as error:
             return str(error)
-        size = _image_size(record)
+        size = upright_size(record.path)
         if size is not None and size != label.size:
             return f"the image has {_pixels(size)}, {said} {_pixels(label.size)}"
         return label if label.present else "its mask has no pixel that counts"
@@ -243,20 +244,6 @@ def _usable(source: Source, label_of: Callable[[Record], Any], said: str) -> Sou
             f"(the first, {first.name}: {first.reason})"
         )
     return replace(source, records=tuple(kept), set_aside=tuple(set_aside))
-
-
-def _image_size(record: Record) -> tuple[int, int] | None:
-    """Height and width of an upright image; `None` where it cannot be read, which is said later."""
-    from PIL import Image as pillow
-
-    assert record.path is not None
-    try:
-        with pillow.open(record.path) as image:
-            width, height = image.size
-            turned = image.getexif().get(0x0112, 1) >= 5
-    except Exception:  # Pillow raises what a damaged file makes it stumble over.
-        return None
-    return (width, height) if turned else (height, width)
 
 
 def _pixels(size: tuple[int, int]) -> str:
