@@ -41,7 +41,7 @@ def dense_model(
     Raises:
         PresetError: The backbone gives no maps of features.
     """
-    image, maps = _maps(preset, size)
+    image, maps = feature_maps(preset, size)
     layers = keras.layers
     summed: Any = None
     for stride, (features, rows_and_columns) in sorted(maps.items(), reverse=True):
@@ -55,10 +55,18 @@ def dense_model(
     return keras.Model(image, logits, name="dense_model")
 
 
-def _maps(
+def feature_maps(
     preset: Preset, size: tuple[int, int]
 ) -> tuple[Any, dict[int, tuple[Any, tuple[int, int]]]]:
-    """Images, and by its stride what the last block of each scale gives, with rows and columns."""
+    """Images, and by its stride what the last block of each scale gives, with rows and columns.
+
+    Args:
+        preset: A KerasHub preset of a convolutional image backbone, or a plain one.
+        size: Height and width of the images in pixels.
+
+    Raises:
+        PresetError: The backbone gives no maps of features.
+    """
     if preset.plain:
         backbone = plain_backbone(preset)
         top = backbone.output

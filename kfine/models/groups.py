@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import keras
 
 _BLOCK = re.compile(
-    r"^(.*?(?:block|layer|stage|stack)_?\d+[a-z]?(?:_(?:block|layer)_?\d+)?)(?:_|$)"
+    r"^(.*?(?:block|layer|stage|stack|dark)_?\d+[a-z]?(?:_(?:block|layer)_?\d+)?)(?:_|$)"
 )
 HEAD = "head"
 # The nested model that a functional model has its pretrained layers in.

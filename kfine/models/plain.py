@@ -7,8 +7,6 @@ head takes what the last layer with weights took.
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from kfine.errors import PresetError
@@ -30,7 +28,7 @@ def plain_backbone(preset: Preset) -> keras.Model:
     Raises:
         PresetError: It is damaged, or names a layer that it has not got.
     """
-    model = _loaded(preset)
+    model = plain_model(preset)
     name = preset.read_json("preset.json").get("features")
     if name is None:
         weighted = [layer for layer in model.layers if layer.weights]
@@ -45,7 +43,12 @@ def plain_backbone(preset: Preset) -> keras.Model:
     return keras.Model(model.inputs[0], features, name=BACKBONE)
 
 
-def _loaded(preset: Preset) -> Any:
+def plain_model(preset: Preset) -> keras.Model:
+    """The whole network of a plain preset.
+
+    Raises:
+        PresetError: It is damaged, or does not take images.
+    """
     folder = preset.folder
     assert folder is not None
     try:
