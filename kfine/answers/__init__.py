@@ -68,6 +68,8 @@ class Described:
         value_range: Least and largest value, `None` if open.
         labels: Names along the last axis; empty if it has none.
         rank: How many axes it has behind the batch.
+        values_named: Whether `labels` are the names of the numbers in it, rather than of an axis.
+        boxes: Whether the last axis is left, top, right and bottom, as fractions of an image.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Described:
     value_range: tuple[float, float] | None = None
     labels: tuple[str, ...] = ()
     rank: int = 1
+    values_named: bool = False
+    boxes: bool = False
 
 
 class Answer(Protocol):

@@ -109,7 +109,8 @@ class Exported(ABC):
             given = found.get(one.name)
             shape = None if given is None else given.shape
             fits = shape is not None and len(shape) == 1 + one.rank and shape[0] == 1
-            if not fits or (one.labels and shape is not None and shape[-1] != len(one.labels)):
+            along = 0 if one.values_named else len(one.labels)
+            if not fits or (along and shape is not None and shape[-1] != along):
                 raise ExportError(
                     f"{self.path} is damaged: it has {len(one.labels)} labels and gives {shape}."
                 )

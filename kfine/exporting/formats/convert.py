@@ -20,7 +20,12 @@ from typing import Any
 import numpy as np
 
 from kfine.exporting.choices import CALIBRATED
-from kfine.exporting.formats.layer_errors import WORST_ERROR, layer_errors, quantization_debugger
+from kfine.exporting.formats.layer_errors import (
+    WORST_ERROR,
+    in_float,
+    layer_errors,
+    quantization_debugger,
+)
 from kfine.exporting.formats.names import shorten_names
 
 FAILED = "conversion failed: "
@@ -100,6 +105,9 @@ def _selective(saved_model: Path, representative: Path) -> bytes:
         )
 
     first = debugger([])
+    always = in_float(first.calibrated_model)
+    if always:
+        first = debugger(always)
     first.run()
     errors = layer_errors(first)
     imprecise = [one for one in errors if one.steps > WORST_ERROR]
@@ -109,7 +117,8 @@ def _selective(saved_model: Path, representative: Path) -> bytes:
         "layer_errors": [[one.layer, round(one.steps, 2)] for one in errors[:REPORTED]],
     }
     print(json.dumps(found))
-    return bytes((debugger(names) if names else first).get_nondebug_quantized_model())
+    last = debugger([*always, *names]) if names else first
+    return bytes(last.get_nondebug_quantized_model())
 
 
 def main(arguments: list[str]) -> int:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kfine.exporting.formats.layers import keras_layer
+from kfine.exporting.formats.layers import FLOAT, keras_layer
 
 # In quantization steps, and examples that it is measured on. In an EfficientNet-Lite0 the stem and
 # the first depthwise convolution reach 2.7: their folded weights are large and cancel each other.
 WORST_ERROR = 0.5
 DEBUG_EXAMPLES = 30
 
+# How the converter calls the outputs of a SavedModel.
+_OUTPUT = "StatefulPartitionedCall:"
 Dataset = Callable[[int], Iterator[list[Any]]]
 
 
@@ -49,6 +51,18 @@ def quantization_debugger(converter: Any, dataset: Dataset, float_tensors: list[
         debug_dataset=lambda: dataset(DEBUG_EXAMPLES),
         debug_options=tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=float_tensors),
     )
+
+
+def in_float(model: bytes) -> list[str]:
+    """The tensors of a file that are of layers whose names say that they stay in float.
+
+    Where there are such layers, what they lead to, the outputs, is among them.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    names = [str(one["name"]) for one in Interpreter(model_content=model).get_tensor_details()]
+    found = [one for one in names if f"/{FLOAT}" in one]
+    return found + [one for one in names if one.startswith(_OUTPUT)] if found else []
 
 
 def layer_errors(debugger: Any) -> list[LayerError]:

@@ -12,17 +12,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flatbuffers
+import numpy as np
 
 from kfine.answers import Described
 from kfine.exporting.metadata.embedding import aligned
-from kfine.inputs.metadata import FEATURE, table, tables, tensor
+from kfine.inputs.metadata import BOX, FEATURE, table, tables, tensor
 
 BUFFER_NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
 # Every field below has been in the schema from its beginning, but for custom metadata.
 MIN_PARSER_VERSION = "1.0.0"
 _CUSTOM_PARSER_VERSION = "1.5.0"
-_AXIS_LABELS = 2
+_AXIS_LABELS, _VALUE_LABELS = 2, 3
+# Boxes are given by their sides, as fractions, which is the default of the last.
+_SIDES = 1
 
 
 def model_metadata(
@@ -69,13 +72,19 @@ def _custom(b: Any, name: str, data: bytes) -> int:
 def _output(b: Any, one: Described, labels_file: str | None) -> int:
     files = []
     if labels_file:
-        text = "Class names, one per line, in the order of the last axis."
+        order = "their numbers" if one.values_named else "the last axis"
+        text = f"Class names, one per line, in the order of {order}."
+        kind = _VALUE_LABELS if one.values_named else _AXIS_LABELS
         fields = {0: b.CreateString(labels_file), 1: b.CreateString(text)}
-        files.append(table(b, 5, {**fields, 2: ("Int8", _AXIS_LABELS)}))
+        files.append(table(b, 5, {**fields, 2: ("Int8", kind)}))
+    content = FEATURE, table(b, 0, {})
+    if one.boxes:
+        order_of_sides = b.CreateNumpyVector(np.arange(4, dtype=np.uint32))
+        content = BOX, table(b, 3, {0: order_of_sides, 1: ("Int8", _SIDES)})
     return tensor(
         b,
         *one.meaning,
-        content=(FEATURE, table(b, 0, {})),
+        content=content,
         value_range=one.value_range,
         files=files,
     )
