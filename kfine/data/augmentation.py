@@ -110,7 +110,12 @@ class RandomAffine(keras.layers.Layer):
 
 
 def augmentation_layers(
-    strength: str, *, flip: str, mix: str = "none", inside: bool = False
+    strength: str,
+    *,
+    flip: str,
+    mix: str = "none",
+    inside: bool = False,
+    mosaic: float | None = None,
 ) -> list[Any]:
     """Keras layers that vary images in 0..255, `(batch, height, width, 3)` float32.
 
@@ -122,8 +127,15 @@ def augmentation_layers(
             2018, https://arxiv.org/abs/1710.09412) or `"cutmix"` (a rectangle of another one in
             it; Yun et al., 2019, https://arxiv.org/abs/1905.04899), their labels in proportion.
         inside: Whether the targets stand inside the image: nothing is erased then.
+        mosaic: For boxes: the share of images that are joined from parts of four; scale and place
+            vary more then, and nothing is turned.
     """
     layers = _varying(strength, flip)
+    if mosaic is not None and layers:
+        from kfine.data.mosaic import RandomMosaic
+
+        inside = True
+        layers = [RandomMosaic(share=mosaic, flip=flip), *layers[1:]]
     if inside:
         layers = [one for one in layers if not isinstance(one, keras.layers.RandomErasing)]
     if mix == "mixup":
@@ -172,6 +184,7 @@ MOVING = (
     "RandomBrightness",
     "RandomContrast",
     "RandomSaturation",
+    "RandomMosaic",
 )
 # Layers that mix the images of a batch two by two, and their targets with them.
 MIXING = ("MixUp", "CutMix")

@@ -206,6 +206,7 @@ def test_recipes_are_listed(kfine_command: Command) -> None:
         "image_labels",
         "image_regression",
         "image_segmentation",
+        "object_detection",
         "question_answering",
         "text_classification",
         "token_classification",
@@ -220,7 +221,11 @@ def test_presets_are_listed(
     said = kfine_command("presets", "--offline")
     assert said.status == 0
     rows = said.out.splitlines()[1:]
-    shipped = (("efficientnet_lite0", "3.4 M", "224 px"), ("deeplabv3_mobilenetv2", "2.1 M", "513"))
+    shipped = (
+        ("efficientnet_lite0", "3.4 M", "224 px"),
+        ("deeplabv3_mobilenetv2", "2.1 M", "513"),
+        ("yolox_nano", "0.9 M", "416"),
+    )
     for line, words in zip(rows, shipped, strict=True):
         assert all(word in line for word in (*words, "ships"))
     said = kfine_command("presets", "text_classification", "--offline")

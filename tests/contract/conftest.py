@@ -50,6 +50,31 @@ def masked_photos(digit_photos: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
+def boxed_photos(digit_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Digits with a box around their strokes in COCO's JSON."""
+    root = tmp_path_factory.mktemp("boxed-photos")
+    names = ("zero", "one", "two")
+    images: list[dict[str, Any]] = []
+    boxes: list[dict[str, Any]] = []
+    for number, photo in enumerate(sorted(digit_photos.rglob("*.png"))):
+        with Image.open(photo) as image:
+            pixels = np.asarray(image.convert("L"))
+        name = f"{photo.parent.name}-{photo.name}"
+        Image.fromarray(pixels).save(root / name)
+        rows, columns = np.nonzero(pixels > 96)
+        left, top = int(columns.min()), int(rows.min())
+        sides = [left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top]
+        height, width = pixels.shape
+        images.append({"id": number, "file_name": name, "height": height, "width": width})
+        kind = names.index(photo.parent.name)
+        boxes.append({"id": number, "image_id": number, "category_id": kind, "bbox": sides})
+    kinds = [{"id": place, "name": name} for place, name in enumerate(names)]
+    content = {"images": images, "annotations": boxes, "categories": kinds}
+    (root / "boxes.json").write_text(json.dumps(content))
+    return root
+
+
+@pytest.fixture(scope="session")
 def text_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of short texts with the names that they hold as labels."""
     chance = random.Random(0)
@@ -104,6 +129,7 @@ def cases(
     mood_texts: Path,
     photo_table: Path,
     masked_photos: Path,
+    boxed_photos: Path,
     text_table: Path,
     tagged_table: Path,
     asked_table: Path,
@@ -115,6 +141,7 @@ def cases(
         "image_classification": photos,
         "image_labels": {**photos, "label_column": "labels"},
         "image_segmentation": {**photos, "data": str(masked_photos)},
+        "object_detection": {**photos, "data": str(boxed_photos)},
         "image_regression": {**photos, "numbers": "value:units"},
         "image_class_and_number": {**photos, "number": "gappy"},
         "text_classification:labels": {

@@ -27,6 +27,7 @@ CASES = (
     "image_labels",
     "image_regression",
     "image_segmentation",
+    "object_detection",
     "question_answering",
     "text_classification",
     "text_classification:labels",
@@ -54,7 +55,7 @@ def test_every_recipe_has_a_case() -> None:
 
 @pytest.mark.keras
 @pytest.mark.parametrize(
-    "name", ["image_class_and_number", "image_regression", "image_segmentation"]
+    "name", ["image_class_and_number", "image_regression", "image_segmentation", "object_detection"]
 )
 def test_numbers_are_not_mixed(name: str, cases: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="which classes and labels allow; leave it out"):
@@ -222,7 +223,8 @@ def _check_program(
 
 def _numbers(found: Any) -> Iterator[tuple[str, float]]:
     """Every number of a prediction, or of a golden example, with its name."""
-    for name, value in found.items() if isinstance(found, dict) else ():
+    parts = enumerate(found) if isinstance(found, list) else getattr(found, "items", tuple)()
+    for name, value in parts:
         if isinstance(value, float) and name != "score":
             yield name, value
         yield from _numbers(value)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kfine.answers.boxes import Boxes
 from kfine.answers.classes import Classes
 from kfine.answers.masks import Masks
 from kfine.answers.numbers import Numbers
@@ -68,6 +69,10 @@ class Program:
         return len(text[:character].encode("utf-16-le")) // 2 if self.utf16 else character
 
 
+# Of a file of boxes, in an order of its own.
+OUTPUTS = ("count", "scores", "locations", "categories")
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Programs of each shape, with one tokenizer, and a model that is labels only."""
@@ -102,6 +107,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     masks = Masks(("paper", "ink", "5 $x"), (24, 16), (0.5, 0.25, 0.25))
     made = snippets(Image((24, 16)), masks)
     for name in ("Segmenter.kt", "segment.js", "segment.py"):
+        (folder / "snippets" / name).write_text(made[name], encoding="utf-8")
+    boxes = Boxes(("bolt", "5 $x"), (24, 16), ((3, 2),))
+    made = snippets(Image((24, 16)), boxes, order=OUTPUTS)
+    for name in ("Detector.kt", "detect.js", "detect.py"):
         (folder / "snippets" / name).write_text(made[name], encoding="utf-8")
     with zipfile.ZipFile(folder / "model.tflite", "w") as archive:
         archive.writestr("labels.txt", "\n".join(TAGS))
@@ -337,3 +346,37 @@ def test_a_phone_finds_the_mask_that_python_finds(
         assert dict(map(tuple, found[3])) == {
             name: pytest.approx(share, abs=1e-6) for name, share in shares.items()
         }
+
+
+@pytest.mark.slow
+def test_a_phone_finds_the_objects_that_python_finds(
+    phone: Program, program: Callable[[Path], Any]
+) -> None:
+    from PIL import Image as Photo
+
+    if not phone.utf16:
+        pytest.skip("CoreGraphics is on Apple's systems only")
+    module = program(phone.bundle / "snippets" / "detect.py")
+    chance, cases, expected = np.random.default_rng(0), [], []
+    for count in (0, 1, 7, 100):
+        pixels = chance.integers(0, 256, (9, 13, 3), np.uint8)
+        scores = np.zeros(100, np.float32)
+        scores[:count] = np.sort(chance.uniform(0.3, 1, count))[::-1]
+        values = {
+            "count": np.array([count], np.float32),
+            "locations": chance.uniform(0, 1, (100, 4)).astype(np.float32),
+            "categories": chance.integers(0, 2, 100).astype(np.float32),
+            "scores": scores,
+        }
+        module.run = lambda _, values=values: [values[name] for name in OUTPUTS]
+        found = module.detect(Photo.fromarray(pixels))
+        assert len(found) == (scores >= 0.5).sum()
+        expected.append([[one["label"], one["probability"], *one["box"]] for one in found])
+        colours = pixels.astype(int) @ [1 << 16, 1 << 8, 1]
+        texts = ["13", "9", " ".join(map(str, colours.ravel()))]
+        given = np.concatenate([values[name].ravel() for name in OUTPUTS])
+        sizes = [values[name].size for name in OUTPUTS]
+        cases.append({"texts": texts, "values": given.tolist(), "sizes": sizes})
+    for (_, found), rows in zip(phone.run("objects", cases), expected, strict=True):
+        assert [one[0] for one in found] == [one[0] for one in rows]
+        assert [one[1:] for one in found] == [pytest.approx(one[1:], abs=1e-6) for one in rows]

@@ -26,6 +26,7 @@ def test_the_folder_is_the_list() -> None:
         "image_labels",
         "image_regression",
         "image_segmentation",
+        "object_detection",
         "question_answering",
         "text_classification",
         "token_classification",

@@ -38,6 +38,13 @@ fun main(arguments: Array<String>) {
                 listOf(found.mask.toList(), found.height, found.width, shares)
             }
         }
+        "objects" -> Detector(context).run {
+            { (width, height, colours) ->
+                val pixels = colours.split(" ").map(String::toInt).toIntArray()
+                val found = detect(Bitmap(width.toInt(), height.toInt(), Bitmap.Config.HARDWARE, pixels))
+                found.map { listOf(quoted(it.label), it.probability, it.left, it.top, it.right, it.bottom) }
+            }
+        }
         else -> Tokenizer(File(arguments[1], "tokenizer")).run {
             { texts ->
                 val encoding = encode(*texts.map(::tokenize).toTypedArray())

@@ -43,6 +43,14 @@ async function load() {
       return [Array.from(found.mask), found.height, found.width, [...found.shares]];
     };
   }
+  if (wanted === "objects") {
+    const { detect } = await (await import("./snippets/detect.js")).loadDetector();
+    return async ([width, height, colours]) => {
+      const data = colours.split(" ").flatMap((one) => [one >> 16, (one >> 8) & 255, one & 255, 255]);
+      const found = await detect({ data, width: Number(width), height: Number(height) });
+      return found.map(({ label, probability, box }) => [label, probability, ...box]);
+    };
+  }
   const tokenizer = await loadTokenizer("tokenizer", (name) => read(`tokenizer/${name}`));
   return async (texts) => {
     const encoding = tokenizer.encode(...texts.map((text) => tokenizer.tokenize(text)));
