@@ -231,7 +231,7 @@ def test_presets_are_listed(
     said = kfine_command("presets", "text_classification", "--offline")
     assert (said.status, said.out) == (0, "") and "no preset for text_classification" in said.err
     found = json.loads(kfine_command("presets", "--offline", "--json").out)
-    assert [row["origin"] for row in found] == ["ships"] * 2
+    assert [row["origin"] for row in found] == ["ships"] * 3
     assert all(row["bytes"] < 8e6 for row in found)
     everything = json.loads(kfine_command("presets", "--json", "--quiet").out)
     assert {"resnet_50_imagenet", "efficientnet_lite0"} <= {one["name"] for one in everything}

@@ -25,6 +25,7 @@ from kfine.verbs.fit import prepare
 
 QUIET = Console(quiet=True)
 NAMES = ("disc", "square")
+SIDES = ("left", "top", "right", "bottom")
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +99,9 @@ def test_a_pretrained_detector_keeps_its_boxes_and_takes_fractions() -> None:
 
 def test_any_convolutional_backbone_is_given_a_head(tiny_preset: str) -> None:
     model, levels = detector(find_preset(tiny_preset), 2, (64, 64))
-    assert model.output.shape == (None, sum(a * b for a, b in levels), 7)
     assert layer_groups(model)[-1].name == "head"
     outputs = model(np.zeros((1, 64, 64, 3), np.float32))
+    assert outputs.shape == (1, sum(a * b for a, b in levels), 7)
     # At first hardly anything is found.
     assert float(keras.ops.max(keras.ops.sigmoid(outputs[..., 4]))) < 0.1
 
@@ -133,7 +134,7 @@ def test_predictions_are_in_pixels_of_the_photo(
     sides = np.array([row["bbox"] for row in truth if row["image_id"] == 3], np.float32)
     sides[:, 2:] += sides[:, :2]
     sides *= [2, 5, 2, 5]
-    found = np.array([row["box"] for row in one.rows], np.float32).reshape(-1, 4)
+    found = np.array([[row[side] for side in SIDES] for row in one.rows], np.float32).reshape(-1, 4)
     assert overlaps(found, sides).max() > 0.5
     with Image.open(tmp_path / "drawn" / "large.png") as drawn:
         assert drawn.size == (192, 480)
@@ -162,8 +163,7 @@ def test_mediapipe_reads_the_file_and_finds_the_same(
                 (each.categories[0].category_name, each.bounding_box) for each in result.detections
             ]
             for row in one.rows:
-                left, top, right, bottom = row["box"]
-                mine = np.array([[left, top, right, bottom]], np.float32)
+                mine = np.array([[row[side] for side in SIDES]], np.float32)
                 best = [
                     overlaps(
                         mine,

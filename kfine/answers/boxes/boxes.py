@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kfine.answers.boxes.device import BoxesOnDevice
 
 OUTPUT = "objects"
+SIDES = ("left", "top", "right", "bottom")
 LOCATIONS, CATEGORIES, SCORES, COUNT = "locations", "categories", "scores", "count"
 
 
@@ -199,20 +200,19 @@ class Boxes:
         raise NotImplementedError
 
     def describe(self, prediction: Any) -> list[dict[str, Any]]:
-        """`class`, `probability` and `box` of what is found, the surest first.
+        """`class`, `probability` and the sides of what is found, the surest first.
 
-        A box is left, top, right and bottom in pixels; as fractions where the image's size is not
+        `left`, `top`, `right` and `bottom` are in pixels; fractions where the image's size is not
         known.
         """
         sure = prediction.above(THRESHOLD)
-        boxes = sure.boxes
-        if sure.size is not None:
-            boxes = np.round(boxes * scale_of(sure.size), 1)
+        scale, digits = (1.0, 6) if sure.size is None else (scale_of(sure.size), 1)
+        boxes = np.asarray(sure.boxes * scale, np.float64).round(digits).tolist()
         return [
             {
                 "class": self.names[kind],
                 "probability": round(float(score), 6),
-                "box": [round(float(side), 6) for side in box],
+                **dict(zip(SIDES, box, strict=True)),
             }
             for kind, score, box in zip(sure.classes, sure.scores, boxes, strict=True)
         ]
@@ -222,7 +222,7 @@ class Boxes:
         prediction = self._detections(prediction)
         known = Detections(prediction.boxes, prediction.classes, prediction.scores, label.size)
         truth = [
-            {"class": name, "box": [round(side, 1) for side in box]}
+            {"class": name, **dict(zip(SIDES, np.round(box, 1).tolist(), strict=True))}
             for name, box in zip(label.classes, label.boxes, strict=True)
         ]
         right = rights(known.above(THRESHOLD), label, self.names)

@@ -48,7 +48,8 @@ async function load() {
     return async ([width, height, colours]) => {
       const data = colours.split(" ").flatMap((one) => [one >> 16, (one >> 8) & 255, one & 255, 255]);
       const found = await detect({ data, width: Number(width), height: Number(height) });
-      return found.map(({ label, probability, box }) => [label, probability, ...box]);
+      return found.map((one) =>
+        [one.label, one.probability, one.left, one.top, one.right, one.bottom]);
     };
   }
   const tokenizer = await loadTokenizer("tokenizer", (name) => read(`tokenizer/${name}`));
