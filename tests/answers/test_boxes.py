@@ -15,9 +15,11 @@ from kfine.answers.boxes import Boxes
 from kfine.answers.boxes.grid import boxes_of, places_of, scores_of
 from kfine.answers.boxes.losses import BoxLoss
 from kfine.answers.boxes.metrics import BoxPrecision
-from kfine.answers.boxes.objects import Boxed, Detections
-from kfine.answers.boxes.suppression import MOST, suppressed
+from kfine.answers.boxes.objects import MOST, Boxed, Detections
+from kfine.answers.boxes.suppression import suppressed
 from kfine.inputs.places import ImagePlaces
+
+pytestmark = pytest.mark.keras
 
 NAMES = ("bolt", "nut", "washer")
 LEVELS = ((8, 8), (4, 4), (2, 2))

@@ -11,6 +11,8 @@ import pytest
 from kfine.data.augmentation import augmentation_layers, seeded
 from kfine.data.mosaic import RandomMosaic
 
+pytestmark = pytest.mark.keras
+
 HEIGHT, WIDTH = 60, 80
 
 

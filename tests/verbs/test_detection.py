@@ -23,6 +23,8 @@ from kfine.training.data import load_data
 from kfine.training.job import build_job
 from kfine.verbs.fit import prepare
 
+pytestmark = pytest.mark.keras
+
 QUIET = Console(quiet=True)
 NAMES = ("disc", "square")
 SIDES = ("left", "top", "right", "bottom")

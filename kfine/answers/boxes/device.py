@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kfine.answers import AnswerOnDevice, Described, TensorsOnly
-from kfine.answers.boxes.objects import THRESHOLD
-from kfine.answers.boxes.suppression import LEAST, MOST
+from kfine.answers.boxes.objects import LEAST, MOST, THRESHOLD
 
 if TYPE_CHECKING:
     from kfine.answers.boxes.boxes import Boxes

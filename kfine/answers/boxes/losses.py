@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from kfine.answers.boxes.grid import boxes_of, overlap_of, overlaps_of, places_of
 
@@ -107,7 +106,3 @@ class BoxLoss(keras.losses.Loss):
 def _cross_entropy(wanted: Any, logits: Any) -> Any:
     ops = keras.ops
     return ops.maximum(logits, 0) - logits * wanted + ops.log1p(ops.exp(-ops.abs(logits)))
-
-
-# Intersection over union from which a box is right, as COCO has them.
-THRESHOLDS = np.linspace(0.5, 0.95, 10).astype(np.float32)

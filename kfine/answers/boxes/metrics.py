@@ -8,8 +8,7 @@ from typing import Any
 import keras
 
 from kfine.answers.boxes.grid import boxes_of, overlaps_of, scores_of
-from kfine.answers.boxes.losses import THRESHOLDS
-from kfine.answers.boxes.objects import scale_of
+from kfine.answers.boxes.objects import OVERLAPS, scale_of
 from kfine.answers.boxes.suppression import suppressed
 
 _BINS = 200
@@ -34,7 +33,7 @@ class BoxPrecision(keras.metrics.Metric):
         super().__init__(**options)
         self.classes, self.size = classes, (size[0], size[1])
         self.levels = tuple((one[0], one[1]) for one in levels)
-        shape = (len(THRESHOLDS), classes, _BINS)
+        shape = (len(OVERLAPS), classes, _BINS)
         self.right = self.add_weight(shape=shape, initializer="zeros", name="right")
         self.found = self.add_weight(shape=shape[1:], initializer="zeros", name="found")
         self.there = self.add_weight(shape=(classes,), initializer="zeros", name="there")
@@ -57,7 +56,7 @@ class BoxPrecision(keras.metrics.Metric):
         nearest = ops.one_hot(ops.argmax(overlap, axis=-1), overlap.shape[-1], dtype="float32")
         most = ops.max(overlap, axis=-1)
         rights = []
-        for threshold in THRESHOLDS:
+        for threshold in OVERLAPS:
             enough = ops.expand_dims(ops.cast(most >= threshold, "float32"), -1) * nearest
             # The surest box of an object is right, the others are not.
             first = enough * ops.cast(ops.cumsum(enough, axis=1) < 1.5, "float32")

@@ -10,6 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+# Intersection over union from which a box is right, as COCO has them.
+OVERLAPS = np.linspace(0.5, 0.95, 10).astype(np.float32)
+# More are not looked for, and COCO counts no more.
+MOST = 100
+# Surer ones are given; what counts as found lies far above.
+LEAST = 0.01
 # From that confidence on an object counts as found.
 THRESHOLD = 0.5
 Box = tuple[float, float, float, float]

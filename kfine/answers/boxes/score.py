@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kfine.answers.boxes.losses import THRESHOLDS
-from kfine.answers.boxes.objects import Boxed, Detections, areas, overlaps, scale_of
+from kfine.answers.boxes.objects import OVERLAPS, Boxed, Detections, areas, overlaps, scale_of
 
 _RECALLS = np.linspace(0, 1, 101)
 # In square pixels of the image.
@@ -149,14 +148,14 @@ def _matched(
         bool `(thresholds, detections)` each: right, and not counted.
     """
     count, objects = overlap.shape
-    shape = (len(THRESHOLDS), count)
+    shape = (len(OVERLAPS), count)
     right, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
     if not objects:
         return right, np.broadcast_to(~fits, shape).copy()
-    free = np.ones((len(THRESHOLDS), objects), bool)
-    rows = np.arange(len(THRESHOLDS))
+    free = np.ones((len(OVERLAPS), objects), bool)
+    rows = np.arange(len(OVERLAPS))
     for number in range(count):
-        enough = free & (overlap[number] >= np.minimum(THRESHOLDS, 1 - 1e-10)[:, None])
+        enough = free & (overlap[number] >= np.minimum(OVERLAPS, 1 - 1e-10)[:, None])
         wanted = enough & asked
         allowed = np.where(wanted.any(axis=1, keepdims=True), wanted, enough)
         # Of equal overlaps COCO takes the last.
@@ -174,7 +173,7 @@ def mean_precision(found: Sequence[Found], counts: NDArray[np.int64]) -> NDArray
     """The mean over the classes that are there, at each threshold; 0 where none is."""
     each = [one.precision(counts) for one in found]
     known = [one for one in each if one is not None]
-    return np.mean(known, axis=0) if known else np.zeros(len(THRESHOLDS))
+    return np.mean(known, axis=0) if known else np.zeros(len(OVERLAPS))
 
 
 def pairs_of(

@@ -8,13 +8,9 @@ from typing import Any
 import keras
 
 from kfine.answers.boxes.grid import boxes_of, scores_of
-from kfine.answers.boxes.objects import scale_of
+from kfine.answers.boxes.objects import LEAST, MOST, scale_of
 
-# More are not looked for, and COCO counts no more.
-MOST = 100
-OVERLAP = 0.65
-# Surer ones are given; the threshold of what counts as found lies far above.
-LEAST = 0.01
+_OVERLAP = 0.65
 
 
 class Suppressed(keras.layers.Layer):
@@ -73,7 +69,7 @@ def suppressed(boxes: Any, scores: Any) -> tuple[Any, Any, Any, Any]:
         tf.where(scores == best, scores, 0.0),
         MOST,
         MOST,
-        OVERLAP,
+        _OVERLAP,
         LEAST,
         clip_boxes=False,
     )
@@ -91,7 +87,7 @@ def _of_one(boxes: Any, scores: Any) -> tuple[Any, Any, Any, Any]:
         boxes=boxes + classes[:, None] * 2,
         scores=sure,
         max_output_size=MOST,
-        iou_threshold=OVERLAP,
+        iou_threshold=_OVERLAP,
         score_threshold=LEAST,
         pad_to_max_output_size=True,
     )
