@@ -5,21 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from kfine.answers.boxes import Boxes
-from kfine.answers.boxes.grid import boxes_of, places_of, scores_of
-from kfine.answers.boxes.losses import BoxLoss
-from kfine.answers.boxes.metrics import BoxPrecision
 from kfine.answers.boxes.objects import MOST, Boxed, Detections
-from kfine.answers.boxes.suppression import suppressed
 from kfine.inputs.places import ImagePlaces
 
 pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global keras, tf, boxes_of, places_of, scores_of, BoxLoss, BoxPrecision, suppressed
+    import keras
+    import tensorflow as tf
+
+    from kfine.answers.boxes.grid import boxes_of, places_of, scores_of
+    from kfine.answers.boxes.losses import BoxLoss
+    from kfine.answers.boxes.metrics import BoxPrecision
+    from kfine.answers.boxes.suppression import suppressed
+
 
 NAMES = ("bolt", "nut", "washer")
 LEVELS = ((8, 8), (4, 4), (2, 2))

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
-from kfine.data.augmentation import augmentation_layers, seeded
-from kfine.data.mosaic import RandomMosaic
-
 pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global keras, augmentation_layers, seeded, RandomMosaic
+    import keras
+
+    from kfine.data.augmentation import augmentation_layers, seeded
+    from kfine.data.mosaic import RandomMosaic
+
 
 HEIGHT, WIDTH = 60, 80
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,15 +14,24 @@ import kfine
 from kfine.answers.boxes.objects import Detections, overlaps
 from kfine.console import Console
 from kfine.errors import ConfigError
-from kfine.models.detector import detector
-from kfine.models.groups import layer_groups
-from kfine.models.plain import plain_model
 from kfine.presets import find_preset
 from kfine.training.data import load_data
 from kfine.training.job import build_job
 from kfine.verbs.fit import prepare
 
 pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports() -> None:
+    """What the tests here need of Keras, imported with the first of them."""
+    global keras, detector, layer_groups, plain_model
+    import keras
+
+    from kfine.models.detector import detector
+    from kfine.models.groups import layer_groups
+    from kfine.models.plain import plain_model
+
 
 QUIET = Console(quiet=True)
 NAMES = ("disc", "square")
