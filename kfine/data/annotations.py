@@ -66,3 +66,8 @@ def upright_size(path: Path | None) -> tuple[int, int] | None:
     except Exception:  # Pillow raises what a damaged file makes it stumble over.
         return None
     return (width, height) if turned else (height, width)
+
+
+def in_pixels(size: tuple[int, int]) -> str:
+    """A height and width in words."""
+    return f"{size[1]} x {size[0]} pixels"

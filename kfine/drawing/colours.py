@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # Told apart by most people who see colours otherwise too: Okabe and Ito, 2008, and darker ones.
 _COLOURS = (
     (230, 159, 0),
@@ -25,3 +27,8 @@ def colour_of(place: int) -> tuple[int, int, int]:
     # More classes than colours come again, darker each time.
     darker = 0.6 ** (place // len(_COLOURS))
     return int(red * darker), int(green * darker), int(blue * darker)
+
+
+def legend(names: Iterable[str]) -> list[tuple[str, tuple[int, int, int]]]:
+    """Each class with its colour, in their order."""
+    return [(name, colour_of(place)) for place, name in enumerate(names)]

@@ -46,13 +46,24 @@ def dense_model(
     summed: Any = None
     for stride, (features, rows_and_columns) in sorted(maps.items(), reverse=True):
         own = layers.Conv2D(_WIDTH, 1, name=f"from_stride_{stride}")(features)
-        if summed is not None:
-            # Not every backbone halves sizes exactly.
-            stretched = layers.Resizing(*rows_and_columns, interpolation="bilinear")(summed)
-            own = layers.Add()([own, stretched])
-        summed = layers.ReLU()(own)
+        summed = layers.ReLU()(added_up(own, summed, rows_and_columns))
     logits = layers.Conv2D(classes, 1, name="logits")(layers.Dropout(dropout)(summed))
     return keras.Model(image, logits, name="dense_model")
+
+
+def added_up(own: Any, coarser: Any, size: tuple[int, int]) -> Any:
+    """Features of one scale with those of the coarser ones, stretched to their rows and columns.
+
+    Args:
+        own: `(batch, rows, columns, channels)`.
+        coarser: With as many channels; `None` at the coarsest scale.
+        size: Rows and columns of `own`.
+    """
+    if coarser is None:
+        return own
+    # Not every backbone halves sizes exactly.
+    stretched = keras.layers.Resizing(*size, interpolation="bilinear")(coarser)
+    return keras.layers.Add()([own, stretched])
 
 
 def feature_maps(

@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from kfine.models.dense_heads import feature_maps
+from kfine.answers import IN_FLOAT
+from kfine.models.dense_heads import added_up, feature_maps
 from kfine.models.groups import BACKBONE
 from kfine.models.plain import plain_model
 from kfine.presets import Preset
@@ -19,9 +20,6 @@ _PIXELS = 255.0
 _WIDTH = 96
 # How a plain preset calls the layers that give the numbers of one scale.
 _BOXES, _SOMETHING, _CLASSES = "head_reg_pred_", "head_obj_pred_", "head_cls_pred_"
-# What begins so stays in float in integer files, where numbers of such different ranges would be
-# too coarse; see `kfine.exporting.formats.layers`.
-FLOAT = "float_"
 
 
 def detector(
@@ -51,7 +49,7 @@ def detector(
     layers, flat, levels = keras.layers, [], []
     for scale, (of_boxes, of_classes) in parts.items():
         numbers = [
-            layers.Conv2D(count, 1, bias_initializer=_bias(first), name=f"{FLOAT}{name}_{scale}")
+            layers.Conv2D(count, 1, bias_initializer=_bias(first), name=f"{IN_FLOAT}{name}_{scale}")
             for name, count, first in (
                 ("boxes", 4, 0.0),
                 ("something", 1, _RARE),
@@ -63,9 +61,9 @@ def detector(
         if pretrained:
             for layer, name in zip(numbers[:2], (_BOXES, _SOMETHING), strict=True):
                 layer.set_weights(pretrained.get_layer(f"{name}{scale}").get_weights())
-        levels.append(layers.Concatenate(name=f"{FLOAT}{scale}")(made))
-        flat.append(layers.Reshape((-1, 5 + classes), name=f"{FLOAT}flat_{scale}")(levels[-1]))
-    places = layers.Concatenate(axis=1, name=f"{FLOAT}places")(flat)
+        levels.append(layers.Concatenate(name=f"{IN_FLOAT}{scale}")(made))
+        flat.append(layers.Reshape((-1, 5 + classes), name=f"{IN_FLOAT}flat_{scale}")(levels[-1]))
+    places = layers.Concatenate(axis=1, name=f"{IN_FLOAT}places")(flat)
     shapes = keras.Model(image, levels).compute_output_spec(keras.KerasTensor((1, *size, 3)))
     sizes = tuple((int(one.shape[1]), int(one.shape[2])) for one in shapes)
     return keras.Model(image, places, name="detector"), sizes
@@ -117,11 +115,7 @@ def _new_towers(preset: Preset, size: tuple[int, int]) -> tuple[Any, _Parts]:
         if stride not in _STRIDES:
             continue
         own = layers.Conv2D(_WIDTH, 1, name=f"from_stride_{stride}")(features)
-        if summed is not None:
-            # Not every backbone halves sizes exactly.
-            stretched = layers.Resizing(*rows_and_columns, interpolation="bilinear")(summed)
-            own = layers.Add()([own, stretched])
-        summed = tower = own
+        summed = tower = added_up(own, summed, rows_and_columns)
         for number in range(2):
             tower = layers.SeparableConv2D(
                 _WIDTH, 3, padding="same", activation="relu", name=f"tower_{stride}_{number}"

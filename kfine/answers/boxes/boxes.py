@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kfine.answers import Answer, Targets, Trivial
+from kfine.answers import IN_FLOAT, Answer, Targets, Trivial
 from kfine.answers.boxes.objects import THRESHOLD, Boxed, Detections, scale_of
 from kfine.answers.boxes.score import (
     AREAS,
@@ -109,7 +109,7 @@ class Boxes:
 
         given = keras.ops.cast(outputs[OUTPUT], "float32")
         # Boxes and what chooses among them are too coarse in 8 bits.
-        found = Suppressed(self.size, self.levels, dtype="float32", name="float_boxes")(given)
+        found = Suppressed(self.size, self.levels, dtype="float32", name=f"{IN_FLOAT}boxes")(given)
         return dict(zip((LOCATIONS, CATEGORIES, SCORES, COUNT), found, strict=True))
 
     def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[Detections]:
@@ -219,8 +219,7 @@ class Boxes:
 
     def row(self, prediction: Any, label: Any) -> dict[str, Any]:
         """The objects in both, in pixels, and how right the prediction is."""
-        prediction = self._detections(prediction)
-        known = Detections(prediction.boxes, prediction.classes, prediction.scores, label.size)
+        known = replace(self._detections(prediction), size=label.size)
         truth = [
             {"class": name, **dict(zip(SIDES, np.round(box, 1).tolist(), strict=True))}
             for name, box in zip(label.classes, label.boxes, strict=True)
@@ -250,9 +249,9 @@ class Boxes:
 
     def legend(self) -> list[tuple[str, tuple[int, int, int]]]:
         """Each class with the colour that `drawn` gives it."""
-        from kfine.drawing.colours import colour_of
+        from kfine.drawing.colours import legend
 
-        return [(name, colour_of(place)) for place, name in enumerate(self.names)]
+        return legend(self.names)
 
     def write_drawn(self, folder: Path, stem: str, image: NDArray[np.uint8], value: Any) -> None:
         """`STEM.png` with the boxes in the image.

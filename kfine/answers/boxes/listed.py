@@ -10,6 +10,8 @@ from pathlib import Path
 from kfine.answers.boxes.objects import Box, Boxed
 from kfine.data.records import printable
 
+# What tables and XML call the sides of a box.
+SIDES = ("xmin", "ymin", "xmax", "ymax")
 # In pixels; that far out of the image is how some tools count.
 _OVER = 1.5
 # Two boxes of one object, as two tools write it.

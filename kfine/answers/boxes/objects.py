@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -70,7 +69,9 @@ class Detections:
     def above(self, threshold: float) -> Detections:
         """Those with a confidence of at least `threshold`."""
         sure = self.scores >= threshold
-        return Detections(self.boxes[sure], self.classes[sure], self.scores[sure], self.size)
+        return replace(
+            self, boxes=self.boxes[sure], classes=self.classes[sure], scores=self.scores[sure]
+        )
 
 
 def scale_of(size: tuple[int, int]) -> NDArray[np.float32]:
@@ -93,8 +94,3 @@ def areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """The areas of `(n, 4)` boxes, in the square of their unit."""
     found: NDArray[np.float32] = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=-1)
     return found
-
-
-def best_first(scores: Sequence[float]) -> NDArray[np.int64]:
-    """Order of falling scores; of equal ones the first comes first."""
-    return np.argsort(-np.asarray(scores), kind="stable")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ from kfine.answers.boxes import coco, voc, yolo
 from kfine.answers.boxes.listed import Listed, Told, boxed, same
 from kfine.answers.boxes.objects import Boxed
 from kfine.answers.boxes.table import COLUMNS, read_boxes
-from kfine.data.annotations import IMAGES, files_below, upright_size
+from kfine.data.annotations import IMAGES, files_below, in_pixels, upright_size
 from kfine.data.files import tables_in
 from kfine.data.labels import rarest_names
 from kfine.data.records import Record, SetAside, Source, printable
@@ -50,7 +50,7 @@ class BoxFiles:
         (_, listed), *others = formats
         source = _source(root, listed, told)
         for name, other in others:
-            source = _compared(source, root, other, told, name)
+            source = _compared(source, root, other, name)
         if path.is_dir():
             source = _with_unlisted(source, root, listed)
         return source
@@ -155,14 +155,14 @@ def _labels(root: Path, listed: Sequence[Listed], told: Told) -> list[Boxed | st
         if one.wrong:
             found.append(one.wrong)
         elif size is not None and one.size is not None and size != one.size:
-            found.append(f"the image has {_pixels(size)}, {one.by} says {_pixels(one.size)}")
+            found.append(f"the image has {in_pixels(size)}, {one.by} says {in_pixels(one.size)}")
         else:
             # What cannot be read is said where it is decoded.
             found.append(boxed(one.things, size or one.size or (1, 1), _name(root, one.file), told))
     return found
 
 
-def _compared(source: Source, root: Path, other: Sequence[Listed], told: Told, name: str) -> Source:
+def _compared(source: Source, root: Path, other: Sequence[Listed], name: str) -> Source:
     """Without the images of which a second format says something else."""
     twice = {_name(root, one.file): one for one in other}
     labels = dict(zip(twice, _labels(root, list(twice.values()), Told()), strict=True))
@@ -184,7 +184,7 @@ def _compared(source: Source, root: Path, other: Sequence[Listed], told: Told, n
             f"first, {set_aside[-1].name}: {set_aside[-1].reason}): give one of them"
         )
     notes = (*source.notes, f"{name} says the same of {agreed} images") if agreed else source.notes
-    return Source(source.kind, root, tuple(kept), tuple(set_aside), tuple(source.warnings), notes)
+    return replace(source, records=tuple(kept), set_aside=tuple(set_aside), notes=notes)
 
 
 def _with_unlisted(source: Source, root: Path, listed: Sequence[Listed]) -> Source:
@@ -192,14 +192,7 @@ def _with_unlisted(source: Source, root: Path, listed: Sequence[Listed]) -> Sour
     there = {one.file.resolve() for one in listed}
     unlisted = [path for path in files_below(root, IMAGES) if path.resolve() not in there]
     aside = tuple(SetAside(_name(root, path), None, "in no annotation") for path in unlisted)
-    return Source(
-        source.kind,
-        root,
-        source.records,
-        (*source.set_aside, *aside),
-        source.warnings,
-        source.notes,
-    )
+    return replace(source, set_aside=(*source.set_aside, *aside))
 
 
 def _name(root: Path, file: Path) -> str:
@@ -207,7 +200,3 @@ def _name(root: Path, file: Path) -> str:
     if not inside and file.is_relative_to(root.resolve()):
         return printable(file.relative_to(root.resolve()).as_posix())
     return printable((file.relative_to(root) if inside else file).as_posix())
-
-
-def _pixels(size: tuple[int, int]) -> str:
-    return f"{size[1]} x {size[0]} pixels"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kfine.answers.boxes.listed import Listed, Thing, Told
+from kfine.answers.boxes.listed import SIDES, Listed, Thing, Told
 from kfine.data.records import printable
 from kfine.data.tables import Row, Table, cell_text, read_table, split_cell
 from kfine.errors import DataError
 
-SIDES = ("xmin", "ymin", "xmax", "ymax")
 # What a column may be called, the first name being ours.
 _PATH, _LABEL = ("path", "filename", "image", "file"), ("label", "class", "name")
 COLUMNS = ("path", "label", *SIDES)
@@ -28,10 +27,7 @@ def read_boxes(path: Path, told: Told) -> Iterator[Listed]:
     image, label = (_column(table, names) for names in (_PATH, _LABEL))
     missing = [side for side in SIDES if side not in table.columns]
     if missing:
-        raise DataError(
-            f"{path} has no column {', '.join(missing)}: wanted {', '.join(COLUMNS)}. Received: "
-            f"{', '.join(table.columns)}"
-        )
+        raise _without(table, missing)
     things: dict[Path, list[Thing]] = {}
     splits: dict[Path, str | None] = {}
     for row in table.rows:
@@ -57,11 +53,15 @@ def read_boxes(path: Path, told: Told) -> Iterator[Listed]:
 def _column(table: Table, names: tuple[str, ...]) -> str:
     found = next((name for name in names if name in table.columns), None)
     if found is None:
-        raise DataError(
-            f"{table.path} has no column {names[0]}: wanted {', '.join(COLUMNS)}. Received: "
-            f"{', '.join(table.columns)}"
-        )
+        raise _without(table, names[:1])
     return found
+
+
+def _without(table: Table, missing: Sequence[str]) -> DataError:
+    return DataError(
+        f"{table.path} has no column {', '.join(missing)}: wanted {', '.join(COLUMNS)}. Received: "
+        f"{', '.join(table.columns)}"
+    )
 
 
 def _thing(path: Path, row: Row, label: str) -> Thing | None:

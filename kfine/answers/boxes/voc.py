@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from kfine.answers.boxes.listed import Listed, Thing, Told
+from kfine.answers.boxes.listed import SIDES, Listed, Thing, Told
 from kfine.data.annotations import IMAGES, files_below, image_beside, split_of
 from kfine.data.records import split_named
 from kfine.errors import DataError
 
 FORMAT = "Pascal VOC's XML"
-_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def read_voc(root: Path, told: Told) -> Iterator[Listed]:
@@ -64,10 +63,10 @@ def _thing(path: Path, one: ElementTree.Element) -> Thing:
     box = one.find("bndbox")
     try:
         assert box is not None
-        left, top, right, bottom = (float(str(box.findtext(side))) for side in _SIDES)
+        left, top, right, bottom = (float(str(box.findtext(side))) for side in SIDES)
     except (AssertionError, ValueError):
         raise DataError(
-            f"{path}: an object {name!r} has no bndbox of {', '.join(_SIDES)} in numbers"
+            f"{path}: an object {name!r} has no bndbox of {', '.join(SIDES)} in numbers"
         ) from None
     if not name:
         raise DataError(f"{path}: an object has no name")

@@ -225,9 +225,9 @@ class Masks:
 
     def legend(self) -> list[tuple[str, tuple[int, int, int]]]:
         """Each class with the colour that `drawn` gives it."""
-        from kfine.drawing.colours import colour_of
+        from kfine.drawing.colours import legend
 
-        return [(name, colour_of(place)) for place, name in enumerate(self.names)]
+        return legend(self.names)
 
     def write_drawn(self, folder: Path, stem: str, image: NDArray[np.uint8], mask: Any) -> None:
         """`STEM.png` with the classes over the image, and `STEM.mask.png` with their numbers.

@@ -13,7 +13,7 @@ from kfine.answers.masks.legend import FILES, Legend, names_in, read_legend
 from kfine.answers.masks.mask import Mask, open_mask, read_pixels
 from kfine.answers.masks.outlines import BACKGROUND, outline_files, read_outlines
 from kfine.answers.masks.pairs import LAYOUT, has_masks, read_pairs
-from kfine.data.annotations import upright_size
+from kfine.data.annotations import in_pixels, upright_size
 from kfine.data.files import read_file
 from kfine.data.labels import rarest_names
 from kfine.data.records import Record, SetAside, Source, printable
@@ -226,7 +226,7 @@ def _usable(source: Source, label_of: Callable[[Record], Any], said: str) -> Sou
             return str(error)
         size = upright_size(record.path)
         if size is not None and size != label.size:
-            return f"the image has {_pixels(size)}, {said} {_pixels(label.size)}"
+            return f"the image has {in_pixels(size)}, {said} {in_pixels(label.size)}"
         return label if label.present else "its mask has no pixel that counts"
 
     kept, set_aside = [], list(source.set_aside)
@@ -244,7 +244,3 @@ def _usable(source: Source, label_of: Callable[[Record], Any], said: str) -> Sou
             f"(the first, {first.name}: {first.reason})"
         )
     return replace(source, records=tuple(kept), set_aside=tuple(set_aside))
-
-
-def _pixels(size: tuple[int, int]) -> str:
-    return f"{size[1]} x {size[0]} pixels"

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kfine.exporting.formats.layers import FLOAT, keras_layer
+from kfine.answers import IN_FLOAT
+from kfine.exporting.formats.layers import keras_layer
 
 # In quantization steps, and examples that it is measured on. In an EfficientNet-Lite0 the stem and
 # the first depthwise convolution reach 2.7: their folded weights are large and cancel each other.
@@ -61,7 +62,7 @@ def in_float(model: bytes) -> list[str]:
     from ai_edge_litert.interpreter import Interpreter
 
     names = [str(one["name"]) for one in Interpreter(model_content=model).get_tensor_details()]
-    found = [one for one in names if f"/{FLOAT}" in one]
+    found = [one for one in names if f"/{IN_FLOAT}" in one]
     return found + [one for one in names if one.startswith(_OUTPUT)] if found else []
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-# Layers whose names begin so stay in float where others become integers.
-FLOAT = "float_"
 # The part of a fused name that says which layer the weights are of, not its activation.
 _WEIGHTS = ("convolution", "depthwise", "Conv2D", "MatMul")
 
