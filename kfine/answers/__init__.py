@@ -113,6 +113,11 @@ class Answer(Protocol):
     - `drawn(image, value)`, `legend()` and `write_drawn(folder, stem, image, value)`: where what
       it says stands inside images, an image (uint8 RGB) with a prediction or a label drawn in,
       names with their colours, and files of it.
+    - `choose(predictions, labels)`: of validation examples, which are new to the model: what only
+      they can choose, such as a threshold, as values that `to_dict` has; a run keeps them in the
+      place of those that the answer began with.
+    - `written(folder, named)`: files of all that was found, from (path of an image, prediction)
+      pairs, in the format of annotation tools.
     - `mixes`: true where a mean of two rows of its one target is a target too, so that examples
       may be mixed.
     """

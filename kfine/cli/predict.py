@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     "--draw",
     metavar="FOLDER",
     type=click.Path(file_okay=False),
-    help="Write pictures of what was found inside images, and masks, into this folder.",
+    help="Write pictures of what was found inside images, masks, and boxes in COCO's JSON, into "
+    "this folder.",
 )
 @quiet_option
 @json_option

@@ -14,7 +14,7 @@ from kfine.runs.files import whole_file
 from kfine.runs.folder import RunFolder, now
 from kfine.training.divergence import diverged, loss_of
 from kfine.training.job import Prepared
-from kfine.training.parts import keep_parts
+from kfine.training.parts import keep_chosen, keep_parts
 from kfine.training.run import TrainedRun
 
 if TYPE_CHECKING:
@@ -53,8 +53,21 @@ def train(
     if enough is None:
         say_diverged(folder, history, best, console)
     kept = keep_history(folder, prepared.job, history, best, console, plots=plots)
-    finish(folder, prepared.job.model, console, unsaved(kept) if unsaved else "")
+    reason = unsaved(kept) if unsaved else ""
+    answer, held = prepared.built.answer, prepared.held
+    if held is not None and not reason and hasattr(answer, "choose"):
+        keep_chosen(folder, answer, predict_held(prepared), held.labels, console)
+    finish(folder, prepared.job.model, console, reason)
     return TrainedRun(folder)
+
+
+def predict_held(prepared: Prepared) -> list[Any]:
+    """What the model of a job says of its validation examples."""
+    from kfine.runtimes.keras_model import KerasPredictor
+
+    job, built = prepared.job, prepared.built
+    predictor = KerasPredictor(job.model, built.input, built.answer, job.config.batch_size)
+    return predictor.predict_split(prepared.held)
 
 
 def fit_stages(

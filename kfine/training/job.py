@@ -57,10 +57,11 @@ def describe_run(folder: RunFolder, module: Recipe, config: Any, data: Data, **m
 
 @dataclass
 class Prepared:
-    """A compiled job and the built model behind it."""
+    """A compiled job, the built model behind it, and the examples that validate."""
 
     job: Job
     built: Built
+    held: Split | None = None
 
 
 def build_job(
@@ -142,7 +143,7 @@ def build_job(
         linear_model=linear_model,
     )
     compile_job(job)
-    return Prepared(job, built)
+    return Prepared(job, built, held if validated else None)
 
 
 def for_outputs(by_name: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kfine.answers import Answer, load_answer
+from kfine.console import Console
 from kfine.errors import RunError
 from kfine.inputs import Input, load_input
 from kfine.inputs.kinds import shipped_kinds
@@ -25,6 +26,24 @@ def keep_parts(folder: Folder, input: Input, answer: Answer) -> None:
             unfinished.write_bytes(content)
 
 
+def keep_chosen(
+    folder: RunFolder, answer: Answer, predictions: Any, labels: Any, console: Console
+) -> None:
+    """Write what validation examples choose of an answer, for `parts_of_run`.
+
+    Args:
+        folder: Of the run.
+        answer: One with `choose`.
+        predictions: Of the validation examples, by a model that has not trained on them.
+        labels: Theirs.
+        console: Hears what was chosen.
+    """
+    chosen = answer.choose(predictions, labels)  # type: ignore[attr-defined]
+    folder.update(chosen=chosen)
+    for name, value in chosen.items():
+        console.say(f"chosen on the validation examples: {name} {value}")
+
+
 def parts_of_run(folder: RunFolder) -> tuple[Input, Answer]:
     """What a run's model is given and answers.
 
@@ -34,7 +53,8 @@ def parts_of_run(folder: RunFolder) -> tuple[Input, Answer]:
     own = own_parts(folder)
     try:
         input = load_input(folder.read(INPUT), lambda name: (folder.path / name).read_bytes(), own)
-        return input, load_answer(folder.read(ANSWER), own)
+        chosen = folder.info().get("chosen") or {}
+        return input, load_answer({**folder.read(ANSWER), **chosen}, own)
     except (ValueError, KeyError, TypeError, OSError) as error:
         reason = str(error).rstrip(".") or type(error).__name__
         raise RunError(

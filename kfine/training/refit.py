@@ -11,8 +11,16 @@ from kfine.errors import DataError
 from kfine.recipe import Recipe
 from kfine.runs.folder import RunFolder
 from kfine.training.divergence import diverged
-from kfine.training.fitting import finish, fit_stages, keep_history, say_diverged, train
+from kfine.training.fitting import (
+    finish,
+    fit_stages,
+    keep_history,
+    predict_held,
+    say_diverged,
+    train,
+)
 from kfine.training.job import Prepared, build_job
+from kfine.training.parts import keep_chosen
 from kfine.training.run import TrainedRun
 from kfine.training.settings import (
     ENOUGH_TO_CHOOSE,
@@ -145,17 +153,16 @@ def _choose(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Train beside the validation examples, and keep how many epochs were best for them."""
-    from kfine.runtimes.keras_model import KerasPredictor
-
-    job, built = prepared.job, prepared.built
+    job, answer = prepared.job, prepared.built.answer
     history, best = fit_stages(folder, prepared, console, folder.checkpoints, callbacks=callbacks)
     say_diverged(folder, history, best, console)
     keep_history(folder, job, history, best, console)
     assert data.validation is not None
-    predictor = KerasPredictor(job.model, built.input, built.answer, job.config.batch_size)
-    found = predictor.predict_split(data.validation)
+    found = predict_held(prepared)
     # From which probability on it is sure can only be learned from examples that are new to it.
-    unsure = built.answer.score(found, data.validation.labels).tables.get("unsure")
+    unsure = answer.score(found, data.validation.labels).tables.get("unsure")
+    if hasattr(answer, "choose"):
+        keep_chosen(folder, answer, found, data.validation.labels, console)
     epochs = epochs_to_train(len(data.validation), best.epoch + 1, job.config.epochs)
     folder.update(refit={**folder.info()["refit"], "epochs": epochs, "unsure": unsure})
 

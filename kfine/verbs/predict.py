@@ -71,7 +71,8 @@ def predict(
         text_column: Column of the texts in tables; if omitted that which the model learned from,
             and a guess for a model that learned from no table.
         unsure_below: Call a prediction unsure when its best probability is below this.
-        draw: A folder, made if missing, for pictures of what was found inside images.
+        draw: A folder, made if missing, for pictures of what was found inside images; of boxes
+            also for `coco.json`, which annotation tools read.
         console: Hears of examples that cannot be read.
 
     Returns:
@@ -115,6 +116,9 @@ def predict(
         raise DataError(f"None of the {len(requested)} {parts.many} can be read.")
     warn_cut(parts, [one.name[:60] for one in found if one.cut], len(found), "", console)
     if draw is not None:
+        if hasattr(answer, "written"):
+            with plain_disk_errors(Path(draw)):
+                answer.written(Path(draw), [(Path(one.name), one.value) for one in found])
         console.say(f"pictures are in {draw}")
     return found
 

@@ -17,7 +17,7 @@ from kfine.runs.folder import RunFolder, new_run, now, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.training.data import load_data_of_run
 from kfine.training.fitting import finish
-from kfine.training.parts import keep_parts
+from kfine.training.parts import keep_chosen, keep_parts
 from kfine.training.run import TrainedRun, as_run
 from kfine.tuning.records import SETTINGS, open_search
 from kfine.verbs.run import Run
@@ -178,5 +178,8 @@ def _mix(runs: Sequence[TrainedRun], validation: Split, folder: RunFolder, conso
             for number, run in enumerate(runs)
         ],
     )
+    if hasattr(answer, "choose"):
+        found = predictor.predict_split(validation)
+        keep_chosen(folder, answer, found, validation.labels, console)
     finish(folder, model, console)
     return Run(folder)

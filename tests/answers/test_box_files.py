@@ -13,6 +13,9 @@ import pytest
 from PIL import Image
 
 from kfine.answers.boxes import BoxFiles
+from kfine.answers.boxes.coco import read_coco, write_coco
+from kfine.answers.boxes.listed import Told
+from kfine.answers.boxes.objects import Detections
 from kfine.data.records import Source
 from kfine.errors import DataError
 
@@ -317,3 +320,33 @@ def test_without_an_object_there_is_nothing_to_learn(tmp_path: Path) -> None:
     labels = [record.label for record in read(tmp_path).records]
     with pytest.raises(DataError, match="no object in any of the 2 images"):
         BoxFiles().names(labels)
+
+
+def test_what_was_found_is_read_back_as_annotations(tmp_path: Path) -> None:
+    photos = tmp_path / "photos" / "Straße"
+    pictures(photos)
+    first, second = (np.array([[4, 6, 24, 36]]), np.array([[8, 8, 32, 48], [40, 12, 72, 48]]))
+    scale = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT])
+    named = [
+        (
+            photos / name,
+            Detections(
+                (boxes / scale).astype(np.float32),
+                np.arange(len(boxes)),
+                np.full(len(boxes), 0.75, np.float32),
+                (HEIGHT, WIDTH),
+            ),
+        )
+        for name, boxes in (("a.png", first), ("b.png", second))
+    ]
+    write_coco(photos / "coco.json", ("bolt", "nut"), named)
+    (source,) = {
+        one["score"] for one in json.loads((photos / "coco.json").read_text())["annotations"]
+    }
+    assert source == 0.75
+    (photos / "c.png").unlink()
+    listed = {one.file.name: one for one in read_coco(photos, Told())}
+    for file, said in named:
+        things = listed[file.name].things
+        assert [one.name for one in things] == ["bolt", "nut"][: len(things)]
+        np.testing.assert_allclose([one.box for one in things], said.boxes * scale, atol=0.01)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kfine.answers import load_answer
 from kfine.answers.boxes import Boxes
 from kfine.answers.boxes.objects import MOST, Boxed, Detections
 from kfine.inputs.places import ImagePlaces
@@ -300,3 +301,25 @@ def test_boxes_are_drawn_in_their_colours(tmp_path: Path) -> None:
     assert tuple(written[25, 2]) == colours["bolt"]
     # What is not sure enough is not drawn.
     assert tuple(written[45, 30]) == (90, 90, 90)
+
+
+def test_validation_chooses_the_threshold_with_the_best_f1() -> None:
+    found, labels = scenes(60)
+    (chosen,) = ANSWER.choose(found, labels).values()
+    by_hand = {
+        value: load_answer({**ANSWER.to_dict(), "threshold": value})
+        .score(found, labels)
+        .metrics["f1"]
+        for value in np.arange(5, 96, 5) / 100
+    }
+    mine = load_answer({**ANSWER.to_dict(), "threshold": chosen}).score(found, labels)
+    assert mine.metrics["f1"] >= max(by_hand.values()) - 0.01
+    assert mine.tables["threshold"] == chosen
+    # What counts is what lies above it.
+    again = load_answer({**ANSWER.to_dict(), "threshold": chosen})
+    assert len(again.describe(found[0])) == int((found[0].scores >= chosen).sum())
+
+
+def test_few_objects_choose_no_threshold() -> None:
+    found, labels = scenes(2)
+    assert ANSWER.choose(found, labels) == {}

@@ -45,7 +45,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chance = np.random.default_rng(0)
     images: list[dict[str, Any]] = []
     boxes: list[dict[str, Any]] = []
-    for number in range(40):
+    for number in range(64):
         image = chance.integers(100, 150, (96, 96, 3)).astype(np.uint8)
         for half in range(1 + number % 2):
             side = int(chance.integers(26, 40))
@@ -68,7 +68,13 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(scenes: Path) -> dict[str, Any]:
-    return {"data": str(scenes), "image_size": 96, "epochs": 6, "refit": "no"}
+    return {
+        "data": str(scenes),
+        "image_size": 96,
+        "epochs": 6,
+        "refit": "no",
+        "validation_split": 0.25,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +154,19 @@ def test_predictions_are_in_pixels_of_the_photo(
     assert overlaps(found, sides).max() > 0.5
     with Image.open(tmp_path / "drawn" / "large.png") as drawn:
         assert drawn.size == (192, 480)
+    listed = json.loads((tmp_path / "drawn" / "coco.json").read_text())
+    assert [one["file_name"] for one in listed["images"]] == ["large.png"]
+    assert len(listed["annotations"]) == len(one.rows)
+
+
+@pytest.mark.slow
+def test_a_run_keeps_the_threshold_that_validation_chose(run: kfine.Run) -> None:
+    chosen = run.folder.info()["chosen"]["threshold"]
+    assert run.answer.to_dict()["threshold"] == chosen
+    assert json.loads((run.path / "metrics.json").read_text())["threshold"] == chosen
+    rows = json.loads((run.path / "predictions.json").read_text())
+    found = [one["probability"] for row in rows for one in row["prediction"]]
+    assert min(found) >= chosen
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from kfine.answers import IN_FLOAT, Answer, Targets, Trivial
 from kfine.answers.boxes.objects import THRESHOLD, Boxed, Detections, scale_of
 from kfine.answers.boxes.score import (
     AREAS,
+    best_threshold,
     confusion,
     found_of,
     mean_precision,
@@ -43,11 +44,13 @@ class Boxes:
         names: Classes.
         size: Height and width of the images in pixels: those of the model's input.
         levels: Rows and columns of each level of places.
+        threshold: The confidence, 0 to 1, from which an object counts as found.
     """
 
     names: tuple[str, ...]
     size: tuple[int, int]
     levels: tuple[tuple[int, int], ...]
+    threshold: float = THRESHOLD
 
     kind: ClassVar[str] = "boxes"
     needs: ClassVar[type[Places] | None] = ImagePlaces
@@ -126,7 +129,7 @@ class Boxes:
 
     def settle(self, prediction: Any) -> Any:
         """What is found for sure, as a label."""
-        sure = prediction.above(THRESHOLD)
+        sure = prediction.above(self.threshold)
         size = prediction.size or self.size
         boxes = sure.boxes * scale_of(size)
         names = tuple(self.names[one] for one in sure.classes)
@@ -153,9 +156,10 @@ class Boxes:
         said = [self._detections(one) for one in predictions]
         every = np.ones(len(labels), np.int64)
         found = found_of(said, labels, self.names)
+        least = self.threshold
         each = mean_precision(found, every)
-        sure = [one.above(THRESHOLD) for one in said]
-        hits = sum(int(one.right[0][one.scores >= THRESHOLD].sum()) for one in found)
+        sure = [one.above(least) for one in said]
+        hits = sum(int(one.right[0][one.scores >= least].sum()) for one in found)
         claimed = sum(len(one.boxes) for one in sure)
         there = sum(int(one.there.sum()) for one in found)
         precision, recall = hits / max(1, claimed), hits / max(1, there)
@@ -177,9 +181,10 @@ class Boxes:
                 [rights(one, label, self.names) for one, label in zip(sure, labels, strict=True)]
             ),
             tables={
-                "per_class": table_of(found, self.names, THRESHOLD),
+                "per_class": table_of(found, self.names, least),
                 "counted_in": "objects",
                 "by_area": by_area,
+                "threshold": least,
                 "confusion_with_background": confusion(sure, labels, self.names),
                 "precision_at_recall": [one.curve() for one in found],
             },
@@ -187,6 +192,12 @@ class Boxes:
                 mean_precision(found, np.bincount(rows, minlength=len(every))).mean()
             ),
         )
+
+    def choose(self, predictions: Sequence[Any], labels: Sequence[Any]) -> dict[str, Any]:
+        """The `threshold` with the best F1; nothing where there are too few objects to say."""
+        found = found_of([self._detections(one) for one in predictions], labels, self.names)
+        chosen = best_threshold(found)
+        return {} if chosen is None else {"threshold": chosen}
 
     def trivial(self, labels: Sequence[Any], examples: Sequence[Any]) -> Trivial:
         """Nothing is found in any image."""
@@ -205,7 +216,7 @@ class Boxes:
         `left`, `top`, `right` and `bottom` are in pixels; fractions where the image's size is not
         known.
         """
-        sure = prediction.above(THRESHOLD)
+        sure = prediction.above(self.threshold)
         scale, digits = (1.0, 6) if sure.size is None else (scale_of(sure.size), 1)
         boxes = np.asarray(sure.boxes * scale, np.float64).round(digits).tolist()
         return [
@@ -224,7 +235,7 @@ class Boxes:
             {"class": name, **dict(zip(SIDES, np.round(box, 1).tolist(), strict=True))}
             for name, box in zip(label.classes, label.boxes, strict=True)
         ]
-        right = rights(known.above(THRESHOLD), label, self.names)
+        right = rights(known.above(self.threshold), label, self.names)
         return {"label": truth, "prediction": self.describe(known), "f1": right}
 
     def mistakes(self, predictions: Sequence[Any], labels: Sequence[Any]) -> list[Mistake] | None:
@@ -240,7 +251,7 @@ class Boxes:
         """
         from kfine.answers.boxes.overlay import over_image
 
-        shown = self._detections(value).above(THRESHOLD)
+        shown = self._detections(value).above(self.threshold)
         words = [
             f"{self.names[kind]} {score:.2f}" if isinstance(value, Detections) else ""
             for kind, score in zip(shown.classes, shown.scores, strict=True)
@@ -266,6 +277,19 @@ class Boxes:
 
         Image.fromarray(self.drawn(image, value)).save(folder / f"{stem}.png")
 
+    def written(self, folder: Path, named: Sequence[tuple[Path, Any]]) -> None:
+        """`coco.json`: what was found, as COCO has it and annotation tools read it.
+
+        Args:
+            folder: Where to write.
+            named: Images and what was found in them.
+        """
+        from kfine.answers.boxes.coco import write_coco
+
+        write_coco(
+            folder / "coco.json", self.names, [(p, one.above(self.threshold)) for p, one in named]
+        )
+
     def draw(self, folder: Path, score: Score) -> None:
         """`classes.png`, `precision_recall.png` and `confusion_matrix.png`."""
         from kfine.answers.boxes.plots import curves_png
@@ -287,6 +311,7 @@ class Boxes:
             "names": list(self.names),
             "size": list(self.size),
             "levels": [list(one) for one in self.levels],
+            "threshold": self.threshold,
         }
 
     @classmethod
@@ -297,7 +322,8 @@ class Boxes:
         levels = tuple((int(rows), int(columns)) for rows, columns in values["levels"])
         if not names or not levels or min(height, width, *(min(one) for one in levels)) < 1:
             raise ValueError("it has no classes, or its images and levels have no size")
-        return cls(names, (height, width), levels)
+        threshold = float(values.get("threshold", THRESHOLD))
+        return cls(names, (height, width), levels, threshold)
 
     def device(self) -> BoxesOnDevice:
         """Boxes, classes, confidences and how many there are."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kfine.answers.boxes.listed import Listed, Thing, Told
+from kfine.answers.boxes.objects import Detections, scale_of
 from kfine.data.annotations import files_below, image_beside, split_of
 from kfine.errors import DataError
 
@@ -34,6 +36,41 @@ def read_coco(root: Path, told: Told) -> Iterator[Listed]:
             raise DataError(
                 f"{root} is no JSON of boxes: wanted COCO's, with images, annotations, categories"
             )
+
+
+def write_coco(path: Path, names: Sequence[str], named: Sequence[tuple[Path, Detections]]) -> None:
+    """Write what was found: images, categories, and annotations with a `score`.
+
+    Args:
+        path: Of the JSON.
+        names: Classes; their numbers begin at 1.
+        named: Images with what was found in them, sizes known. Their names are from the folder on
+            that all of them are in.
+    """
+    root = Path(os.path.commonpath([one.absolute().parent for one, _ in named]))
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, (file, said) in enumerate(named, 1):
+        height, width = said.size or (0, 0)
+        name = file.absolute().relative_to(root).as_posix()
+        images.append({"id": number, "file_name": name, "width": width, "height": height})
+        for kind, score, box in zip(said.classes, said.scores, said.boxes, strict=True):
+            left, top, right, bottom = (box * scale_of((height, width))).tolist()
+            sides = [left, top, right - left, bottom - top]
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": int(kind) + 1,
+                    "bbox": [round(one, 2) for one in sides],
+                    "area": round(sides[2] * sides[3], 2),
+                    "iscrowd": 0,
+                    "score": round(float(score), 4),
+                }
+            )
+    categories = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _content(path: Path) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kfine.answers import AnswerOnDevice, Described, TensorsOnly
-from kfine.answers.boxes.objects import LEAST, MOST, THRESHOLD
+from kfine.answers.boxes.objects import LEAST, MOST
 
 if TYPE_CHECKING:
     from kfine.answers.boxes.boxes import Boxes
@@ -81,7 +81,8 @@ class BoxesOnDevice(TensorsOnly):
         return (
             f"at most {MOST} boxes (float32), the surest first: `locations` (left, top, right, "
             "bottom as fractions of the photo), `categories` (numbers of the classes in the order "
-            f"above), `scores` (confidences from {LEAST} on) and `count`, how many there are."
+            f"above), `scores` (confidences from {LEAST} on) and `count`, how many there are. What "
+            f"has a confidence of {self.answer.threshold:g} or more counts as found."
         )
 
     def limits(self) -> str:
@@ -97,7 +98,7 @@ class BoxesOnDevice(TensorsOnly):
             "program": "detect",
             "result": "The class, confidence and box (left, top, right, bottom, as fractions of "
             "the photo) of each object, the surest first.",
-            "least": THRESHOLD,
+            "least": self.answer.threshold,
         }
 
     def keep(

@@ -15,7 +15,7 @@ OVERLAPS = np.linspace(0.5, 0.95, 10).astype(np.float32)
 MOST = 100
 # Surer ones are given; what counts as found lies far above.
 LEAST = 0.01
-# From that confidence on an object counts as found.
+# From that confidence on an object counts as found, where validation has not chosen another.
 THRESHOLD = 0.5
 Box = tuple[float, float, float, float]
 
