@@ -45,6 +45,15 @@ class Preset:
         folder = self.folder
         return folder is not None and (folder / PLAIN).is_file() and not _of_keras_hub(folder)
 
+    @property
+    def input_shape(self) -> tuple[int | None, ...] | None:
+        """What a plain Keras folder takes, with the batch; `None` where it does not say."""
+        for layer in self.read_json(PLAIN).get("config", {}).get("layers", []):
+            if layer.get("class_name") == "InputLayer":
+                shape = layer.get("config", {}).get("batch_shape")
+                return tuple(shape) if shape else None
+        return None
+
     def read_json(self, name: str) -> dict[str, Any]:
         """A JSON file of a local preset; empty where there is none."""
         values = self._read(name)
@@ -136,10 +145,23 @@ def find_preset(name: str) -> Preset:
 
 def shipped_names(task: str = "ImageClassifier") -> list[str]:
     """Names of the presets in the package that a KerasHub task can be made of, its own first."""
-    if not task.startswith("Image"):
-        return []  # the only ones that ship are for images
+    if not task.startswith(("Image", "Audio")):
+        return []  # the only ones that ship are for images and sounds
     folders = sorted(one for one in SHIPPED.iterdir() if _is_preset(one))
-    return [one.name for one in sorted(folders, key=lambda one: not _of_keras_hub(one))]
+    names = [one.name for one in sorted(folders, key=lambda one: not _of_keras_hub(one))]
+    sounds = [name for name in names if _takes_sounds(name)]
+    images = [name for name in names if name not in sounds]
+    return images if task.startswith("Image") else sounds + images
+
+
+def _takes_sounds(name: str) -> bool:
+    shape = find_preset(name).input_shape
+    return shape is not None and len(shape) == 3
+
+
+def hub_task(task: str) -> str:
+    """The class of KerasHub whose presets fit a task: sounds are heard as pictures of them."""
+    return "ImageClassifier" if task == "AudioClassifier" else task
 
 
 def _downloaded(name: str) -> Preset:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 # Fragments of programs that give one number for each name; `ranked`, the largest first.
 NAMED = Path(__file__).parent / "named_programs"
-# Layers whose names begin so stay in float where an export makes integers of others: numbers of
-# very different ranges in one tensor would be too coarse.
-IN_FLOAT = "float_"
 # Stands for a label that an example has not got; it takes no part in losses and scores.
 MISSING = None
 # Features `(rows, features)` and targets of as many rows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from kfine.data.labels import CLASS_LABELS, LabelReader
@@ -12,7 +13,11 @@ from kfine.errors import DataError
 PATH, LABEL = "path", "label"
 
 
-def read_manifest(path: Path, labels: LabelReader = CLASS_LABELS) -> Source:
+def read_manifest(
+    path: Path,
+    labels: LabelReader = CLASS_LABELS,
+    part: Callable[[Row, Record], Record] | None = None,
+) -> Source:
     """List the examples of a manifest.
 
     Columns (or keys) `path`, those of the label and, if wanted, `split`; others are ignored.
@@ -23,6 +28,8 @@ def read_manifest(path: Path, labels: LabelReader = CLASS_LABELS) -> Source:
     Args:
         path: The manifest.
         labels: Which columns hold the label (`label` if it names none), and how it is read.
+        part: From a row and the example of its file to that of the part that the row is about, by
+            another name; raises a `DataError` of a few words where there is none.
 
     Raises:
         DataError: The file or its columns cannot be read, a split is unknown, the same file has
@@ -33,7 +40,7 @@ def read_manifest(path: Path, labels: LabelReader = CLASS_LABELS) -> Source:
     columns = tuple(one.strip().lower() for one in labels.columns) or (LABEL,)
     table = read_table(path, (PATH, *columns))
     for row in table.rows:
-        record, reason = _read_row(table, row, columns, labels)
+        record, reason = _read_row(table, row, columns, labels, part)
         if not reason and not _is_there(record):
             reason = "no such file"
         first = records.get((record.name, record.split))
@@ -80,7 +87,11 @@ def _place(manifest: Path, row: Row) -> tuple[str, Path | None]:
 
 
 def _read_row(
-    table: Table, row: Row, columns: tuple[str, ...], labels: LabelReader
+    table: Table,
+    row: Row,
+    columns: tuple[str, ...],
+    labels: LabelReader,
+    part: Callable[[Row, Record], Record] | None,
 ) -> tuple[Record, str | None]:
     """The example of a row, and why it cannot be used."""
     name, file = _place(table.path, row)
@@ -93,7 +104,11 @@ def _read_row(
         label = labels.read([row.cells.get(one) for one in columns])
     except DataError as error:
         return Record(name, "", split, file), str(error)
-    return Record(name, label, split, file), None
+    record = Record(name, label, split, file)
+    try:
+        return part(row, record) if part else record, None
+    except DataError as error:
+        return record, str(error)
 
 
 def _is_there(record: Record) -> bool:

@@ -14,6 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from kfine.inputs.kinds import part_class
 
+# Layers whose names begin so stay in float where an export makes integers of others: numbers of
+# very different ranges in one tensor would be too coarse.
+IN_FLOAT = "float_"
+# Fragments of programs whose examples may be several windows.
+WINDOWS = Path(__file__).parent / "window_programs"
+
 if TYPE_CHECKING:
     import keras
     import numpy as np

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-FEATURE, IMAGE, BOX = 1, 2, 3
+FEATURE, IMAGE, BOX, AUDIO = 1, 2, 3, 4
 
 
 def tensor(
@@ -30,8 +30,8 @@ def tensor(
         b: The builder.
         name: Of the tensor.
         description: For people.
-        content: What it holds, `FEATURE`, `IMAGE` or `BOX`, and the offset of the table that says
-            more.
+        content: What it holds, `FEATURE`, `IMAGE`, `BOX` or `AUDIO`, and the offset of the table
+            that says more.
         value_range: Least and largest value.
         process_units: Offsets of what is done to it.
         files: Offsets of the files that belong to it.

@@ -98,6 +98,22 @@ class ImagePlaces(Whole):
 
 
 @dataclass(frozen=True)
+class SoundPlaces:
+    """Recordings in windows, one or more rows each.
+
+    Attributes:
+        owner: `(windows,)` int64.
+    """
+
+    owner: np.ndarray
+
+    def part(self, first: int, last: int) -> SoundPlaces:
+        """Those of some of the recordings."""
+        start, end = rows_of(self, first, last)
+        return SoundPlaces(self.owner[start:end] - first)
+
+
+@dataclass(frozen=True)
 class PiecePlaces:
     """Texts in word pieces, one row each, or one for each window of a long text.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kfine.answers import IN_FLOAT
+from kfine.inputs import IN_FLOAT
 from kfine.models.dense_heads import added_up, feature_maps
 from kfine.models.groups import BACKBONE
 from kfine.models.plain import plain_model

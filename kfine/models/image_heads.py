@@ -32,7 +32,7 @@ def image_model(
         float32 `(batch, height, width, 3)` to `(batch, outputs)` without activation.
     """
     if preset.plain:
-        image, pooled = _plain_pooled(preset, dropout, pooling)
+        image, pooled = plain_pooled(plain_backbone(preset), dropout, pooling)
     else:
         task = _classifier(preset, outputs, dropout)
         block = _block_below(task.backbone) if pooling == "both" else None
@@ -58,7 +58,7 @@ def image_heads(
         float32 `(batch, height, width, 3)` to a dict of `(batch, outputs)` without activation.
     """
     if preset.plain:
-        image, pooled = _plain_pooled(preset, dropout, pooling)
+        image, pooled = plain_pooled(plain_backbone(preset), dropout, pooling)
     else:
         task = _classifier(preset, 1, dropout)
         block = _block_below(task.backbone) if pooling == "both" else None
@@ -75,9 +75,14 @@ def _classifier(preset: Preset, outputs: int, dropout: float) -> keras.Model:
     return task
 
 
-def _plain_pooled(preset: Preset, dropout: float, pooling: str) -> tuple[Any, Any]:
-    """As `_pooled`, of a plain Keras folder."""
-    backbone = plain_backbone(preset)
+def plain_pooled(backbone: keras.Model, dropout: float, pooling: str) -> tuple[Any, Any]:
+    """What the backbone of a plain Keras folder is given, and what a head is given of it.
+
+    Args:
+        backbone: Maps of features, or features.
+        dropout: As in `image_model`.
+        pooling: As in `image_model`.
+    """
     above: list[Any] = [keras.layers.Dropout(dropout)] if dropout else []
     if len(backbone.output.shape) == 4:
         above.insert(0, keras.layers.GlobalAveragePooling2D(name="pooling"))

@@ -16,11 +16,12 @@ from kfine.presets import PLAIN, Preset
 _WEIGHTS = "model.weights.h5"
 
 
-def plain_backbone(preset: Preset) -> keras.Model:
+def plain_backbone(preset: Preset, axes: int = 4) -> keras.Model:
     """The layers of a plain preset below its own last one.
 
     Args:
         preset: With `plain` true.
+        axes: As in `plain_model`.
 
     Returns:
         A functional model of the name `BACKBONE`, so that `layer_groups` divides it.
@@ -28,7 +29,7 @@ def plain_backbone(preset: Preset) -> keras.Model:
     Raises:
         PresetError: It is damaged, or names a layer that it has not got.
     """
-    model = plain_model(preset)
+    model = plain_model(preset, axes)
     name = preset.read_json("preset.json").get("features")
     if name is None:
         weighted = [layer for layer in model.layers if layer.weights]
@@ -43,11 +44,15 @@ def plain_backbone(preset: Preset) -> keras.Model:
     return keras.Model(model.inputs[0], features, name=BACKBONE)
 
 
-def plain_model(preset: Preset) -> keras.Model:
+def plain_model(preset: Preset, axes: int = 4) -> keras.Model:
     """The whole network of a plain preset.
 
+    Args:
+        preset: With `plain` true.
+        axes: Of its input: 4 of images, 3 of spectrograms `(batch, frames, bands)`.
+
     Raises:
-        PresetError: It is damaged, or does not take images.
+        PresetError: It is damaged, or does not take such an input.
     """
     folder = preset.folder
     assert folder is not None
@@ -60,7 +65,9 @@ def plain_model(preset: Preset) -> keras.Model:
         reason = " ".join(str(error).split())[:300]
         raise PresetError(f"The preset {preset.name!r} does not load: {reason}") from error
     shapes = [tuple(one.shape) for one in model.inputs]
-    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][-1] != 3:
+    if axes == 3 and [len(one) for one in shapes] == [3]:
+        return model
+    if axes == 3 or len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][-1] != 3:
         raise PresetError(
             f"The preset {preset.name!r} does not take images; wanted is one input (batch, height, "
             f"width, 3). Received: {', '.join(map(str, shapes))}"

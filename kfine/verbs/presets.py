@@ -6,7 +6,7 @@ from typing import Any
 
 from kfine.backend import load_backend
 from kfine.console import Console
-from kfine.presets import Preset, find_preset, local_image_size, shipped_names
+from kfine.presets import Preset, find_preset, hub_task, local_image_size, shipped_names
 from kfine.recipe import load_recipe
 
 
@@ -32,7 +32,7 @@ def list_presets(
         load_backend()
         import keras_hub
 
-        known = getattr(keras_hub.models, task).presets
+        known = getattr(keras_hub.models, hub_task(task)).presets
     hub = []
     for name, facts in known.items():
         preset = find_preset(name)

@@ -201,6 +201,7 @@ def test_runs_are_listed(
 def test_recipes_are_listed(kfine_command: Command) -> None:
     assert "image_classification    Classify photos" in kfine_command("recipes").out
     assert list(json.loads(kfine_command("recipes", "--json").out)) == [
+        "audio_classification",
         "image_class_and_number",
         "image_classification",
         "image_labels",

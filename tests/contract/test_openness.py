@@ -27,7 +27,7 @@ ROOMS = (
     *("recipe", "training", "evaluation", "exporting", "tuning", "verbs", "cli"),
 )
 # Settings that all recipes for images or texts inherit.
-SETTINGS = ("kfine.training.image_settings", "kfine.training.text_settings")
+SETTINGS = tuple(f"kfine.training.{one}_settings" for one in ("audio", "image", "text"))
 PARTS = ("inputs", "answers")
 
 

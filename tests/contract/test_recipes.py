@@ -22,6 +22,7 @@ from kfine.verbs.fit import prepare
 
 QUIET = Console(quiet=True)
 CASES = (
+    "audio_classification",
     "image_class_and_number",
     "image_classification",
     "image_labels",
@@ -208,6 +209,8 @@ def _check_program(
     for one in golden:
         if "photo" in one:
             example = (Image.open(folder / one["photo"]),)
+        elif "recording" in one:
+            example = (module.read(folder / one["recording"]),)
         elif "question" in one:
             example = one["question"], one["context"]
         else:

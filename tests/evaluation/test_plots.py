@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from kfine.answers.classes.plots import confusion_matrix_png
+from kfine.drawing.mistakes import mistakes_png
 from kfine.drawing.names import printable, printable_names, shorten
 from kfine.errors import RunError
-from kfine.inputs.image.plots import mistakes_png
 from kfine.training.plots import learning_curves_png
 
 ODD_NAMES = [

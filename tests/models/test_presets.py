@@ -60,7 +60,10 @@ def test_the_shipped_preset_is_found_by_name_and_says_its_size() -> None:
     assert preset.origin == "ships"
     assert presets.local_image_size(preset) == 224
     assert fixed_image_size(preset) is None
-    assert presets.shipped_names() == ["efficientnet_lite0", "deeplabv3_mobilenetv2", "yolox_nano"]
+    images = ["efficientnet_lite0", "deeplabv3_mobilenetv2", "yolox_nano"]
+    assert presets.shipped_names() == images
+    assert presets.shipped_names("AudioClassifier") == ["yamnet", *images]
+    assert presets.shipped_names("TextClassifier") == []
 
 
 def test_a_local_folder_is_a_preset(tiny_preset: str) -> None:

@@ -21,6 +21,7 @@ def mine(tmp_path: Path) -> Path:
 
 def test_the_folder_is_the_list() -> None:
     assert recipe_names() == [
+        "audio_classification",
         "image_class_and_number",
         "image_classification",
         "image_labels",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kfine.answers import IN_FLOAT, Answer, Targets, Trivial
+from kfine.answers import Answer, Targets, Trivial
 from kfine.answers.boxes.objects import THRESHOLD, Boxed, Detections, scale_of
 from kfine.answers.boxes.score import (
     AREAS,
@@ -23,7 +23,7 @@ from kfine.answers.boxes.score import (
 )
 from kfine.answers.score import Score
 from kfine.errors import DataError
-from kfine.inputs import Mistake
+from kfine.inputs import IN_FLOAT, Mistake
 from kfine.inputs.places import ImagePlaces, Places
 
 if TYPE_CHECKING:

@@ -75,12 +75,12 @@ def snippets(
         (shell,) = _fragments([_SHELLS], language)
         program, usual = Template(shell.pop("program")), Template(shell.pop("read", ""))
         sections: dict[str, list[str]] = {name: [one] for name, one in shell.items()}
-        # An answer's fragments may name sections of the input.
+        # A fragment may name sections of those before it.
         for folders in (taken.programs(answer.needs), given.programs):
             for fragment in _fragments(folders, language):
                 for name, text in fragment.items():
                     sections.setdefault(name, []).append(Template(text).substitute(said))
-            said |= {name: _joined(name, parts) for name, parts in sections.items()}
+                said |= {name: _joined(name, parts) for name, parts in sections.items()}
             said.setdefault("read", usual.safe_substitute(said))
         made[_FILES[language][1].format_map(said)] = _laid_out(program, said, language)
     return made
@@ -113,7 +113,8 @@ def _fragments(folders: Sequence[Path], language: str) -> list[dict[str, str]]:
 
 def _joined(name: str, parts: Sequence[str]) -> str:
     if not name.endswith("imports"):
-        return "\n".join(parts)
+        # Functions are apart; `_laid_out` knows by how much.
+        return ("\n\n\n" if name == "prepare" else "\n").join(parts)
     lines = {line for part in parts for line in part.splitlines()}
     return "\n".join(sorted(lines, key=lambda line: (line.startswith("from"), line.lower())))
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kfine.answers import IN_FLOAT
 from kfine.exporting.formats.layers import keras_layer
+from kfine.inputs import IN_FLOAT
 
 # In quantization steps, and examples that it is measured on. In an EfficientNet-Lite0 the stem and
 # the first depthwise convolution reach 2.7: their folded weights are large and cancel each other.

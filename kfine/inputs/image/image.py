@@ -99,7 +99,7 @@ class Image:
         self, folder: Path, examples: Any, mistakes: Sequence[Mistake], names: Sequence[str]
     ) -> str:
         """Draw the worst mistakes in `plots/mistakes.png`."""
-        from kfine.inputs.image.plots import MOST_MISTAKES, mistakes_png
+        from kfine.drawing.mistakes import MOST_MISTAKES, mistakes_png
 
         worst = list(mistakes)[:MOST_MISTAKES]
         mistakes_png(
@@ -195,6 +195,11 @@ def check_image_preset(preset: Preset, image_size: int | None) -> None:
         PresetError: It is made for another kind of input, or cannot take the image size.
     """
     config = preset.read_json("config.json")
+    if preset.plain and len(preset.input_shape or (None,) * 4) != 4:
+        raise PresetError(
+            f"The preset {preset.name!r} does not take images; use an image preset such as "
+            f"{shipped_names()[0]}."
+        )
     if not config:
         return
     kind = str(config.get("class_name") or config.get("model_type") or "unknown")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from kfine.errors import DataError, ExportError
-from kfine.inputs import InputOnDevice, Shapes, Signature
+from kfine.inputs import WINDOWS, InputOnDevice, Shapes, Signature
 from kfine.inputs.places import Places
 from kfine.inputs.text import tokenizers
 from kfine.inputs.text.examples import Question
@@ -211,7 +211,8 @@ class TextOnDevice:
             return [folder, folder / "question"]
         if self.text.stride is None and needs is None:
             return [folder, folder / "texts"]
-        return [folder, folder / "text", folder / "text" / ("pieces" if needs else "whole")]
+        inside = folder / "text"
+        return [folder, inside, inside / "pieces" if needs else WINDOWS]
 
     def program_values(self) -> dict[str, Any]:
         """Where the tokenizer is, and how long a row is."""

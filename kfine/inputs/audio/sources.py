@@ -1,0 +1,94 @@
+"""Recordings in one folder per class, or listed in a manifest."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from kfine.data.files import read_file
+from kfine.data.folder import FolderKind, read_folder
+from kfine.data.labels import LabelReader, require_classes
+from kfine.data.manifest import read_manifest
+from kfine.data.records import Record, Source
+from kfine.data.sources import existing_path
+from kfine.data.tables import SUFFIXES, Row, cell_text
+from kfine.errors import DataError
+
+_KINDS = "a folder with one folder per class, or a .csv or .jsonl file with path and label"
+_ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64")
+START, END = "start", "end"
+
+SOUNDS = FolderKind(
+    noun="recording",
+    layout="put the recordings in one folder per class, such as ROOT/dog/1.wav and ROOT/rain/1.wav",
+    looks_right=lambda path: path.suffix.lower() in _ENDINGS,
+)
+
+
+def read_sounds(data: str, labels: LabelReader) -> Source:
+    """List the labelled recordings of a source; nothing is decoded.
+
+    A manifest may have `start` and `end` in seconds: a row is then that part of its file, and no
+    carved split divides the parts of one file.
+
+    Args:
+        data: A folder of class folders, or a manifest (`.csv`, `.tsv`, `.jsonl`).
+        labels: How labels are read from a manifest.
+
+    Raises:
+        DataError: There is no such source, or it holds nothing to learn from.
+    """
+    if data.startswith("tfds:"):
+        raise DataError(f"recordings are not read from TensorFlow Datasets: wanted {_KINDS}")
+    path = existing_path(data, _KINDS)
+    if path.is_dir():
+        require_classes(labels, data)
+        return read_folder(path, SOUNDS)
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"{data} is a file of a kind that lists no recordings: wanted {_KINDS}")
+    return read_manifest(path, labels, _part)
+
+
+def _part(row: Row, record: Record) -> Record:
+    """The part of a recording that a row gives times of."""
+    times = [cell_text(row.cells.get(name)) for name in (START, END)]
+    if not any(times):
+        return record
+    try:
+        start = float(times[0] or 0)
+        end = float(times[1] or math.inf)
+    except ValueError:
+        start = end = math.nan
+    if not 0 <= start < end:
+        raise DataError(f"its times are no seconds from start to end ({' to '.join(times)})")
+    path = record.path
+    assert path is not None
+    shown = f"{start:g}-{end:g}" if end < math.inf else f"{start:g}-"
+    return replace(
+        record,
+        name=f"{record.name}#{shown}",
+        content=partial(_content, path, start, end),
+        together=record.name,
+    )
+
+
+def _content(path: Path, start: float, end: float) -> bytes:
+    """A part of a file, as a sound file."""
+    import soundfile
+
+    from kfine.inputs.audio.decoding import opened
+
+    with opened(read_file(path)) as file:
+        seconds = file.frames / file.samplerate
+        # Times are written with few decimals.
+        if start >= seconds or (end < math.inf and end > seconds + 0.05):
+            raise DataError(f"its times lie outside the recording of {seconds:.2f} seconds")
+        file.seek(round(start * file.samplerate))
+        count = -1 if end == math.inf else round((end - start) * file.samplerate)
+        values = file.read(count, dtype="float32", always_2d=True)
+        made = io.BytesIO()
+        soundfile.write(made, values, file.samplerate, format="WAV", subtype="FLOAT")
+    return made.getvalue()

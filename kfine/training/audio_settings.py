@@ -1,0 +1,113 @@
+"""The settings that every recipe for sounds inherits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from kfine import presets
+from kfine.config import absolute_path, inherited, setting
+from kfine.training.settings import TrainingConfig
+
+TASK = "AudioClassifier"
+
+
+@dataclass(frozen=True)
+class AudioConfig(TrainingConfig):
+    """Settings common to sounds; the defaults are those of YAMNet."""
+
+    data: str = setting("", "Where the recordings are.", group="Data")
+    seconds: float | None = setting(
+        None,
+        "How much of a recording is heard at a time: what the preset was trained with, 0.975. "
+        "Longer recordings are cut into windows.",
+        group="Data",
+        unit="seconds",
+        minimum=0.1,
+        maximum=30,
+    )
+    channel: str = setting(
+        "mean",
+        "What is heard of two channels.",
+        group="Data",
+        choices=("mean", "left", "right"),
+    )
+    augmentation: str = setting(
+        "light",
+        "Random variation of training recordings: loudness, a shift in time, noise.",
+        group="Data",
+        choices=("none", "light", "strong"),
+    )
+    preset: str = setting(
+        "yamnet",
+        "Pretrained backbone: yamnet, or any preset of images, which is given pictures of the "
+        "sound; see `kfine presets`.",
+        group="Model",
+    )
+    pooling: str = setting(
+        "auto",
+        "What the head sees: the pooled features of the last layer (last), or those of a block "
+        "two thirds up too (both); auto is both for a head that trains alone, and else last.",
+        group="Model",
+        choices=("auto", "last", "both"),
+    )
+    dropout: float = setting(
+        0.2,
+        "Dropout before the head.",
+        group="Model",
+        unit="fraction",
+        minimum=0,
+        maximum=0.95,
+    )
+    backbone_rate: float | None = inherited(TrainingConfig, "backbone_rate", 0.1)
+
+
+AnyAudioConfig = TypeVar("AnyAudioConfig", bound=AudioConfig)
+
+
+def resolve_audio(config: AnyAudioConfig) -> AnyAudioConfig:
+    """Make the automatic choices that need no data, and check the preset.
+
+    Raises:
+        PresetError: The preset is missing, or hears windows of another length.
+    """
+    from kfine.inputs.audio import check_audio_preset
+
+    preset = presets.find_preset(config.preset)
+    presets.check_network(preset, TASK)
+    check_audio_preset(preset, config.seconds)
+    config = replace(config, data=absolute_path(config.data))
+    if preset.origin == "folder":
+        config = replace(config, preset=preset.handle)
+    if config.pooling == "auto":
+        config = replace(config, pooling="both" if config.unfreeze == "none" else "last")
+    return config
+
+
+def reading(config: AudioConfig) -> dict[str, Any]:
+    """What `load_sounds` is told by the settings, apart from the source."""
+    return {
+        "validation_split": config.validation_split,
+        "test_split": config.test_split,
+        "seed": config.seed,
+        "channel": config.channel,
+        "memory_budget": int(config.cache_memory * 1e9),
+    }
+
+
+def audio_space(hp: Any, config: AnyAudioConfig) -> AnyAudioConfig:
+    """What a search over a recipe for sounds varies, unless told otherwise.
+
+    Args:
+        hp: KerasTuner's hyperparameters.
+        config: Where the rest comes from.
+    """
+    return replace(
+        config,
+        learning_rate=hp.Float("learning_rate", 1e-3, 0.03, sampling="log"),
+        backbone_rate=hp.Float("backbone_rate", 0.01, 1.0, sampling="log"),
+        layerwise_decay=hp.Float("layerwise_decay", 0.7, 1.0, step=0.1),
+        dropout=hp.Float("dropout", 0.0, 0.5, step=0.1),
+        weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
+        augmentation=hp.Choice("augmentation", ["none", "light", "strong"]),
+    )
