@@ -50,21 +50,25 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.answers.classes import Classes, class_balance
     from kfine.inputs.audio import audio_of_preset, check_audio_preset, sound_augmentation
     from kfine.models.built import Built
+    from kfine.models.groups import layer_groups
     from kfine.models.sound_head import sound_model
     from kfine.presets import find_preset
 
     preset = find_preset(config.preset)
     frames = check_audio_preset(preset, config.seconds)
     balance = class_balance(data.train.labels, data.class_names, config.class_weights)
+    model = sound_model(
+        preset, len(data.class_names), dropout=config.dropout, pooling=config.pooling
+    )
     return Built(
-        model=sound_model(
-            preset, len(data.class_names), dropout=config.dropout, pooling=config.pooling
-        ),
+        model=model,
         input=audio_of_preset(preset, frames, config.channel),
         answer=Classes(data.class_names, config.label_smoothing, balance.shares),
         augmentation=sound_augmentation(config.augmentation),
         weights=balance.weights,
         decisions={"class_weights": balance.chosen},
+        # Sounds differ more than photos from those that a network was made for.
+        unfrozen=0 if data.few else len(layer_groups(model)) - 1,
     )
 
 

@@ -10,12 +10,14 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 KERAS = {"keras", "keras_hub", "keras_tuner", "tensorflow", "tensorflow_datasets"}
@@ -271,3 +273,22 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Any]:
         return module
 
     return load
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Low, middle and high tones in noise, at 8 kHz, of half a second to two."""
+    root = tmp_path_factory.mktemp("tones")
+    chance = np.random.default_rng(0)
+    for name, hertz in (("low", 300), ("middle", 900), ("high", 2700)):
+        (root / name).mkdir()
+        for number in range(24):
+            times = np.arange(4000 * (1 + 3 * (number % 6 == 0))) / 8000
+            wave_ = np.sin(2 * np.pi * hertz * chance.uniform(0.9, 1.1) * times)
+            sound = chance.uniform(0.1, 0.5) * wave_ + chance.normal(0, 0.02, len(times))
+            with wave.open(str(root / name / f"{number:02d}.wav"), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(8000)
+                file.writeframes((sound * 32767).astype("<i2").tobytes())
+    return root

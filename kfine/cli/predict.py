@@ -39,6 +39,18 @@ if TYPE_CHECKING:
     help="Column of the texts in tables; the one that the model learned from, if omitted.",
 )
 @click.option(
+    "--every",
+    type=float,
+    metavar="SECONDS",
+    help="For a model of sounds: predict parts of recordings that begin so many seconds apart.",
+)
+@click.option(
+    "--label-track",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="With --every, of one recording: write what is heard when, for Audacity to import.",
+)
+@click.option(
     "--draw",
     metavar="FOLDER",
     type=click.Path(file_okay=False),
@@ -54,6 +66,8 @@ def command(
     unsure_below: float,
     context: str | None,
     text_column: str | None,
+    every: float | None,
+    label_track: str | None,
     draw: str | None,
     quiet: bool,
     as_json: bool,
@@ -64,7 +78,7 @@ def command(
     lines of standard input. Folders, tables and - give CSV on standard output.
     """
     from kfine.inputs.walking import is_list
-    from kfine.verbs.predict import as_rows, most_probable, predict
+    from kfine.verbs.predict import as_rows, most_probable, predict, times_of
 
     found = predict(
         model,
@@ -72,6 +86,8 @@ def command(
         context=context,
         text_column=text_column,
         unsure_below=unsure_below,
+        every=every,
+        label_track=label_track,
         draw=draw,
         console=make_console(quiet),
     )
@@ -79,14 +95,15 @@ def command(
         print_json(as_rows(found, top))
     elif not any(one.label for one in found):
         _print_rows(found)
-    elif any(is_list(one) for one in examples):
+    elif every is not None or any(is_list(one) for one in examples):
         if not all(_is_class(row) for one in found for row in one.rows):
             _print_rows(found)
             return
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(["name", "label", "probability"])
+        writer.writerow(["name", *times_of(found[0]), "label", "probability"])
         writer.writerows(
-            [one.name, one.label, f"{one.rows[0]['probability']:.4f}"] for one in found
+            [one.name, *times_of(one).values(), one.label, f"{one.rows[0]['probability']:.4f}"]
+            for one in found
         )
     else:
         for one in found:
@@ -108,8 +125,11 @@ def _in_words(row: dict[str, Any]) -> str:
 def _print_rows(found: list[Prediction]) -> None:
     """A line for each row of a prediction, as CSV; one with nothing but the name if it has none."""
     names = list(dict.fromkeys(key for one in found for row in one.rows for key in row))
-    writer = csv.DictWriter(sys.stdout, ["name", *names], lineterminator="\n")
+    from kfine.verbs.predict import times_of
+
+    times = times_of(found[0])
+    writer = csv.DictWriter(sys.stdout, ["name", *times, *names], lineterminator="\n")
     writer.writeheader()
     for one in found:
         rows: list[dict[str, Any]] = list(one.rows) or [{}]
-        writer.writerows({"name": one.name, **row} for row in rows)
+        writer.writerows({"name": one.name, **times_of(one), **row} for row in rows)

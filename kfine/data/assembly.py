@@ -35,6 +35,7 @@ class Examples:
         inputs: Gives the inputs of the examples with these numbers.
         set_aside: The examples that could not be read.
         together: Equal for examples that no carved split may divide; the digests if empty.
+        across: Whether those may be of different classes.
         read: Reads one record again as it came; `None` where the inputs are that already.
         warnings: Sentences on what looks wrong in their contents.
     """
@@ -44,6 +45,7 @@ class Examples:
     inputs: Callable[[Sequence[int]], Inputs]
     set_aside: Sequence[SetAside] = ()
     together: Sequence[str] = ()
+    across: bool = False
     read: Callable[[Record], Any] | None = None
     warnings: Sequence[str] = ()
 
@@ -94,6 +96,7 @@ def load_examples(
             test_split=test_split,
             seed=seed,
             digests=examples.together or examples.digests,
+            across=examples.across,
         )
     else:
         records, notes = restore_splits(

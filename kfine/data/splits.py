@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +19,7 @@ def assign_splits(
     test_split: float,
     seed: int,
     digests: Sequence[str] | None = None,
+    across: bool = False,
 ) -> tuple[list[Record], list[str]]:
     """Fill in the splits that the source does not give.
 
@@ -35,6 +36,7 @@ def assign_splits(
         seed: Another seed, another choice.
         digests: Content hashes in the order of `records`. Examples of a class with equal
             content then stay together, so that no carved split holds a training example.
+        across: Whether examples of different classes stay together too, such as parts of one file.
 
     Returns:
         The records with their splits, and a sentence on each split that was made.
@@ -58,11 +60,19 @@ def assign_splits(
         by_label[records[i].balanced].append(i)
 
     chosen = dict.fromkeys(pool, "train")
-    for members in by_label.values():
-        groups = _shuffled_groups(members, records, seed, digests)
-        for split, count in _counts(len(members), shares).items():
-            for i in _take(groups, count):
+    if across:
+        wanted = {label: _counts(len(members), shares) for label, members in by_label.items()}
+        groups = _shuffled_groups(pool, records, seed, digests)
+        for split in shares:
+            missing = {label: counts[split] for label, counts in wanted.items()}
+            for i in _take_across(groups, missing, records):
                 chosen[i] = split
+    else:
+        for members in by_label.values():
+            groups = _shuffled_groups(members, records, seed, digests)
+            for split, count in _counts(len(members), shares).items():
+                for i in _take(groups, count):
+                    chosen[i] = split
     result = [replace(r, split=chosen.get(i, r.split)) for i, r in enumerate(records)]
     notes = [
         f"the {split} split was carved from training: "
@@ -162,6 +172,34 @@ def _shuffled_groups(
         return hashlib.sha256(f"{seed}/{records[group[0]].name}".encode()).digest()
 
     return sorted(together.values(), key=place)
+
+
+def _take_across(
+    groups: list[list[int]], missing: dict[str, int], records: Sequence[Record]
+) -> list[int]:
+    """Remove groups as long as they bring more of what a split misses than it has too much.
+
+    Args:
+        groups: Those that nobody has.
+        missing: How many of each class the split wants; counted down.
+        records: The examples.
+    """
+    taken: list[int] = []
+    left: list[list[int]] = []
+    there = Counter(records[i].balanced for group in groups for i in group)
+    for group in groups:
+        counts = Counter(records[i].balanced for i in group)
+        useful = sum(min(count, max(0, missing[label])) for label, count in counts.items())
+        # Each class goes on training.
+        if 2 * useful > len(group) and all(there[one] > count for one, count in counts.items()):
+            taken.extend(group)
+            there -= counts
+            for label, count in counts.items():
+                missing[label] -= count
+        else:
+            left.append(group)
+    groups[:] = left
+    return taken
 
 
 def _take(groups: list[list[int]], count: int) -> list[int]:

@@ -57,15 +57,21 @@ class Request:
         given: Paths, texts, `-` for standard input.
         column: Column of the examples in tables; guessed if `None`.
         context: A second text that all examples share, or the file that holds it.
+        every: Seconds between the beginnings of parts, where each part of a recording is an
+            example of its own.
     """
 
     given: Sequence[str | Path]
     column: str | None = None
     context: str | Path | None = None
+    every: float | None = None
 
 
 class Examples(Protocol):
-    """Examples to predict."""
+    """Examples to predict.
+
+    Parts of recordings have `times` too: start and end in seconds of each that was read so far.
+    """
 
     def __len__(self) -> int: ...
 
@@ -101,6 +107,8 @@ class Input(Protocol):
         places: What its places are.
         prepare: In a graph, from a batch of stored rows to what the model takes; `None` changes
             nothing.
+
+    One whose examples last some time, and may be asked for in parts, has `timed`, which is true.
     """
 
     kind: ClassVar[str]

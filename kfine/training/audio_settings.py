@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from kfine import presets
-from kfine.config import absolute_path, inherited, setting
+from kfine.config import absolute_path, setting
 from kfine.training.settings import TrainingConfig
 
 TASK = "AudioClassifier"
@@ -59,7 +59,13 @@ class AudioConfig(TrainingConfig):
         minimum=0,
         maximum=0.95,
     )
-    backbone_rate: float | None = inherited(TrainingConfig, "backbone_rate", 0.1)
+    backbone_rate: float | None = setting(
+        0.3,
+        "Learning rate of the backbone group nearest the head, as a fraction of the head's.",
+        group="Training",
+        minimum=1e-6,
+        maximum=10,
+    )
 
 
 AnyAudioConfig = TypeVar("AnyAudioConfig", bound=AudioConfig)

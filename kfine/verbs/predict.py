@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Prediction:
         unsure: Whether the best probability is below the limit that was asked for.
         cut: Whether the model does not see all of the example, such as the end of a long text.
         value: The prediction itself, as the answer has it.
+        times: Start and end in seconds, where it is of a part of a recording.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Prediction:
     unsure: bool = False
     cut: bool = False
     value: Any = None
+    times: tuple[float, float] | None = None
 
     @property
     def label(self) -> str:
@@ -57,6 +59,8 @@ def predict(
     context: str | Path | None = None,
     text_column: str | None = None,
     unsure_below: float = 0.0,
+    every: float | None = None,
+    label_track: str | Path | None = None,
     draw: str | Path | None = None,
     console: Console | None = None,
 ) -> list[Prediction]:
@@ -71,6 +75,11 @@ def predict(
         text_column: Column of the texts in tables; if omitted that which the model learned from,
             and a guess for a model that learned from no table.
         unsure_below: Call a prediction unsure when its best probability is below this.
+        every: For a model of sounds: predict parts of recordings that begin so many seconds apart,
+            each as long as what the model hears at a time.
+        label_track: With `every`, of one recording: a file for what was heard when, which
+            Audacity imports as a label track: start, end and label, separated by tabs. Parts that
+            say the same are joined.
         draw: A folder, made if missing, for pictures of what was found inside images; of boxes
             also for `coco.json`, which annotation tools read.
         console: Hears of examples that cannot be read.
@@ -87,7 +96,10 @@ def predict(
         kind_of(model)
     given = [examples] if isinstance(examples, (str, Path)) else list(examples)
     parts, column = _parts_of(model)
-    requested = parts.requested(Request(given, text_column or column, context))
+    _check_times(parts, every, label_track)
+    requested = parts.requested(Request(given, text_column or column, context, every))
+    if label_track is not None and len(requested) != 1:
+        raise ConfigError(f"A label track is of one recording. Received: {len(requested)}")
     if not len(requested):
         raise DataError(f"There are no {parts.many} to predict.")
     with console.timed("loading the model"):
@@ -112,15 +124,46 @@ def predict(
                 _write_drawn(Path(draw), drawn, name, answer, raw[number], value)
         done = min(done + AT_ONCE, len(requested))
         progress(done, len(requested))
+    if times := getattr(requested, "times", ()):
+        found = [replace(one, times=when) for one, when in zip(found, times, strict=True)]
     if not found:
         raise DataError(f"None of the {len(requested)} {parts.many} can be read.")
     warn_cut(parts, [one.name[:60] for one in found if one.cut], len(found), "", console)
+    if label_track is not None:
+        with plain_disk_errors(Path(label_track)):
+            Path(label_track).write_text(_label_track(found), encoding="utf-8")
+        console.say(f"the label track is {label_track}")
     if draw is not None:
         if hasattr(answer, "written"):
             with plain_disk_errors(Path(draw)):
                 answer.written(Path(draw), [(Path(one.name), one.value) for one in found])
         console.say(f"pictures are in {draw}")
     return found
+
+
+def _check_times(parts: Any, every: float | None, label_track: str | Path | None) -> None:
+    if label_track is not None and every is None:
+        raise ConfigError("A label track says what is heard when: give every too, such as 0.5.")
+    if every is None:
+        return
+    if not getattr(parts, "timed", False):
+        raise ConfigError(f"every is for a model of recordings. Received: one of {parts.many}")
+    if not every > 0:
+        raise ConfigError(f"every is a number of seconds above 0, such as 0.5. Received: {every}")
+
+
+def _label_track(found: Sequence[Prediction]) -> str:
+    """Start, end and label of each stretch with one label; what is unsure is left out."""
+    stretches: list[tuple[float, float, str]] = []
+    for one in found:
+        assert one.times is not None
+        start, end = one.times
+        if one.unsure or not one.label:
+            continue
+        if stretches and stretches[-1][2] == one.label and start <= stretches[-1][1]:
+            start = stretches.pop()[0]
+        stretches.append((start, end, one.label))
+    return "".join(f"{start:.3f}\t{end:.3f}\t{label}\n" for start, end, label in stretches)
 
 
 def _write_drawn(
@@ -177,8 +220,16 @@ def as_rows(predictions: Sequence[Prediction], top: int) -> list[dict[str, Any]]
         label = {"label": one.label} if labelled else {}
         cut = {"cut": True} if one.cut else {}
         found = most_probable(one.rows, top)
-        rows.append({"name": one.name, **label, **cut, "predictions": found})
+        rows.append({"name": one.name, **times_of(one), **label, **cut, "predictions": found})
     return rows
+
+
+def times_of(one: Prediction) -> dict[str, float]:
+    """`start` and `end` in seconds of a part of a recording; nothing for whole examples."""
+    if one.times is None:
+        return {}
+    start, end = one.times
+    return {"start": round(start, 3), "end": round(end, 3)}
 
 
 def most_probable(rows: Sequence[dict[str, Any]], top: int) -> list[dict[str, Any]]:

@@ -45,6 +45,7 @@ class Audio:
     each: ClassVar[str] = "a recording"
     many: ClassVar[str] = "recordings"
     places = SoundPlaces
+    timed: ClassVar[bool] = True
 
     frames: int = _USUAL_FRAMES
     channel: str = "mean"
@@ -113,7 +114,7 @@ class Audio:
 
         if request.context is not None:
             raise ConfigError("A context is for a model that answers questions; this one does not.")
-        return Sounds(request.given, self.channel)
+        return Sounds(request.given, self.channel, self.samples, request.every)
 
     def settings(self) -> dict[str, Any]:
         """Which channel is heard."""

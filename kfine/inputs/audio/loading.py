@@ -122,7 +122,8 @@ def _examples(
         for name, names in noticed.items()
         if names
     ]
-    return Examples(good, digests, inputs, aside, together=together, warnings=warnings)
+    parts = any(one.together for one in good)
+    return Examples(good, digests, inputs, aside, together, parts, warnings=warnings)
 
 
 def _decoded(channel: str, record: Record) -> tuple[str, Decoded | str]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from kfine.console import Console
 from kfine.errors import DataError
+from kfine.inputs.audio.decoding import Sound
+from kfine.inputs.audio.log_mel import RATE
 from kfine.inputs.walking import files_below
 
 # Recordings may be hours long.
@@ -20,13 +22,23 @@ class Sounds:
     Args:
         given: Files and folders.
         channel: As in `decode_sound`.
+        samples: Of a part.
+        every: Seconds between the beginnings of two parts; `None` leaves recordings whole.
+
+    Attributes:
+        times: Start and end in seconds of each part that was read; empty for whole recordings.
 
     Raises:
         DataError: A path is missing.
     """
 
-    def __init__(self, given: Sequence[str | Path], channel: str) -> None:
+    def __init__(
+        self, given: Sequence[str | Path], channel: str, samples: int, every: float | None
+    ) -> None:
         self._channel = channel
+        self._samples = samples
+        self._step = None if every is None else max(1, round(every * RATE))
+        self.times: list[tuple[float, float]] = []
         self._paths = list(_paths(given))
 
     def __len__(self) -> int:
@@ -40,11 +52,24 @@ class Sounds:
             names, sounds = [], []
             for path in self._paths[start : start + _AT_ONCE]:
                 try:
-                    sounds.append(decode_sound(path, self._channel).samples)
-                    names.append(str(path))
+                    parts = self._parts(decode_sound(path, self._channel).samples)
                 except DataError as error:
                     console.warn(f"set aside {path}: {error}")
+                    continue
+                sounds += parts
+                names += [str(path)] * len(parts)
             yield names, sounds
+
+    def _parts(self, sound: Sound) -> list[Sound]:
+        if self._step is None:
+            return [sound]
+        firsts = range(0, max(1, len(sound) - self._samples + self._step), self._step)
+        found = [sound[first : first + self._samples] for first in firsts]
+        self.times += [
+            (first / RATE, (first + len(one)) / RATE)
+            for first, one in zip(firsts, found, strict=True)
+        ]
+        return found
 
 
 def _paths(given: Sequence[str | Path]) -> Iterator[Path]:
