@@ -1,4 +1,4 @@
-"""Tell sounds apart: a spoken command, a machine, an animal, with a model that fits on a phone.
+"""Tell sounds apart: spoken commands, machines, animals; one class or several labels each.
 
 Data: a folder with one subfolder per class (or train/validation/test above them), or a CSV or JSONL
 manifest with `path` and `label`, and `start` and `end` in seconds where a file holds several.
@@ -29,6 +29,13 @@ class Config(AudioConfig):
     data: str = setting(
         "", "A folder of class folders, or a .csv or .jsonl manifest.", group="Data"
     )
+    label_column: str = setting("label", "Column of the labels in a manifest.", group="Data")
+    label_separator: str | None = setting(
+        None,
+        "What stands between the labels where a recording has several, such as |; it may have "
+        "none.",
+        group="Data",
+    )
     class_weights: str = setting(
         "auto",
         "Let rare classes count more: take their shares out of the logits (adjusted) or weigh "
@@ -40,14 +47,21 @@ class Config(AudioConfig):
 
 def load_data(config: Config, source: str | None = None, like: Any = None, **options: Any) -> Data:
     """Decode the recordings once into train, validation and test, or others to score."""
+    from kfine.answers.labels import label_lists
+    from kfine.data.labels import ClassLabels
     from kfine.inputs.audio import load_sounds
 
-    return load_sounds(source or config.data, like=like, **reading(config), **options)
+    column, separator = config.label_column, config.label_separator
+    labels = label_lists(column, separator, None) if separator else ClassLabels((column,))
+    return load_sounds(
+        source or config.data, labels=labels, like=like, **reading(config), **options
+    )
 
 
 def build_model(config: Config, data: Data) -> Built:
     """A pretrained backbone with a new head for the classes of the data."""
     from kfine.answers.classes import Classes, class_balance
+    from kfine.answers.labels import Labels
     from kfine.inputs.audio import audio_of_preset, check_audio_preset, sound_augmentation
     from kfine.models.built import Built
     from kfine.models.groups import layer_groups
@@ -56,20 +70,22 @@ def build_model(config: Config, data: Data) -> Built:
 
     preset = find_preset(config.preset)
     frames = check_audio_preset(preset, config.seconds)
-    balance = class_balance(data.train.labels, data.class_names, config.class_weights)
     model = sound_model(
         preset, len(data.class_names), dropout=config.dropout, pooling=config.pooling
     )
-    return Built(
+    built = Built(
         model=model,
         input=audio_of_preset(preset, frames, config.channel),
-        answer=Classes(data.class_names, config.label_smoothing, balance.shares),
+        answer=Labels(data.class_names, config.label_smoothing),
         augmentation=sound_augmentation(config.augmentation),
-        weights=balance.weights,
-        decisions={"class_weights": balance.chosen},
         # Sounds differ more than photos from those that a network was made for.
         unfrozen=0 if data.few else len(layer_groups(model)) - 1,
     )
+    if not config.label_separator:
+        balance = class_balance(data.train.labels, data.class_names, config.class_weights)
+        built.answer = Classes(data.class_names, config.label_smoothing, balance.shares)
+        built.weights, built.decisions["class_weights"] = balance.weights, balance.chosen
+    return built
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def check_labels(
         first = set_aside[0]
         lost = f"; {len(set_aside)} examples were set aside, such as {first.name}: {first.reason}"
     if not counts:
-        raise DataError("there are no examples: give images in one folder per class" + lost)
+        raise DataError("there are no examples: put them in one folder per class" + lost)
     names = tuple(sorted(counts))
     if len(names) == 1:
         raise DataError(
@@ -66,7 +66,7 @@ def check_decoded(
     if not records:
         first = set_aside[0]
         raise DataError(
-            f"none of the {len(set_aside)} images can be read (the first, {first.name}: "
+            f"none of the {len(set_aside)} examples can be read (the first, {first.name}: "
             f"{first.reason})"
         )
     if not class_names:

@@ -10,6 +10,8 @@ from kfine.config import absolute_path, setting
 from kfine.training.settings import TrainingConfig
 
 TASK = "AudioClassifier"
+# Of a network of sounds, which has no batch normalisation, and of one of images.
+_RATE, _RATE_OF_PICTURES = 0.1, 0.1
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ class AudioConfig(TrainingConfig):
         maximum=0.95,
     )
     backbone_rate: float | None = setting(
-        0.3,
-        "Learning rate of the backbone group nearest the head, as a fraction of the head's.",
+        None,
+        "Learning rate of the backbone group nearest the head, as a fraction of the head's: "
+        f"{_RATE}, and for pictures of the sound {_RATE_OF_PICTURES}.",
         group="Training",
         minimum=1e-6,
         maximum=10,
@@ -77,7 +80,7 @@ def resolve_audio(config: AnyAudioConfig) -> AnyAudioConfig:
     Raises:
         PresetError: The preset is missing, or hears windows of another length.
     """
-    from kfine.inputs.audio import check_audio_preset
+    from kfine.inputs.audio import check_audio_preset, takes_spectrograms
 
     preset = presets.find_preset(config.preset)
     presets.check_network(preset, TASK)
@@ -85,6 +88,9 @@ def resolve_audio(config: AnyAudioConfig) -> AnyAudioConfig:
     config = replace(config, data=absolute_path(config.data))
     if preset.origin == "folder":
         config = replace(config, preset=preset.handle)
+    if config.backbone_rate is None:
+        rate = _RATE if takes_spectrograms(preset) else _RATE_OF_PICTURES
+        config = replace(config, backbone_rate=rate)
     if config.pooling == "auto":
         config = replace(config, pooling="both" if config.unfreeze == "none" else "last")
     return config

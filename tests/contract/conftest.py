@@ -75,6 +75,19 @@ def boxed_photos(digit_photos: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
+def labelled_tones(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of tones with what they are: none, one or two of plain and deep."""
+    path = tmp_path_factory.mktemp("labelled-tones") / "tones.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "heard"])
+        for sound in sorted(tones.rglob("*.wav")):
+            heard = {"low": "deep|plain", "middle": "plain", "high": ""}[sound.parent.name]
+            writer.writerow([sound, heard])
+    return path
+
+
+@pytest.fixture(scope="session")
 def text_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of short texts with the names that they hold as labels."""
     chance = random.Random(0)
@@ -131,6 +144,7 @@ def cases(
     masked_photos: Path,
     boxed_photos: Path,
     tones: Path,
+    labelled_tones: Path,
     text_table: Path,
     tagged_table: Path,
     asked_table: Path,
@@ -140,6 +154,12 @@ def cases(
     texts = {"preset": tiny_text_preset, "min_steps": 1, **QUICK}
     return {
         "audio_classification": {"data": str(tones), **QUICK},
+        "audio_classification:labels": {
+            "data": str(labelled_tones),
+            "label_column": "heard",
+            "label_separator": "|",
+            **QUICK,
+        },
         "image_classification": photos,
         "image_labels": {**photos, "label_column": "labels"},
         "image_segmentation": {**photos, "data": str(masked_photos)},

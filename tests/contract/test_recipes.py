@@ -23,6 +23,7 @@ from kfine.verbs.fit import prepare
 QUIET = Console(quiet=True)
 CASES = (
     "audio_classification",
+    "audio_classification:labels",
     "image_class_and_number",
     "image_classification",
     "image_labels",

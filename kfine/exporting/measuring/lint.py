@@ -166,6 +166,6 @@ def _islands(operations: list[_Operation]) -> Iterator[Finding]:
                 one.layer,
                 f"{one.name} computes in float in an integer file: an accelerator that runs "
                 "integers only hands it to the CPU.",
-                "Try --quantize int8-full, which leaves nothing in float, and look at what it "
-                "costs.",
+                "Where the answer allows it, --quantize int8-full leaves nothing in float; look at "
+                "what it costs.",
             )

@@ -199,12 +199,17 @@ def audio_of_preset(preset: Preset, frames: int, channel: str) -> Audio:
         frames: Of a spectrogram.
         channel: As in `Audio`.
     """
-    if log_mel_shape(preset) is not None:
+    if takes_spectrograms(preset):
         return Audio(frames, channel)
     from kfine.inputs.image import image_of_preset
 
     like = image_of_preset(preset, 2 * frames)
     return Audio(frames, channel, like.scale, like.offset)
+
+
+def takes_spectrograms(preset: Preset) -> bool:
+    """Whether a preset takes spectrograms, rather than pictures of them."""
+    return log_mel_shape(preset) is not None
 
 
 def log_mel_shape(preset: Preset) -> tuple[int | None, int] | None:
