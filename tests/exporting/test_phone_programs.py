@@ -27,6 +27,7 @@ from kfine.answers.several import Several
 from kfine.answers.spans import Spans
 from kfine.answers.tags import Tags
 from kfine.exporting.bundle.snippets import snippets
+from kfine.inputs.audio import Audio
 from kfine.inputs.image import Image
 from kfine.inputs.text import Text
 from kfine.inputs.text.tokenizers import TokenizerFiles, from_preset
@@ -380,3 +381,39 @@ def test_a_phone_finds_the_objects_that_python_finds(
     for (_, found), rows in zip(phone.run("objects", cases), expected, strict=True):
         assert [one[0] for one in found] == [one[0] for one in rows]
         assert [one[1:] for one in found] == [pytest.approx(one[1:], abs=1e-6) for one in rows]
+
+
+@pytest.mark.slow
+def test_a_page_cuts_recordings_into_the_windows_that_python_cuts(
+    tmp_path: Path, program: Callable[[Path], Any]
+) -> None:
+    reason = lacking("node")
+    if reason:
+        pytest.skip(reason)
+    folder = tmp_path / "snippets"
+    folder.mkdir()
+    for name, text in snippets(Audio(frames=4), Classes(("a", "5 $x"))).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    link_javascript(tmp_path)
+    lengths = [1, 500, 880, 900, 968, 969, 1500, 1760, 1761, 1849, 5000]
+    (tmp_path / "windows.js").write_text(
+        'import { loadClassifier } from "./snippets/classify.js";\n'
+        "const { prepare } = await loadClassifier();\n"
+        f"for (const length of {lengths}) {{\n"
+        "  const rows = prepare(Float32Array.from({ length }, (_, place) => place + 1));\n"
+        "  console.log(JSON.stringify(rows.map((row) => Array.from(row))));\n"
+        "}\n"
+    )
+    done = subprocess.run(
+        ["node", "windows.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    module = program(folder / "classify.py")
+    audio = Audio(frames=4)
+    for length, line in zip(lengths, done.stdout.splitlines(), strict=True):
+        sound = np.arange(1, length + 1)
+        rows = module.prepare(sound.astype(np.float32))
+        assert json.loads(line) == [row[0].tolist() for row in rows], length
+        np.testing.assert_array_equal(
+            audio.encode([sound.astype(np.int16)]).rows, np.concatenate(rows)
+        )
