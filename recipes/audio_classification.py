@@ -62,7 +62,12 @@ def build_model(config: Config, data: Data) -> Built:
     """A pretrained backbone with a new head for the classes of the data."""
     from kfine.answers.classes import Classes, class_balance
     from kfine.answers.labels import Labels
-    from kfine.inputs.audio import audio_of_preset, check_audio_preset, sound_augmentation
+    from kfine.inputs.audio import (
+        audio_of_preset,
+        check_audio_preset,
+        sound_augmentation,
+        takes_spectrograms,
+    )
     from kfine.models.built import Built
     from kfine.models.groups import layer_groups
     from kfine.models.sound_head import sound_model
@@ -73,13 +78,16 @@ def build_model(config: Config, data: Data) -> Built:
     model = sound_model(
         preset, len(data.class_names), dropout=config.dropout, pooling=config.pooling
     )
+    unfrozen = None
+    if takes_spectrograms(preset):
+        # Words are unlike the sounds that the network was made for: all of it has to train.
+        unfrozen = 0 if data.few else len(layer_groups(model)) - 1
     built = Built(
         model=model,
         input=audio_of_preset(preset, frames, config.channel),
         answer=Labels(data.class_names, config.label_smoothing),
         augmentation=sound_augmentation(config.augmentation),
-        # Sounds differ more than photos from those that a network was made for.
-        unfrozen=0 if data.few else len(layer_groups(model)) - 1,
+        unfrozen=unfrozen,
     )
     if not config.label_separator:
         balance = class_balance(data.train.labels, data.class_names, config.class_weights)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from kfine import presets
-from kfine.config import absolute_path, setting
+from kfine.config import absolute_path, inherited, setting
 from kfine.training.settings import TrainingConfig
 
 TASK = "AudioClassifier"
 # Of a network of sounds, which has no batch normalisation, and of one of images.
-_RATE, _RATE_OF_PICTURES = 0.1, 0.1
+_RATE, _RATE_OF_PICTURES = 0.3, 0.1
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class AudioConfig(TrainingConfig):
         minimum=0,
         maximum=0.95,
     )
+    min_steps: int = inherited(TrainingConfig, "min_steps", 20)
     backbone_rate: float | None = setting(
         None,
         "Learning rate of the backbone group nearest the head, as a fraction of the head's: "

@@ -104,10 +104,14 @@ def test_what_sounds_wrong_is_counted(recordings: Path) -> None:
     soundfile.write(low / "clipped.wav", np.clip(tone(300, 0.5, 8000, 4), -1, 1), 8000)
     soundfile.write(low / "offset.wav", tone(300, 0.5, 8000, 0.2) + 0.3, 8000)
     data = load_sounds(str(recordings), validation_split=0.2, test_split=0.2, memory_budget=BUDGET)
+    assert "high tones" not in " ".join(data.warnings)
+    soundfile.write(low / "wide.wav", tone(300, 0.5, 16000), 16000)
+    data = load_sounds(str(recordings), validation_split=0.2, test_split=0.2, memory_budget=BUDGET)
     said = " ".join(data.warnings)
-    assert "1 of 19 recordings are silent all over: low/silent.wav" in said
-    assert "1 of 19 recordings are clipped (recorded too loud): low/clipped.wav" in said
-    assert "1 of 19 recordings are off zero (a constant added): low/offset.wav" in said
+    assert "19 of 20 recordings are without the high tones that the others have" in said
+    assert "1 of 20 recordings are silent all over: low/silent.wav" in said
+    assert "1 of 20 recordings are clipped (recorded too loud): low/clipped.wav" in said
+    assert "1 of 20 recordings are off zero (a constant added): low/offset.wav" in said
 
 
 def test_parts_of_a_file_are_examples_that_stay_together(recordings: Path) -> None:

@@ -21,8 +21,10 @@ import numpy as np
 
 from kfine.exporting.choices import CALIBRATED
 from kfine.exporting.formats.layer_errors import (
+    LARGE_ERROR,
     WORST_ERROR,
     in_float,
+    large_layers,
     layer_errors,
     quantization_debugger,
 )
@@ -110,7 +112,12 @@ def _selective(saved_model: Path, representative: Path) -> bytes:
         first = debugger(always)
     first.run()
     errors = layer_errors(first)
-    imprecise = [one for one in errors if one.steps > WORST_ERROR]
+    dear = (
+        large_layers(first.calibrated_model) if errors and errors[0].steps > WORST_ERROR else set()
+    )
+    imprecise = [
+        one for one in errors if one.steps > (LARGE_ERROR if one.tensor in dear else WORST_ERROR)
+    ]
     names = [one.tensor for one in imprecise]
     found = {
         "float_layers": [one.layer for one in imprecise],

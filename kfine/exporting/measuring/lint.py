@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from kfine.errors import ExportError
+from kfine.exporting.formats.layer_errors import OUTPUT
 from kfine.exporting.formats.layers import keras_layer
+from kfine.inputs import IN_FLOAT
 
 # The layers that prepare raw inputs are called so.
 _STAGE = "raw_"
@@ -157,15 +159,19 @@ def _islands(operations: list[_Operation]) -> Iterator[Finding]:
     integer = [one for one in heavy if one.outputs[0][1] in ("INT8", "UINT8", "INT16")]
     if 2 * len(integer) <= len(heavy):
         return
+    meant: tuple[str, ...] = (_STAGE,)
+    # Where a layer says that it stays in float, the outputs do too.
+    if any(one.layer.startswith(IN_FLOAT) for one in operations):
+        meant += (IN_FLOAT, OUTPUT)
     for one in operations:
         is_float = any(kind in _FLOATS for _, kind, _, _ in one.outputs)
-        if is_float and one.name not in _CONVERSIONS and not one.layer.startswith(_STAGE):
+        if is_float and one.name not in _CONVERSIONS and not one.layer.startswith(meant):
             yield Finding(
                 "float island",
                 one.name,
                 one.layer,
                 f"{one.name} computes in float in an integer file: an accelerator that runs "
                 "integers only hands it to the CPU.",
-                "Where the answer allows it, --quantize int8-full leaves nothing in float; look at "
-                "what it costs.",
+                "Try --quantize int8-full, which leaves nothing in float, and look at what it "
+                "costs.",
             )

@@ -42,6 +42,7 @@ class Decoded:
         clipped: Whether many samples are at the largest value.
         offset: Whether its mean is far from zero.
         one_sided: Whether one of two channels is far louder than the other.
+        narrow: Whether its file has fewer than 16,000 samples a second, so that high tones lack.
     """
 
     samples: Sound
@@ -50,6 +51,7 @@ class Decoded:
     clipped: bool = False
     offset: bool = False
     one_sided: bool = False
+    narrow: bool = False
 
 
 def decode_sound(source: bytes | Path, channel: str = "mean", longest: float = np.inf) -> Decoded:
@@ -89,6 +91,7 @@ def decode_sound(source: bytes | Path, channel: str = "mean", longest: float = n
         clipped=bool(np.mean(np.abs(values) >= 0.999) > _CLIPPED),
         offset=abs(float(mono.mean())) > _OFFSET,
         one_sided=_one_sided(values),
+        narrow=rate < RATE,
     )
 
 

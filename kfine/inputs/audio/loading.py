@@ -28,6 +28,7 @@ _NOTICED = {
     "clipped": "clipped (recorded too loud)",
     "offset": "off zero (a constant added)",
     "one_sided": "far louder in one of two channels (channel left or right takes that one)",
+    "narrow": "without the high tones that the others have (fewer than 16,000 samples a second)",
 }
 
 
@@ -115,6 +116,8 @@ def _examples(
     def inputs(numbers: Sequence[int]) -> Objects:
         return Objects(sounds[number] for number in numbers)
 
+    if len(noticed["narrow"]) == len(good):
+        noticed["narrow"] = []
     together = [one.together or digest for one, digest in zip(good, digests, strict=True)]
     warnings = [
         f"{len(names)} of {len(good)} recordings are {_NOTICED[name]}: {', '.join(names[:3])}"
