@@ -112,11 +112,9 @@ def _selective(saved_model: Path, representative: Path) -> bytes:
         first = debugger(always)
     first.run()
     errors = layer_errors(first)
-    dear = (
-        large_layers(first.calibrated_model) if errors and errors[0].steps > WORST_ERROR else set()
-    )
+    large = large_layers(first.calibrated_model)
     imprecise = [
-        one for one in errors if one.steps > (LARGE_ERROR if one.tensor in dear else WORST_ERROR)
+        one for one in errors if one.steps > (LARGE_ERROR if one.tensor in large else WORST_ERROR)
     ]
     names = [one.tensor for one in imprecise]
     found = {
