@@ -11,7 +11,7 @@ import soundfile
 
 import kfine
 from kfine.console import Console
-from kfine.errors import ConfigError, PresetError
+from kfine.errors import ConfigError, KfineError, PresetError
 from kfine.inputs.audio import Audio
 from kfine.inputs.audio.log_mel import RATE, frames_of, mel_matrix, samples_of
 from kfine.presets import find_preset
@@ -104,6 +104,19 @@ def test_a_recording_is_shifted_made_louder_and_given_noise() -> None:
     assert np.square(noisy).mean() == pytest.approx(power / 100, rel=0.05)
 
 
+def test_a_band_of_tones_and_a_stretch_are_silenced() -> None:
+    chance = np.random.default_rng(0)
+    sounds = chance.normal(0, 3000, (48, 16_000)).astype(np.int16)
+    before = np.abs(np.fft.rfft(sounds))
+    after = np.abs(np.fft.rfft(np.asarray(RandomSound(band=2000)(sounds))))
+    silent = (after < 1e-2 * before.mean()).mean(axis=1) * RATE / 2
+    assert silent.max() < 2050 and 700 < silent.mean() < 1100
+    kept = after > 1e-2 * before.mean()
+    np.testing.assert_allclose(after[kept], before[kept], rtol=0.01, atol=before.mean() / 100)
+    gaps = (np.asarray(RandomSound(gap=0.2)(sounds)) == 0).sum(axis=1) / RATE
+    assert gaps.max() < 0.21 and 0.06 < gaps.mean() < 0.12
+
+
 def test_the_shipped_network_hears_windows_of_its_own_length_alone(tmp_path: Path) -> None:
     settings = {"data": str(tmp_path)}
     assert prepare("audio_classification", None, {**settings, "seconds": 0.975})
@@ -188,6 +201,22 @@ def test_parts_that_cannot_be_are_refused(
         kfine.predict(run, tones / "low" / "00.wav", console=QUIET, **asked)
     with pytest.raises(ConfigError, match=r"of one recording\. Received: 24"):
         kfine.predict(run, tones / "low", every=1.0, label_track="x.txt", console=QUIET)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"format": "onnx"}, "does not convert the Fourier transform"),
+        ({"format": "trainable"}, "does not learn on the phone"),
+        ({"quantize": "int8-full"}, r"use quantize int8\. Received: int8-full"),
+        ({"input": "any"}, "so its input is fixed"),
+    ],
+)
+def test_files_that_cannot_be_are_refused_in_a_sentence(
+    run: kfine.Run, asked: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(KfineError, match=said):
+        kfine.export(run, console=QUIET, **asked)
 
 
 @pytest.mark.slow

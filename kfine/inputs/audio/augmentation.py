@@ -10,13 +10,16 @@ from kfine.inputs.audio.log_mel import RATE
 
 
 class RandomSound(keras.layers.Layer):
-    """Louder or quieter, earlier or later, and with noise: each recording in its own way.
+    """Louder or quieter, earlier or later, with noise, gaps: each recording in its own way.
 
     Args:
         gain: Largest change in loudness, in decibels, to either side.
         shift: Largest shift in seconds to either side; what is left empty is silent.
         noise: Signal to noise ratio of white noise in decibels, lowest and highest; `None` adds
             none.
+        band: Widest band of tones that is silenced, in Hz, and
+        gap: longest stretch that is silenced, in seconds: SpecAugment (Park et al., 2019,
+            https://arxiv.org/abs/1904.08779) before the spectrogram.
     """
 
     def __init__(
@@ -25,11 +28,14 @@ class RandomSound(keras.layers.Layer):
         gain: float = 0.0,
         shift: float = 0.0,
         noise: tuple[float, float] | None = None,
+        band: float = 0.0,
+        gap: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.gain, self.shift = gain, shift
         self.noise = None if noise is None else tuple(noise)
+        self.band, self.gap = band, gap
         self.generator: Any = keras.random.SeedGenerator(0)
 
     def call(self, sounds: Any, training: bool = True) -> Any:
@@ -49,6 +55,14 @@ class RandomSound(keras.layers.Layer):
             there = ops.logical_and(places >= 0, places < samples)
             moved = ops.take_along_axis(sounds, ops.clip(places, 0, samples - 1), axis=1)
             sounds = ops.where(there, moved, 0.0)
+        if self.band:
+            real, imaginary = ops.rfft(sounds)
+            hertz = ops.arange(samples // 2 + 1, dtype="float32") * (RATE / samples)
+            heard = _outside(hertz, drawn(0, RATE / 2), drawn(0, self.band))
+            sounds = ops.irfft((real * heard, imaginary * heard), samples)
+        if self.gap:
+            seconds = ops.arange(samples, dtype="float32") / RATE
+            sounds *= _outside(seconds, drawn(0, samples / RATE), drawn(0, self.gap))
         if self.noise is not None:
             power = ops.mean(ops.square(sounds), axis=1, keepdims=True)
             level = ops.sqrt(power) * 10 ** (-drawn(*self.noise) / 20)
@@ -59,7 +73,13 @@ class RandomSound(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         mine = {"gain": self.gain, "shift": self.shift, "noise": self.noise}
-        return {**super().get_config(), **mine}
+        return {**super().get_config(), **mine, "band": self.band, "gap": self.gap}
+
+
+def _outside(places: Any, middle: Any, width: Any) -> Any:
+    """float32 `(batch, places)`: 0 inside of a stretch, 1 elsewhere."""
+    inside = keras.ops.abs(places[None] - middle) < width / 2
+    return 1.0 - keras.ops.cast(inside, "float32")
 
 
 def sound_augmentation(strength: str) -> list[Any]:
@@ -67,10 +87,10 @@ def sound_augmentation(strength: str) -> list[Any]:
 
     Args:
         strength: `"none"`, `"light"` (loudness, small shifts, faint noise) or `"strong"` (more of
-            each).
+            each, a band of tones and a stretch silenced).
     """
     if strength == "none":
         return []
     if strength == "light":
         return [RandomSound(gain=6.0, shift=0.1, noise=(15.0, 50.0))]
-    return [RandomSound(gain=12.0, shift=0.2, noise=(0.0, 40.0))]
+    return [RandomSound(gain=12.0, shift=0.2, noise=(5.0, 40.0), band=1200.0, gap=0.12)]

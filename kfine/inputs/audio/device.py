@@ -69,6 +69,11 @@ class AudioOnDevice:
         """Spectrograms are computed in float, of windows of one length."""
         if format == "trainable":
             return "A model of sounds does not learn on the phone: use another format."
+        if format == "onnx":
+            return (
+                "tf2onnx does not convert the Fourier transform of the spectrogram: use the format "
+                "tflite, saved_model or openvino. Received: onnx"
+            )
         if form != "fixed":
             return f"A file for sounds takes one window, so its input is fixed. Received: {form}"
         if quantize in ("int8-full", "int16"):
