@@ -51,7 +51,7 @@ def test_a_class_that_loses_its_files_is_named() -> None:
         check_decoded("abc", labelled(*"aabb"), [SetAside("c/1", None, "empty file")])
     with pytest.raises(DataError, match="only one example in the class 'b'"):
         check_decoded("ab", labelled(*"aab"), [SetAside("b/1", None, "empty file")])
-    with pytest.raises(DataError, match=r"none of the 1 images .*c/1: empty file"):
+    with pytest.raises(DataError, match=r"none of the 1 examples .*c/1: empty file"):
         check_decoded("ab", [], [SetAside("c/1", None, "empty file")])
 
 
