@@ -106,14 +106,20 @@ def _together(pool: Split, groups: Mapping[str, str] | None) -> list[int]:
             key = parent[key]
         return key
 
-    lacking = [name for name in pool.names if groups is not None and name not in groups]
+    # A part of a file has the group of that.
+    keys = [one.name if groups and one.name in groups else one.together for one in pool.records]
+    lacking = [
+        one.name
+        for one, key in zip(pool.records, keys, strict=True)
+        if groups is not None and key not in groups
+    ]
     if lacking:
         raise DataError(
             f"{len(lacking)} examples have no group, such as {lacking[0]}; fill in the column."
         )
-    for name, digest, record in zip(pool.names, pool.digests, pool.records, strict=True):
+    for key, digest, record in zip(keys, pool.digests, pool.records, strict=True):
         if groups is not None:
-            parent[root(f"group {groups[name]}")] = root(f"content {digest}")
+            parent[root(f"group {groups[str(key)]}")] = root(f"content {digest}")
         if record.together is not None:
             parent[root(f"together {record.together}")] = root(f"content {digest}")
     roots: Sequence[str] = [root(f"content {digest}") for digest in pool.digests]

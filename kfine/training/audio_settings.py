@@ -34,6 +34,12 @@ class AudioConfig(TrainingConfig):
         group="Data",
         choices=("mean", "left", "right"),
     )
+    group_column: str | None = setting(
+        None,
+        "Column of a manifest, such as speaker: recordings that are equal in it are never divided "
+        "between splits or folds, so that the test says how voices are heard that are new.",
+        group="Data",
+    )
     augmentation: str = setting(
         "light",
         "Random variation of training recordings: loudness, a shift in time, noise.",
@@ -104,6 +110,7 @@ def reading(config: AudioConfig) -> dict[str, Any]:
         "test_split": config.test_split,
         "seed": config.seed,
         "channel": config.channel,
+        "group_column": config.group_column,
         "memory_budget": int(config.cache_memory * 1e9),
     }
 

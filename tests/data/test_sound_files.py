@@ -150,3 +150,24 @@ def test_a_source_of_no_recordings_is_named(recordings: Path, data: str) -> None
     (recordings / "empty").mkdir()
     with pytest.raises(DataError, match=r"recording|wanted a folder"):
         load_sounds(data.format(recordings), memory_budget=BUDGET)
+
+
+def test_a_group_is_in_one_split(recordings: Path) -> None:
+    rows = [
+        (f"{name}/{number}.wav", name, f"voice {number % 4}")
+        for name in ("low", "high")
+        for number in range(8)
+    ]
+    manifest = recordings / "voices.csv"
+    with manifest.open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "Speaker"), *rows, ("low/0.wav", "low", "")])
+    shares = {"validation_split": 0.25, "test_split": 0.25}
+    data = load_sounds(str(manifest), group_column="speaker", memory_budget=BUDGET, **shares)
+    assert [one.reason for one in data.set_aside] == ["no speaker"]
+    voices = {name: {one.together for one in part.records} for name, part in data.splits.items()}
+    assert all(voices.values()) and sum(map(len, voices.values())) == 4
+    assert all(set(part.labels) == {"low", "high"} for part in data.splits.values())
+    with pytest.raises(DataError, match=r"has no column age\. Received: path, label, speaker"):
+        load_sounds(str(manifest), group_column="age", memory_budget=BUDGET)
+    with pytest.raises(DataError, match="names a column of a manifest"):
+        load_sounds(str(recordings), group_column="age", memory_budget=BUDGET)

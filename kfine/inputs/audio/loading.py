@@ -39,6 +39,7 @@ def load_sounds(
     test_split: float = 0.0,
     seed: int = 0,
     channel: str = "mean",
+    group_column: str | None = None,
     memory_budget: int,
     labels: LabelReader = CLASS_LABELS,
     like: Known | None = None,
@@ -53,6 +54,7 @@ def load_sounds(
         test_split: The same for the test.
         seed: Decides which recordings are carved.
         channel: As in `decode_sound`.
+        group_column: As in `read_sounds`.
         memory_budget: Bytes of decoded recordings that may lie in memory, 32,000 a second.
         labels: How labels are read from a manifest.
         like: What a trained model knows, to score it: there is then one split, test, which is the
@@ -67,7 +69,7 @@ def load_sounds(
         DataError: Nothing to learn from, a label that the model does not know, or more recordings
             than memory may hold.
     """
-    source = read_sounds(data, labels)
+    source = read_sounds(data, labels, group_column)
     read = partial(_examples, channel, memory_budget, progress)
     if like is not None:
         return load_test_examples(data, source, read, like, labels=labels)

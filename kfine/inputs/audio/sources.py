@@ -14,7 +14,7 @@ from kfine.data.labels import LabelReader, require_classes
 from kfine.data.manifest import read_manifest
 from kfine.data.records import Record, Source
 from kfine.data.sources import existing_path
-from kfine.data.tables import SUFFIXES, Row, cell_text
+from kfine.data.tables import SUFFIXES, Row, cell_text, read_table
 from kfine.errors import DataError
 
 _KINDS = "a folder with one folder per class, or a .csv or .jsonl file with path and label"
@@ -28,7 +28,7 @@ SOUNDS = FolderKind(
 )
 
 
-def read_sounds(data: str, labels: LabelReader) -> Source:
+def read_sounds(data: str, labels: LabelReader, group_column: str | None = None) -> Source:
     """List the labelled recordings of a source; nothing is decoded.
 
     A manifest may have `start` and `end` in seconds: a row is then that part of its file, and no
@@ -37,6 +37,8 @@ def read_sounds(data: str, labels: LabelReader) -> Source:
     Args:
         data: A folder of class folders, or a manifest (`.csv`, `.tsv`, `.jsonl`).
         labels: How labels are read from a manifest.
+        group_column: Column of the manifest, such as speaker: no carved split divides recordings
+            that are equal in it.
 
     Raises:
         DataError: There is no such source, or it holds nothing to learn from.
@@ -44,16 +46,25 @@ def read_sounds(data: str, labels: LabelReader) -> Source:
     if data.startswith("tfds:"):
         raise DataError(f"recordings are not read from TensorFlow Datasets: wanted {_KINDS}")
     path = existing_path(data, _KINDS)
+    if group_column is not None and path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"group_column names a column of a manifest. Received: {data}")
     if path.is_dir():
         require_classes(labels, data)
         return read_folder(path, SOUNDS)
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{data} is a file of a kind that lists no recordings: wanted {_KINDS}")
-    return read_manifest(path, labels, _part)
+    key = (group_column or "").strip().lower()
+    if key and key not in (columns := read_table(path).columns):
+        raise DataError(f"{path} has no column {group_column}. Received: {', '.join(columns)}")
+    return read_manifest(path, labels, partial(_part, key))
 
 
-def _part(row: Row, record: Record) -> Record:
-    """The part of a recording that a row gives times of."""
+def _part(group_column: str, row: Row, record: Record) -> Record:
+    """The part of a recording that a row gives times of, with its group."""
+    group = cell_text(row.cells.get(group_column))
+    if group_column and not group:
+        raise DataError(f"no {group_column}")
+    record = replace(record, together=group or None)
     times = [cell_text(row.cells.get(name)) for name in (START, END)]
     if not any(times):
         return record
@@ -71,7 +82,7 @@ def _part(row: Row, record: Record) -> Record:
         record,
         name=f"{record.name}#{shown}",
         content=partial(_content, path, start, end),
-        together=record.name,
+        together=group or record.name,
     )
 
 
