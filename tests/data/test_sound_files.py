@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from kfine.answers.classes import Classes
 from kfine.errors import DataError
 from kfine.inputs.audio.decoding import as_sound, decode_sound
 from kfine.inputs.audio.loading import load_sounds
@@ -122,11 +123,14 @@ def test_parts_of_a_file_are_examples_that_stay_together(recordings: Path) -> No
         soundfile.write(path, np.concatenate(parts), 8000)
         rows += [(path.name, "low", 0.1, 0.9), (path.name, "high", 1.1, 2.0)]
     rows += [("long-0.wav", "low", 5, 6), ("long-0.wav", "low", 2, 1)]
+    (recordings / "torn.wav").write_bytes(b"RIFF")
+    rows += [("torn.wav", "low", 0, 1)]
     manifest = recordings / "parts.csv"
     with manifest.open("w", newline="") as file:
         csv.writer(file).writerows([("path", "label", "start", "end"), *rows])
     data = load_sounds(str(manifest), validation_split=0.3, test_split=0.3, memory_budget=BUDGET)
     reasons = sorted(one.reason for one in data.set_aside)
+    assert "no sound file that can be read" in reasons.pop()
     assert reasons[0] == "its times are no seconds from start to end (2 to 1)"
     assert reasons[1] == "its times lie outside the recording of 2.00 seconds"
     where: dict[str, set[str]] = {}
@@ -167,6 +171,9 @@ def test_a_group_is_in_one_split(recordings: Path) -> None:
     voices = {name: {one.together for one in part.records} for name, part in data.splits.items()}
     assert all(voices.values()) and sum(map(len, voices.values())) == 4
     assert all(set(part.labels) == {"low", "high"} for part in data.splits.values())
+    known = Classes(("high", "low"))
+    scored = load_sounds(str(recordings), group_column="speaker", memory_budget=BUDGET, like=known)
+    assert len(scored.splits["test"]) == 16
     with pytest.raises(DataError, match=r"has no column age\. Received: path, label, speaker"):
         load_sounds(str(manifest), group_column="age", memory_budget=BUDGET)
     with pytest.raises(DataError, match="names a column of a manifest"):

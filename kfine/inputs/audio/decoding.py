@@ -96,8 +96,8 @@ def decode_sound(source: bytes | Path, channel: str = "mean", longest: float = n
 
 
 @contextmanager
-def opened(content: bytes) -> Iterator[Any]:
-    """The `soundfile.SoundFile` of a file's content.
+def opened(source: bytes | Path) -> Iterator[Any]:
+    """The `soundfile.SoundFile` of a file, or of its content; of the former it reads what it needs.
 
     Raises:
         DataError: A short reason: it, or what is read of it, is no sound file.
@@ -105,9 +105,11 @@ def opened(content: bytes) -> Iterator[Any]:
     import soundfile
 
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
+        given = io.BytesIO(source) if isinstance(source, bytes) else str(source)
+        with soundfile.SoundFile(given) as file:
             yield file
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+        content = source if isinstance(source, bytes) else read_file(source)
         raise DataError(_unreadable(content, str(error))) from None
 
 

@@ -69,7 +69,8 @@ def load_sounds(
         DataError: Nothing to learn from, a label that the model does not know, or more recordings
             than memory may hold.
     """
-    source = read_sounds(data, labels, group_column)
+    # What is only scored is not divided.
+    source = read_sounds(data, labels, group_column if like is None else None)
     read = partial(_examples, channel, memory_budget, progress)
     if like is not None:
         return load_test_examples(data, source, read, like, labels=labels)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from kfine.data.files import read_file
 from kfine.data.folder import FolderKind, read_folder
 from kfine.data.labels import LabelReader, require_classes
 from kfine.data.manifest import read_manifest
@@ -92,7 +91,7 @@ def _content(path: Path, start: float, end: float) -> bytes:
 
     from kfine.inputs.audio.decoding import opened
 
-    with opened(read_file(path)) as file:
+    with opened(path) as file:
         seconds = file.frames / file.samplerate
         # Times are written with few decimals.
         if start >= seconds or (end < math.inf and end > seconds + 0.05):
