@@ -54,6 +54,11 @@ class Preset:
                 return tuple(shape) if shape else None
         return None
 
+    @property
+    def takes_spectrograms(self) -> bool:
+        """Whether it is a plain Keras folder with the input `(batch, frames, bands)`."""
+        return self.plain and len(self.input_shape or ()) == 3
+
     def read_json(self, name: str) -> dict[str, Any]:
         """A JSON file of a local preset; empty where there is none."""
         values = self._read(name)
@@ -149,14 +154,9 @@ def shipped_names(task: str = "ImageClassifier") -> list[str]:
         return []  # the only ones that ship are for images and sounds
     folders = sorted(one for one in SHIPPED.iterdir() if _is_preset(one))
     names = [one.name for one in sorted(folders, key=lambda one: not _of_keras_hub(one))]
-    sounds = [name for name in names if _takes_sounds(name)]
+    sounds = [name for name in names if find_preset(name).takes_spectrograms]
     images = [name for name in names if name not in sounds]
     return images if task.startswith("Image") else sounds + images
-
-
-def _takes_sounds(name: str) -> bool:
-    shape = find_preset(name).input_shape
-    return shape is not None and len(shape) == 3
 
 
 def hub_task(task: str) -> str:

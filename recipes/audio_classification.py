@@ -62,12 +62,7 @@ def build_model(config: Config, data: Data) -> Built:
     """A pretrained backbone with a new head for the classes of the data."""
     from kfine.answers.classes import Classes, class_balance
     from kfine.answers.labels import Labels
-    from kfine.inputs.audio import (
-        audio_of_preset,
-        check_audio_preset,
-        sound_augmentation,
-        takes_spectrograms,
-    )
+    from kfine.inputs.audio import audio_of_preset, check_audio_preset, sound_augmentation
     from kfine.models.built import Built
     from kfine.models.groups import layer_groups
     from kfine.models.sound_head import sound_model
@@ -79,7 +74,7 @@ def build_model(config: Config, data: Data) -> Built:
         preset, len(data.class_names), dropout=config.dropout, pooling=config.pooling
     )
     unfrozen = None
-    if takes_spectrograms(preset):
+    if preset.takes_spectrograms:
         # Words are unlike the sounds that the network was made for: all of it has to train.
         unfrozen = 0 if data.few else len(layer_groups(model)) - 1
     built = Built(

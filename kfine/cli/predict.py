@@ -124,9 +124,9 @@ def _in_words(row: dict[str, Any]) -> str:
 
 def _print_rows(found: list[Prediction]) -> None:
     """A line for each row of a prediction, as CSV; one with nothing but the name if it has none."""
-    names = list(dict.fromkeys(key for one in found for row in one.rows for key in row))
     from kfine.verbs.predict import times_of
 
+    names = list(dict.fromkeys(key for one in found for row in one.rows for key in row))
     times = times_of(found[0])
     writer = csv.DictWriter(sys.stdout, ["name", *times, *names], lineterminator="\n")
     writer.writeheader()

@@ -63,8 +63,9 @@ def load_examples(
     seed: int,
     split_lists: dict[str, Any] | None = None,
     labels: LabelReader = CLASS_LABELS,
+    like: Known | None = None,
 ) -> Data:
-    """Check, read and divide the examples of a source to train on.
+    """Check, read and divide the examples of a source to train on, or to score a model on.
 
     Labels are checked before anything is read, and again with what could be read.
 
@@ -77,10 +78,13 @@ def load_examples(
         seed: Decides which examples are carved.
         split_lists: What `Data.split_lists` of a former run gave: its examples keep their split.
         labels: How labels are balanced and counted, and whether they are classes.
+        like: What a trained model knows, to score it: see `load_test_examples`.
 
     Raises:
         DataError: Nothing to learn from.
     """
+    if like is not None:
+        return load_test_examples(data, source, read, like, labels=labels)
     source = _stratified(source, labels)
     class_names: tuple[str, ...] = ()
     warnings: list[str] = []

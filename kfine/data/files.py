@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kfine.data.records import SPLITS, printable, split_named
+from kfine.data.records import SPLITS, Record, printable, split_named
 from kfine.data.tables import SUFFIXES, parsed_lines
 from kfine.errors import DataError
 
@@ -52,6 +52,19 @@ def read_file(path: Path) -> bytes:
     if not content:
         raise DataError("empty file")
     return content
+
+
+def content_of(record: Record) -> bytes:
+    """What an example's file holds, or the part of a larger one that it is.
+
+    Raises:
+        DataError: As `read_file`, or it has neither.
+    """
+    if record.content is not None:
+        return record.content()
+    if record.path is not None:
+        return read_file(record.path)
+    raise DataError("no content")
 
 
 def format_of(header: bytes) -> str | None:

@@ -102,13 +102,10 @@ def _read_row(
         return Record(name, "", split, file), torn
     try:
         label = labels.read([row.cells.get(one) for one in columns])
-    except DataError as error:
-        return Record(name, "", split, file), str(error)
-    record = Record(name, label, split, file)
-    try:
+        record = Record(name, label, split, file)
         return part(row, record) if part else record, None
     except DataError as error:
-        return record, str(error)
+        return Record(name, "", split, file), str(error)
 
 
 def _is_there(record: Record) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from kfine.data.assembly import Examples, load_examples, load_test_examples
+from kfine.data.assembly import Examples, load_examples
 from kfine.data.labelled import Data
 from kfine.data.labels import Known
 from kfine.data.objects import Objects
@@ -72,8 +72,6 @@ def load_structured(
     labels = _Labels(tuple(names), kind)
     read = partial(_examples, kind, progress)
     listed = _source(source, objects, kind)
-    if like is not None:
-        return load_test_examples(data, listed, read, like, labels=labels)
     return load_examples(
         data,
         listed,
@@ -83,6 +81,7 @@ def load_structured(
         seed=seed,
         split_lists=split_lists,
         labels=labels,
+        like=like,
     )
 
 

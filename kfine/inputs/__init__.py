@@ -71,6 +71,7 @@ class Examples(Protocol):
     """Examples to predict.
 
     Parts of recordings have `times` too: start and end in seconds of each that was read so far.
+    Where fewer than `kfine.inputs.walking.AT_ONCE` are read at a time, `at_once` says how many.
     """
 
     def __len__(self) -> int: ...

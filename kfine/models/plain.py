@@ -14,6 +14,11 @@ from kfine.models.groups import BACKBONE
 from kfine.presets import PLAIN, Preset
 
 _WEIGHTS = "model.weights.h5"
+# Axes of an input -> what it is of, and its shape.
+_TAKEN = {
+    4: ("images", "(batch, height, width, 3)"),
+    3: ("spectrograms", "(batch, frames, bands)"),
+}
 
 
 def plain_backbone(preset: Preset, axes: int = 4) -> keras.Model:
@@ -65,11 +70,10 @@ def plain_model(preset: Preset, axes: int = 4) -> keras.Model:
         reason = " ".join(str(error).split())[:300]
         raise PresetError(f"The preset {preset.name!r} does not load: {reason}") from error
     shapes = [tuple(one.shape) for one in model.inputs]
-    if axes == 3 and [len(one) for one in shapes] == [3]:
-        return model
-    if axes == 3 or len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][-1] != 3:
+    if len(shapes) != 1 or len(shapes[0]) != axes or (axes == 4 and shapes[0][-1] != 3):
+        what, wanted = _TAKEN[axes]
         raise PresetError(
-            f"The preset {preset.name!r} does not take images; wanted is one input (batch, height, "
-            f"width, 3). Received: {', '.join(map(str, shapes))}"
+            f"The preset {preset.name!r} does not take {what}; wanted is one input {wanted}. "
+            f"Received: {', '.join(map(str, shapes))}"
         )
     return model

@@ -23,7 +23,7 @@ def sound_model(
     Returns:
         float32 `(batch, frames, bands)`, or images, to `(batch, outputs)` without activation.
     """
-    if len(preset.input_shape or ()) != 3:
+    if not preset.takes_spectrograms:
         return image_model(preset, outputs, dropout=dropout, pooling=pooling)
     frames, pooled = plain_pooled(plain_backbone(preset, 3), dropout, pooling)
     logits = keras.layers.Dense(outputs, name="logits")(pooled)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from kfine import presets
 from kfine.config import absolute_path, inherited, setting
+from kfine.training.image_settings import ImageConfig
 from kfine.training.settings import TrainingConfig
 
 TASK = "AudioClassifier"
@@ -52,21 +53,8 @@ class AudioConfig(TrainingConfig):
         "sound; see `kfine presets`.",
         group="Model",
     )
-    pooling: str = setting(
-        "auto",
-        "What the head sees: the pooled features of the last layer (last), or those of a block "
-        "two thirds up too (both); auto is both for a head that trains alone, and else last.",
-        group="Model",
-        choices=("auto", "last", "both"),
-    )
-    dropout: float = setting(
-        0.2,
-        "Dropout before the head.",
-        group="Model",
-        unit="fraction",
-        minimum=0,
-        maximum=0.95,
-    )
+    pooling: str = inherited(ImageConfig, "pooling", "auto")
+    dropout: float = inherited(ImageConfig, "dropout", 0.2)
     min_steps: int = inherited(TrainingConfig, "min_steps", 20)
     backbone_rate: float | None = setting(
         None,
@@ -87,7 +75,7 @@ def resolve_audio(config: AnyAudioConfig) -> AnyAudioConfig:
     Raises:
         PresetError: The preset is missing, or hears windows of another length.
     """
-    from kfine.inputs.audio import check_audio_preset, takes_spectrograms
+    from kfine.inputs.audio import check_audio_preset
 
     preset = presets.find_preset(config.preset)
     presets.check_network(preset, TASK)
@@ -96,7 +84,7 @@ def resolve_audio(config: AnyAudioConfig) -> AnyAudioConfig:
     if preset.origin == "folder":
         config = replace(config, preset=preset.handle)
     if config.backbone_rate is None:
-        rate = _RATE if takes_spectrograms(preset) else _RATE_OF_PICTURES
+        rate = _RATE if preset.takes_spectrograms else _RATE_OF_PICTURES
         config = replace(config, backbone_rate=rate)
     if config.pooling == "auto":
         config = replace(config, pooling="both" if config.unfreeze == "none" else "last")

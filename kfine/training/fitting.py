@@ -55,8 +55,8 @@ def train(
     kept = keep_history(folder, prepared.job, history, best, console, plots=plots)
     reason = unsaved(kept) if unsaved else ""
     answer, held = prepared.built.answer, prepared.held
-    if held is not None and not reason and hasattr(answer, "choose"):
-        keep_chosen(folder, answer, predict_held(prepared), held.labels, console)
+    if held is not None and not reason:
+        keep_chosen(folder, answer, lambda: predict_held(prepared), held.labels, console)
     finish(folder, prepared.job.model, console, reason)
     return TrainedRun(folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,24 @@ def keep_parts(folder: Folder, input: Input, answer: Answer) -> None:
 
 
 def keep_chosen(
-    folder: RunFolder, answer: Answer, predictions: Any, labels: Any, console: Console
+    folder: RunFolder,
+    answer: Answer,
+    predict: Callable[[], Sequence[Any]],
+    labels: Sequence[Any],
+    console: Console,
 ) -> None:
     """Write what validation examples choose of an answer, for `parts_of_run`.
 
     Args:
         folder: Of the run.
-        answer: One with `choose`.
-        predictions: Of the validation examples, by a model that has not trained on them.
+        answer: Without `choose` there is nothing to write.
+        predict: Predictions of the validation examples, by a model that has not trained on them.
         labels: Theirs.
         console: Hears what was chosen.
     """
-    chosen = answer.choose(predictions, labels)  # type: ignore[attr-defined]
+    if not hasattr(answer, "choose"):
+        return
+    chosen = answer.choose(predict(), labels)
     folder.update(chosen=chosen)
     for name, value in chosen.items():
         console.say(f"chosen on the validation examples: {name} {value}")

@@ -161,8 +161,7 @@ def _choose(
     found = predict_held(prepared)
     # From which probability on it is sure can only be learned from examples that are new to it.
     unsure = answer.score(found, data.validation.labels).tables.get("unsure")
-    if hasattr(answer, "choose"):
-        keep_chosen(folder, answer, found, data.validation.labels, console)
+    keep_chosen(folder, answer, lambda: found, data.validation.labels, console)
     epochs = epochs_to_train(len(data.validation), best.epoch + 1, job.config.epochs)
     folder.update(refit={**folder.info()["refit"], "epochs": epochs, "unsure": unsure})
 

@@ -112,7 +112,7 @@ def predict(
     drawn: set[str] = set()
     progress = console.count("predicting")
     found: list[Prediction] = []
-    done = 0
+    done, step = 0, getattr(requested, "at_once", AT_ONCE)
     for names, raw in requested.read(console):
         cut = set(parts.cut(raw))
         pairs = zip(names, ask(raw) if raw else (), strict=True)
@@ -122,7 +122,7 @@ def predict(
             found.append(Prediction(name, rows, sure < unsure_below, number in cut, value))
             if draw is not None:
                 _write_drawn(Path(draw), drawn, name, answer, raw[number], value)
-        done = min(done + AT_ONCE, len(requested))
+        done = min(done + step, len(requested))
         progress(done, len(requested))
     if times := getattr(requested, "times", ()):
         found = [replace(one, times=when) for one, when in zip(found, times, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +179,7 @@ def _mix(runs: Sequence[TrainedRun], validation: Split, folder: RunFolder, conso
             for number, run in enumerate(runs)
         ],
     )
-    if hasattr(answer, "choose"):
-        found = predictor.predict_split(validation)
-        keep_chosen(folder, answer, found, validation.labels, console)
+    predict = partial(predictor.predict_split, validation)
+    keep_chosen(folder, answer, predict, validation.labels, console)
     finish(folder, model, console)
     return Run(folder)

@@ -12,6 +12,5 @@ __getattr__, __dir__, __all__ = attach(
         "decode_sound": "decoding",
         "load_sounds": "loading",
         "sound_augmentation": "augmentation",
-        "takes_spectrograms": "audio",
     },
 )

@@ -11,6 +11,7 @@ from kfine.errors import ConfigError, PresetError
 from kfine.inputs import Encoded, Examples, Input, Mistake, ReadFile, Request
 from kfine.inputs.audio.decoding import CHANNELS, Sound
 from kfine.inputs.audio.log_mel import BANDS, RATE, frames_of, log_mel, picture, samples_of
+from kfine.inputs.mistakes import draw_mistakes
 from kfine.inputs.places import SoundPlaces
 from kfine.presets import Preset
 
@@ -136,18 +137,7 @@ class Audio:
         self, folder: Path, examples: Any, mistakes: Sequence[Mistake], names: Sequence[str]
     ) -> str:
         """Draw the spectrograms of the worst mistakes in `plots/mistakes.png`."""
-        from kfine.drawing.mistakes import MOST_MISTAKES, mistakes_png
-
-        worst = list(mistakes)[:MOST_MISTAKES]
-        mistakes_png(
-            folder / "plots" / "mistakes.png",
-            [spectrogram(one) for one in examples[[one.index for one in worst]]],
-            [one.label for one in worst],
-            [one.prediction for one in worst],
-            [one.probability for one in worst],
-            names,
-        )
-        return "plots/mistakes.png"
+        return draw_mistakes(folder, examples, mistakes, names, spectrogram)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description, read back by `load`."""
@@ -199,27 +189,12 @@ def audio_of_preset(preset: Preset, frames: int, channel: str) -> Audio:
         frames: Of a spectrogram.
         channel: As in `Audio`.
     """
-    if takes_spectrograms(preset):
+    if preset.takes_spectrograms:
         return Audio(frames, channel)
     from kfine.inputs.image import image_of_preset
 
     like = image_of_preset(preset, 2 * frames)
     return Audio(frames, channel, like.scale, like.offset)
-
-
-def takes_spectrograms(preset: Preset) -> bool:
-    """Whether a preset takes spectrograms, rather than pictures of them."""
-    return log_mel_shape(preset) is not None
-
-
-def log_mel_shape(preset: Preset) -> tuple[int | None, int] | None:
-    """Frames and bands that a plain preset takes; `None` for one that takes images."""
-    if not preset.plain:
-        return None
-    shape = preset.input_shape
-    if shape is None or len(shape) != 3:
-        return None
-    return shape[1], shape[2] or 0
 
 
 def check_audio_preset(preset: Preset, seconds: float | None) -> int:
@@ -234,11 +209,10 @@ def check_audio_preset(preset: Preset, seconds: float | None) -> int:
     from kfine.inputs.image import check_image_preset
 
     frames = _USUAL_FRAMES if seconds is None else frames_of(seconds)
-    takes = log_mel_shape(preset)
-    if takes is None:
+    if not preset.takes_spectrograms:
         check_image_preset(preset, None)
         return frames
-    fixed, bands = takes
+    _, fixed, bands = preset.input_shape or (None, None, None)
     if bands != BANDS:
         raise PresetError(
             f"The preset {preset.name!r} takes spectrograms of {bands} bands; kfine makes {BANDS}."

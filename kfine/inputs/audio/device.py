@@ -12,7 +12,16 @@ import numpy as np
 
 from kfine.errors import DataError, ExportError
 from kfine.inputs import WINDOWS, InputOnDevice, Shapes, Signature
-from kfine.inputs.audio.log_mel import BANDS, RATE
+from kfine.inputs.audio.log_mel import (
+    BANDS,
+    HIGHEST,
+    HOP,
+    LOWEST,
+    OFFSET,
+    POINTS,
+    RATE,
+    WINDOW,
+)
 from kfine.inputs.places import Places
 
 if TYPE_CHECKING:
@@ -109,11 +118,11 @@ class AudioOnDevice:
                 "range": [-1, 1],
             },
             "spectrogram": {
-                "window": "Hann, 400 samples every 160",
-                "points": 512,
+                "window": f"Hann, {WINDOW} samples every {HOP}",
+                "points": POINTS,
                 "bands": BANDS,
-                "hertz": [125, 7500],
-                "formula": "log(mel + 0.001)",
+                "hertz": [LOWEST, HIGHEST],
+                "formula": f"log(mel + {OFFSET:g})",
                 "where": "in the graph",
             },
         }

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kfine.data.assembly import Examples, load_examples, load_test_examples
-from kfine.data.files import read_file
+from kfine.data.assembly import Examples, load_examples
+from kfine.data.files import content_of
 from kfine.data.labelled import Data
 from kfine.data.labels import CLASS_LABELS, Known, LabelReader
 from kfine.data.objects import Objects
@@ -72,8 +72,6 @@ def load_sounds(
     # What is only scored is not divided.
     source = read_sounds(data, labels, group_column if like is None else None)
     read = partial(_examples, channel, memory_budget, progress)
-    if like is not None:
-        return load_test_examples(data, source, read, like, labels=labels)
     return load_examples(
         data,
         source,
@@ -83,6 +81,7 @@ def load_sounds(
         seed=seed,
         split_lists=split_lists,
         labels=labels,
+        like=like,
     )
 
 
@@ -135,8 +134,7 @@ def _examples(
 def _decoded(channel: str, record: Record) -> tuple[str, Decoded | str]:
     """The content hash and the recording, or why it cannot be used."""
     try:
-        assert record.path is not None
-        content = record.content() if record.content else read_file(record.path)
+        content = content_of(record)
         return hashlib.sha256(content).hexdigest(), decode_sound(content, channel, LONGEST)
     except DataError as error:
         return "", str(error)

@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 RATE = 16_000  # Hz
 BANDS = 64
 # In samples: between the beginnings of two windows, and a window.
-HOP, _WINDOW = 160, 400
+HOP, WINDOW = 160, 400
 # The largest number that divides both.
 _STEP = 80
-_POINTS = 512
-_LOWEST, _HIGHEST = 125.0, 7500.0  # Hz
-_OFFSET = 0.001
+POINTS = 512
+LOWEST, HIGHEST = 125, 7500  # Hz
+OFFSET = 0.001
 
 
 def samples_of(frames: int) -> int:
     """How many samples make so many frames."""
-    return _WINDOW + (frames - 1) * HOP
+    return WINDOW + (frames - 1) * HOP
 
 
 def frames_of(seconds: float) -> int:
     """The frames of a window of about so many seconds; at least one."""
-    return max(1, round((seconds * RATE - _WINDOW) / HOP) + 1)
+    return max(1, round((seconds * RATE - WINDOW) / HOP) + 1)
 
 
 def log_mel(samples: Any) -> Any:
@@ -46,13 +46,13 @@ def log_mel(samples: Any) -> Any:
 
     count = int(samples.shape[1]) // _STEP
     steps = tf.reshape(samples, (-1, count, _STEP))
-    parts, apart = _WINDOW // _STEP, HOP // _STEP
+    parts, apart = WINDOW // _STEP, HOP // _STEP
     frames = (count - parts) // apart + 1
     last = apart * (frames - 1) + 1
     windows = tf.concat([steps[:, one : one + last : apart] for one in range(parts)], axis=2)
-    windows = tf.pad(windows * tf.constant(_hann()), [[0, 0], [0, 0], [0, _POINTS - _WINDOW]])
-    magnitudes = tf.abs(tf.signal.rfft(windows, [_POINTS]))
-    return tf.math.log(tf.matmul(magnitudes, tf.constant(mel_matrix())) + _OFFSET)
+    windows = tf.pad(windows * tf.constant(_hann()), [[0, 0], [0, 0], [0, POINTS - WINDOW]])
+    magnitudes = tf.abs(tf.signal.rfft(windows, [POINTS]))
+    return tf.math.log(tf.matmul(magnitudes, tf.constant(mel_matrix())) + OFFSET)
 
 
 def picture(log_mels: Any, scale: Any, offset: Any) -> Any:
@@ -70,7 +70,7 @@ def picture(log_mels: Any, scale: Any, offset: Any) -> Any:
 
     frames = int(log_mels.shape[1])
     # Near silence is 0, and speech close to the microphone about 255.
-    pixels = tf.clip_by_value((log_mels - np.log(_OFFSET)) * 25.0, 0.0, 255.0)[..., None]
+    pixels = tf.clip_by_value((log_mels - np.log(OFFSET)) * 25.0, 0.0, 255.0)[..., None]
     pixels = tf.image.resize(pixels, (2 * frames, 2 * BANDS), method="bilinear", antialias=False)
     pixels = tf.concat([pixels] * 3, axis=3)
     return pixels * tf.constant(scale, tf.float32) + tf.constant(offset, tf.float32)
@@ -82,8 +82,8 @@ def mel_matrix() -> NDArray[np.float32]:
     def mel(hertz: Any) -> Any:
         return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
 
-    edges = np.linspace(mel(_LOWEST), mel(_HIGHEST), BANDS + 2)
-    place = mel(np.linspace(0, RATE / 2, _POINTS // 2 + 1))[:, None]
+    edges = np.linspace(mel(LOWEST), mel(HIGHEST), BANDS + 2)
+    place = mel(np.linspace(0, RATE / 2, POINTS // 2 + 1))[:, None]
     low, middle, high = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (place - low) / (middle - low), (high - place) / (high - middle)
     found: NDArray[np.float32] = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
@@ -91,8 +91,6 @@ def mel_matrix() -> NDArray[np.float32]:
 
 
 def _hann() -> NDArray[np.float32]:
-    places = np.arange(_WINDOW)
-    found: NDArray[np.float32] = (0.5 - 0.5 * np.cos(2 * np.pi * places / _WINDOW)).astype(
-        "float32"
-    )
+    places = np.arange(WINDOW)
+    found: NDArray[np.float32] = (0.5 - 0.5 * np.cos(2 * np.pi * places / WINDOW)).astype("float32")
     return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kfine.data.files import read_file
+from kfine.data.files import content_of
 from kfine.data.records import Image, Progress, Record, SetAside
 from kfine.data.store import RowStore, open_rows
 from kfine.data.threads import decoding_threads
@@ -56,16 +56,8 @@ def load_record(record: Record, white: float | None = None) -> tuple[Image, str]
     """
     if record.array is not None:
         return record.array, hashlib.sha256(record.array.tobytes()).hexdigest()
-    content = _content_of(record)
+    content = content_of(record)
     return decode_image(content, white), hashlib.sha256(content).hexdigest()
-
-
-def _content_of(record: Record) -> bytes:
-    if record.content is not None:
-        return record.content()
-    if record.path is not None:
-        return read_file(record.path)
-    raise DataError("no content")
 
 
 def _resized(
@@ -75,7 +67,7 @@ def _resized(
     if kept is None or record.array is not None:
         image, digest = load_record(record, white)
         return resize_image(image, size), digest
-    content = _content_of(record)
+    content = content_of(record)
     digest = hashlib.sha256(content).hexdigest()
     found = kept.find(digest)
     if found is None:

@@ -12,6 +12,7 @@ from kfine.data.split import Rows
 from kfine.data.store import RowStore
 from kfine.errors import ConfigError, PresetError
 from kfine.inputs import Encoded, Examples, Input, Mistake, ReadFile, Request
+from kfine.inputs.mistakes import draw_mistakes
 from kfine.inputs.places import ImagePlaces
 from kfine.presets import Preset, converter_config, shipped_names
 
@@ -99,18 +100,7 @@ class Image:
         self, folder: Path, examples: Any, mistakes: Sequence[Mistake], names: Sequence[str]
     ) -> str:
         """Draw the worst mistakes in `plots/mistakes.png`."""
-        from kfine.drawing.mistakes import MOST_MISTAKES, mistakes_png
-
-        worst = list(mistakes)[:MOST_MISTAKES]
-        mistakes_png(
-            folder / "plots" / "mistakes.png",
-            examples[[one.index for one in worst]],
-            [one.label for one in worst],
-            [one.prediction for one in worst],
-            [one.probability for one in worst],
-            names,
-        )
-        return "plots/mistakes.png"
+        return draw_mistakes(folder, examples, mistakes, names)
 
     def resize(self, images: Any) -> Any:
         """Resize `(batch, height, width, 3)` images of any dtype to float32 of `image_size`."""

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kfine.data.assembly import Examples, load_examples, load_test_examples
+from kfine.data.assembly import Examples, load_examples
 from kfine.data.cache import cache_folder
 from kfine.data.labelled import Data
 from kfine.data.labels import CLASS_LABELS, Known, LabelReader
@@ -66,9 +66,6 @@ def load_images(
         source = replace(source, notes=(*source.notes, found.note()))
     read = partial(_decoded, image_size, memory_budget, folder or cache_folder(), progress, white)
     settings = {} if white is None else {"white": white}
-    if like is not None:
-        loaded = load_test_examples(data, source, read, like, labels=labels)
-        return replace(loaded, settings=settings)
     loaded = load_examples(
         data,
         source,
@@ -78,6 +75,7 @@ def load_images(
         seed=seed,
         split_lists=split_lists,
         labels=labels,
+        like=like,
     )
     return replace(loaded, settings=settings)
 

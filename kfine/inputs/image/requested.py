@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from kfine.console import Console
-from kfine.errors import DataError
-from kfine.inputs.walking import AT_ONCE, files_below
+from kfine.data.records import Image
+from kfine.inputs.walking import Files
 
 
-class Images:
-    """Image files; a folder stands for all files below it.
+class Images(Files):
+    """Image files; a folder stands for all files below it. Photos are large: few are held.
 
     Args:
         given: Files and folders.
@@ -23,33 +21,9 @@ class Images:
     """
 
     def __init__(self, given: Sequence[str | Path], white: float | None = None) -> None:
-        self._white = white
-        self._paths = list(_image_paths(given))
+        def decode(path: Path) -> list[Image]:
+            from kfine.inputs.image.pixels import decode_image
 
-    def __len__(self) -> int:
-        return len(self._paths)
+            return [decode_image(path, white)]
 
-    def read(self, console: Console) -> Iterator[tuple[list[str], list[Any]]]:
-        """Decode images; photos are large, so only a few are held at a time."""
-        from kfine.inputs.image.pixels import decode_image
-
-        for start in range(0, len(self._paths), AT_ONCE):
-            names, images = [], []
-            for path in self._paths[start : start + AT_ONCE]:
-                try:
-                    images.append(decode_image(path, self._white))
-                    names.append(str(path))
-                except DataError as error:
-                    console.warn(f"set aside {path}: {error}")
-            yield names, images
-
-
-def _image_paths(given: Sequence[str | Path]) -> Iterator[Path]:
-    for one in given:
-        path = Path(one)
-        if path.is_dir():
-            yield from files_below(path)
-        elif path.exists():
-            yield path
-        else:
-            raise DataError(f"There is no image {path}.")
+        super().__init__(given, "image", decode)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from kfine.data.assembly import Examples, load_examples, load_test_examples
+from kfine.data.assembly import Examples, load_examples
 from kfine.data.labelled import Data
 from kfine.data.labels import CLASS_LABELS, Known, LabelReader
 from kfine.data.objects import Objects
@@ -56,8 +56,6 @@ def load_texts(
     """
     source = read_texts(data, text_column=text_column, label_column=label_column, labels=labels)
     read = partial(_examples, progress)
-    if like is not None:
-        return load_test_examples(data, source, read, like, labels=labels)
     loaded = load_examples(
         data,
         source,
@@ -67,7 +65,10 @@ def load_texts(
         seed=seed,
         split_lists=split_lists,
         labels=labels,
+        like=like,
     )
+    if like is not None:
+        return loaded
     pairs, warnings = find_near_duplicates(loaded.splits)
     return replace(loaded, near_duplicates=pairs, warnings=(*loaded.warnings, *warnings))
 
