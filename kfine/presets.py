@@ -160,8 +160,12 @@ def shipped_names(task: str = "ImageClassifier") -> list[str]:
 
 
 def hub_task(task: str) -> str:
-    """The class of KerasHub whose presets fit a task: sounds are heard as pictures of them."""
-    return "ImageClassifier" if task == "AudioClassifier" else task
+    """The class of KerasHub whose presets fit a task.
+
+    Sounds are heard as pictures of them, and for speech KerasHub has no task.
+    """
+    known = {"AudioClassifier": "ImageClassifier", "SpeechRecognizer": "WhisperBackbone"}
+    return known.get(task, task)
 
 
 def _downloaded(name: str) -> Preset:

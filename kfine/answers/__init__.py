@@ -106,6 +106,12 @@ class Answer(Protocol):
       cut with it.
     - `target(rows)`: in a graph, from target rows as they are stored, after augmentation, to what
       the losses compare; those of one output come by themselves, as `encode` gives them.
+    - `fed`: name of an input of the model -> in a graph, from target rows as they are stored, to
+      that input: what the model is told of the truth while it learns (teacher forcing).
+    - `answering(model)`: a Keras model that shares the weights of the one that is trained and
+      answers without being told; what `finish` gets are its outputs.
+    - `pretrained`: true where the model answers before it is trained, so that this, untuned, is
+      what it has to beat.
     - `loss_weights`: of each of several outputs by name.
     - `drawn(image, value)`, `legend()` and `write_drawn(folder, stem, image, value)`: where what
       it says stands inside images, an image (uint8 RGB) with a prediction or a label drawn in,
@@ -348,6 +354,12 @@ def named_outputs(answer: Answer, outputs: Any) -> dict[str, Any]:
         return dict(outputs)
     (name,) = answer.losses()
     return {name: outputs}
+
+
+def answering(answer: Answer, model: Any) -> Any:
+    """The model that answers, where that which is trained is told a part of the truth."""
+    made = getattr(answer, "answering", None)
+    return made(model) if made else model
 
 
 def known(labels: Iterable[Any]) -> list[bool]:

@@ -102,7 +102,11 @@ def _print_gain(metrics: dict[str, Any]) -> None:
         sure = "better by more than chance"
     elif gain["interval"][1] < 0:
         sure = "worse than that"
-    over = {"linear_probe": "the probe", "head_alone": "the head alone"}[gain["over"]]
+    over = {
+        "linear_probe": "the probe",
+        "head_alone": "the head alone",
+        "untuned": "the untuned model",
+    }[gain["over"]]
     click.echo(
         f"against {over} on {metrics['count']} examples: {gain['difference']:+.3f} "
         f"({gain['interval'][0]:+.3f} to {gain['interval'][1]:+.3f}, "
@@ -154,6 +158,9 @@ def _print_tables(metrics: dict[str, Any]) -> None:
             alone[key] = value
     if alone:
         _print_parts("", alone)
+    if confused := metrics.get("confused"):
+        pairs = [f"{one['said']} as {one['heard']} ({one['count']})" for one in confused]
+        click.echo(f"heard wrong: {', '.join(pairs[:_MISTAKES])}")
     for key, names in tables.items():
         if key.endswith(("missing_classes", "missing_labels", "missing_types")) and names:
             count = len(names)

@@ -93,7 +93,7 @@ def command(
     )
     if as_json:
         print_json(as_rows(found, top))
-    elif not any(one.label for one in found):
+    elif not any("label" in row for one in found for row in one.rows):
         _print_rows(found)
     elif every is not None or any(is_list(one) for one in examples):
         if not all(_is_class(row) for one in found for row in one.rows):

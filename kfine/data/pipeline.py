@@ -34,6 +34,8 @@ class Batches:
         augment: From a float32 batch, its targets and an int32 `(2,)` seed to both, moved together.
         target: In a graph, from targets as they are stored, after augmentation, to what the
             losses compare; `None` changes nothing.
+        feed: From what `prepare` gives, and targets as they are stored, to all that the model
+            takes, where a part of that comes from the targets; `None` adds nothing.
         views: Rows that the inputs hold of each example; the epochs take turns with them.
         lengths: How far each row reaches, where the inputs are padded sequences.
         min_steps: Least batches of an epoch; it passes over few examples several times.
@@ -49,6 +51,7 @@ class Batches:
     sample_weights: Any = None
     augment: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
     target: Callable[[Any], Any] | None = None
+    feed: Callable[[Any, Any], Any] | None = None
     views: int = 1
     lengths: Lengths | None = None
     min_steps: int = 1
@@ -145,6 +148,7 @@ class Batches:
             self.targets,
             self.lengths,
             target=self.target,
+            feed=self.feed,
             sample_weights=self.held_out_weights,
         )
 
@@ -158,9 +162,10 @@ class Batches:
         targets = load_targets(self.targets, rows, self.lengths)
         if self.augment is not None:
             inputs, targets = self.augment(inputs, targets, seed)
-        if self.target is not None:
-            targets = self.target(targets)
-        parts = [self.prepare(inputs) if self.prepare else inputs, targets]
+        given = self.prepare(inputs) if self.prepare else inputs
+        if self.feed is not None:
+            given = self.feed(given, targets)
+        parts = [given, self.target(targets) if self.target else targets]
         if self.sample_weights is not None:
             parts.append(gather(self.sample_weights, rows))
         return tuple(parts)
@@ -217,6 +222,7 @@ def evaluation_dataset(
     lengths: Lengths | None = None,
     *,
     target: Callable[[Any], Any] | None = None,
+    feed: Callable[[Any, Any], Any] | None = None,
     sample_weights: Any = None,
     rows: np.ndarray | None = None,
 ) -> Any:
@@ -231,6 +237,7 @@ def evaluation_dataset(
         targets: Of the rows, if they are wanted too.
         lengths: How far the rows reach.
         target: As in `Batches`.
+        feed: As in `Batches`.
         sample_weights: As in `Batches`.
         rows: Numbers of the rows to go through, in this order; all if omitted.
     """
@@ -247,7 +254,8 @@ def evaluation_dataset(
         if targets is None:
             return (prepared,)
         wanted = load_targets(targets, rows, lengths)
-        parts = [prepared, target(wanted) if target else wanted]
+        given = feed(prepared, wanted) if feed else prepared
+        parts = [given, target(wanted) if target else wanted]
         if sample_weights is not None:
             parts.append(gather(sample_weights, rows))
         return tuple(parts)

@@ -34,7 +34,7 @@ def beside_baselines(
     """The trivial answer and the frozen backbone, and what tuning gained over the latter.
 
     The frozen backbone is a linear model on its features where the answer has one, else the
-    recipe's own head, trained alone.
+    recipe's own head, trained alone; or, where it answers without training, itself.
 
     Args:
         run: The run.
@@ -78,6 +78,8 @@ def _frozen(
         ends = np.cumsum([len(test) for test in tests])
         parts = zip([0, *ends[:-1]], ends, strict=True)
         return "linear_probe", [predictions[start:end] for start, end in parts], facts
+    if getattr(answer, "pretrained", False):
+        return "untuned", untuned(run, module, own, tests), {}
     return "head_alone", head_alone(run, module, own, tests), {}
 
 
@@ -122,6 +124,17 @@ def backbone_features(
         suffix, cached = found
         given = head_inputs(suffix, [(rows, None, lengths) for rows, lengths in cached])
     return [mean_of_rows(rows, one.places) for rows, one in zip(given, encoded, strict=True)]
+
+
+def untuned(
+    run: TrainedRun, module: Recipe, own: Data, tests: Sequence[Split]
+) -> list[Sequence[Any]]:
+    """Predictions for each split of the model as its preset has it."""
+    from kfine.runtimes.keras_model import KerasPredictor
+
+    base = module.build_model(run.config, own).model
+    predictor = KerasPredictor(base, run.input, run.answer, run.config.batch_size)
+    return [predictor.predict_split(test) for test in tests]
 
 
 def head_alone(

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kfine.answers import Answer, named_outputs
+from kfine.answers import Answer, answering, named_outputs
 from kfine.errors import ExportError
 from kfine.exporting.choices import FIXED
 from kfine.inputs import Input
@@ -37,7 +37,7 @@ def inference_model(
     if form not in device.forms:
         raise ExportError(f"Unknown input form: {form!r}; use {' or '.join(device.forms)}.")
     raw, prepared = device.stage(form)
-    outputs = _in_float32(model)(prepared, training=False)
+    outputs = answering(answer, _in_float32(model))(prepared, training=False)
     described = {one.name: one for one in answer.device().tensors}
     try:
         finished = answer.finish(named_outputs(answer, outputs))

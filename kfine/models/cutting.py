@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from kfine.keras_private import calls_of, graph_of, inputs_of, is_graph, outputs_of, takes_training
+from kfine.models.feeding import Fed, own_inputs
 from kfine.models.groups import LayerGroup
 
 # Stands for a dimension that is not known before data flows, such as height or sequence length:
@@ -30,7 +31,8 @@ class Cut:
         name: The layer group that the suffix begins with.
         trunk: From the model's inputs to the features, the tensor or the tuple of tensors that
             cross the cut: activations, and inputs that the suffix needs too, such as a mask.
-        suffix: From those features to the model's outputs.
+        suffix: From those features to the model's outputs; inputs that come from the targets
+            follow behind the features.
         layers: The layers of the trunk that hold weights, in the order of their execution.
     """
 
@@ -40,7 +42,9 @@ class Cut:
     layers: tuple[Any, ...] = field(repr=False)
 
 
-def cut_model(model: keras.Model, groups: Sequence[LayerGroup], depth: int) -> Cut:
+def cut_model(
+    model: keras.Model, groups: Sequence[LayerGroup], depth: int, fed: Fed | None = None
+) -> Cut:
     """Cut a functional model below its lowest trainable group.
 
     Nested models that hold the groups, such as the backbone inside a KerasHub task, are opened.
@@ -53,6 +57,7 @@ def cut_model(model: keras.Model, groups: Sequence[LayerGroup], depth: int) -> C
         model: A built functional or sequential model, or a KerasHub task.
         groups: From `layer_groups(model)`, the head last.
         depth: Number of backbone groups that train, counted from the head.
+        fed: Inputs that come from the targets; what they reach is above the cut.
 
     Raises:
         CannotCut: The model is no graph of layers, or nothing below the cut is frozen.
@@ -67,19 +72,22 @@ def cut_model(model: keras.Model, groups: Sequence[LayerGroup], depth: int) -> C
     if not is_graph(graph):
         raise CannotCut(f"{type(model).__name__} is no graph of layers")
     grouped = {id(layer) for group in groups for layer in group.layers}
-    structure = inputs_of(graph)
+    structure, fed = inputs_of(graph), fed or {}
     flat = keras.Model(structure, _opened(graph, graph.inputs, grouped))
+    told = [structure[name] for name in fed]
+    own = own_inputs(structure, fed)
     frozen = {id(layer) for group in groups[:first] for layer in group.layers}
     order = calls_of(flat)
-    below, last_weights = _below(order, flat.inputs, frozen)
+    below, last_weights = _below(order, keras.tree.flatten(own), frozen)
     if not last_weights:
         raise CannotCut("no frozen layer with weights lies below the first that trains")
     length = _cheapest_length(flat, order, below, last_weights)
-    live = _crossing(flat, order, below[:length])
+    later = {id(tensor) for tensor in told}
+    live = [one for one in _crossing(flat, order, below[:length]) if id(one) not in later]
     return Cut(
         name=groups[first].name,
-        trunk=keras.Model(structure, _as_structure(live), name="trunk"),
-        suffix=_suffix(flat, order, below[:length], live),
+        trunk=keras.Model(own, _as_structure(live), name="trunk"),
+        suffix=_suffix(flat, order, below[:length], [*live, *told]),
         layers=tuple(
             node.operation for node in below[:last_weights] if _weights_of(node.operation)
         ),

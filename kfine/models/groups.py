@@ -67,7 +67,7 @@ def layer_groups(model: keras.Model) -> list[LayerGroup]:
     backbone = getattr(model, "backbone", None) or _backbone_inside(model)
     if backbone is None:
         return _plain_groups(model)
-    inside = {id(layer) for layer in (backbone, *backbone.layers)}
+    inside = {id(layer) for layer in flattened(backbone)}
     head = [layer for layer in model.layers if id(layer) not in inside and not _is_input(layer)]
     groups = [*_backbone_groups(backbone), LayerGroup(HEAD, tuple(head))]
     if not groups[-1].weights and len(groups) > 1:
@@ -112,11 +112,37 @@ def _backbone_groups(backbone: Any) -> list[LayerGroup]:
     if not known:
         return [LayerGroup("backbone", tuple(layers))]
     grouped: dict[str, list[Any]] = {}
-    current = "stem"
+    current, (second, above) = "stem", _second_entrance(backbone, layers[known[0] :])
     for index, (layer, name) in enumerate(zip(layers, names, strict=True)):
+        if layer in second:
+            continue
         current = name or ("top" if index > known[-1] else current)
+        if second and name == above:
+            grouped.setdefault(second[0].name, second)
         grouped.setdefault(current, []).append(layer)
     return _with_weights([LayerGroup(name, tuple(found)) for name, found in grouped.items()])
+
+
+def _second_entrance(backbone: Any, layers: list[Any]) -> tuple[list[Any], str]:
+    """What an input comes through behind the first blocks, such as the embedding of a decoder.
+
+    Returns:
+        Layers in no block, the first with weights, and the block that they lead to.
+    """
+    reached: set[int] = set()
+    found: list[Any] = []
+    inputs = {id(tensor) for tensor in backbone.inputs}
+    for node in calls_of(backbone):
+        layer, given = node.operation, {id(tensor) for tensor in node.input_tensors}
+        block = block_of(layer)
+        enters = not found and given & inputs and layer in layers and layer.weights and not block
+        if not enters and not given & reached:
+            continue
+        if block:
+            return found, block
+        found.append(layer)
+        reached.update(id(tensor) for tensor in node.outputs)
+    return [], ""
 
 
 def _with_encoders_opened(model: Any) -> list[Any]:

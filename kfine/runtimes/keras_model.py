@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kfine.answers import Answer, named_outputs
+from kfine.answers import Answer, answering, named_outputs
 from kfine.inputs import Encoded, Input
 from kfine.inputs.places import rows_of
 from kfine.inputs.walking import AT_ONCE
@@ -26,7 +26,7 @@ class KerasPredictor:
     """A run's model.
 
     Attributes:
-        model: A Keras model.
+        model: A Keras model as it is trained; made into the one that answers.
         input: What it is given.
         answer: What it answers.
         batch_size: Rows that go through it together.
@@ -36,6 +36,9 @@ class KerasPredictor:
     input: Input
     answer: Answer
     batch_size: int = AT_ONCE
+
+    def __post_init__(self) -> None:
+        self.model = answering(self.answer, self.model)
 
     def predict(self, examples: Iterable[Any]) -> Iterator[Any]:
         """One prediction for each raw example; a few are read at a time."""

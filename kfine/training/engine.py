@@ -15,6 +15,7 @@ from kfine.console import Console
 from kfine.data.pipeline import Batches
 from kfine.data.row_cache import plain_damage
 from kfine.errors import RunError
+from kfine.models.feeding import Fed
 from kfine.models.groups import LayerGroup
 from kfine.training.callbacks import (
     AveragedWeights,
@@ -52,6 +53,7 @@ class Job:
         augmentation: Layers that vary training examples.
         moves: Whether the augmentation changes targets too.
         loss_weights: Of each output by name, where there are several.
+        fed: Inputs of the model that come from the targets.
         linear_model: From features and targets of training and of validation, weights of the
             former, and a seed, to the kernel and bias of a linear model; `None` if there is none.
     """
@@ -68,6 +70,7 @@ class Job:
     augmentation: list[Any] = field(default_factory=list)
     moves: bool = False
     loss_weights: dict[str, float] | None = None
+    fed: Fed = field(default_factory=dict)
     linear_model: LinearModel | None = None
 
     @property

@@ -36,6 +36,7 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
 
     from kfine.data.pipeline import rows_in
     from kfine.models.cutting import CannotCut
+    from kfine.models.feeding import own_inputs
     from kfine.models.forward import forward_of
     from kfine.training.features import stage_batches, views_for, whole_model
     from kfine.training.frozen import worthwhile_cut
@@ -47,20 +48,25 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     if augmented:
         views = 0 if job.moves else views_for(job.config, epochs)
     inputs, targets = next(iter(batches.dataset()))[:2]
+    told = [inputs[name] for name in job.fed]
+    own = own_inputs(inputs, job.fed)
     try:
         if job.config.feature_cache == "none":
             raise CannotCut
-        cut = worthwhile_cut(job.model, job.groups, stage.depth)
+        cut = worthwhile_cut(job.model, job.groups, stage.depth, job.fed)
     except CannotCut:
         cut = None
     if cut is None:
         seconds = _measure_fit(job, job.model, inputs, targets, epochs)
         return {"features": "computed", "seconds": round(seconds, 1)}
     forward = forward_of(cut.trunk, exact=job.config.feature_cache == "float32")
-    forward(inputs)
+    forward(own)
     start = time.perf_counter()
-    features = keras.tree.map_structure(np.asarray, forward(inputs))
+    features = keras.tree.map_structure(np.asarray, forward(own))
     pace = (time.perf_counter() - start) / rows_in(targets)
+    row = sum(tensor[0].size * 2 for tensor in keras.tree.flatten(features))
+    if told:
+        features = (*(features if isinstance(features, tuple) else (features,)), *told)
     if not views:
         seconds = pace * job.held_out + _measure_fit(
             job, whole_model(job, cut), inputs, targets, epochs, validated=(cut.suffix, features)
@@ -69,7 +75,6 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     examples = job.held_out + views * len(job.batches)
     once = 0.0 if passed and not augmented else pace * examples
     seconds = once + _measure_fit(job, cut.suffix, features, targets, epochs)
-    row = sum(tensor[0].size * 2 for tensor in keras.tree.flatten(features))
     return {
         "features": "cached",
         "cache_bytes": int(row * examples),

@@ -14,6 +14,7 @@ from kfine.console import Console, format_seconds
 from kfine.data.augmentation import describe_layers
 from kfine.data.pipeline import Batches, evaluation_dataset
 from kfine.models.cutting import CannotCut, Cut
+from kfine.models.feeding import feed_of_suffix
 from kfine.models.forward import behind_constants
 from kfine.seeds import derive_seed
 from kfine.training.frozen import (
@@ -170,6 +171,7 @@ class Features:
             augment=None,
             views=max(1, decision.views),
             lengths=lengths_of(trunk, request),
+            feed=feed_of_suffix(job.fed),
         )
         return Feed(cut.suffix, batches, in_order)
 
@@ -187,6 +189,7 @@ class Features:
             batches.targets,
             lengths_of(trunk, request),
             target=batches.target,
+            feed=feed_of_suffix(self.job.fed),
             sample_weights=batches.held_out_weights,
         )
 
@@ -251,7 +254,8 @@ class Features:
             raise CannotCut("feature_cache is none")
         if stage.index not in self._cuts:
             try:
-                cut = worthwhile_cut(self.job.model, self.job.groups, stage.depth)
+                job = self.job
+                cut = worthwhile_cut(job.model, job.groups, stage.depth, job.fed)
             except CannotCut as reason:
                 self._cuts[stage.index] = str(reason)
             else:
@@ -317,7 +321,8 @@ class Features:
 
 def whole_model(job: Job, cut: Cut) -> keras.Model:
     """What trains where the frozen layers run in each step: with BatchNorm folded if it may be."""
-    exact = job.config.feature_cache == "float32"
+    # What comes from the targets does not go through the trunk.
+    exact = job.config.feature_cache == "float32" or job.fed
     return (None if exact else behind_constants(cut.trunk, cut.suffix)) or job.model
 
 

@@ -14,6 +14,7 @@ from kfine.data.lengths import Lengths
 from kfine.data.row_cache import DamagedRows, row_identities
 from kfine.keras_private import outputs_of
 from kfine.models.cutting import CannotCut, Cut, cut_model
+from kfine.models.feeding import Fed
 from kfine.models.forward import predict_rows
 from kfine.models.groups import LayerGroup
 from kfine.models.linear_head import below_head
@@ -39,13 +40,15 @@ def request_for(
     return Request(inputs, rows, row_identities(flat), prepare, lengths=lengths)
 
 
-def worthwhile_cut(model: keras.Model, groups: Sequence[LayerGroup], depth: int) -> Cut:
+def worthwhile_cut(
+    model: keras.Model, groups: Sequence[LayerGroup], depth: int, fed: Fed | None = None
+) -> Cut:
     """As `cut_model`, for a trunk whose features are worth keeping.
 
     Raises:
         CannotCut: There is none, or it only looks up embeddings: reading those is no faster.
     """
-    cut = cut_model(model, groups, depth)
+    cut = cut_model(model, groups, depth, fed)
     names = [variable.name for layer in cut.layers for variable in layer.weights]
     if not any("kernel" in name for name in names):
         raise CannotCut("the frozen layers only look up embeddings")

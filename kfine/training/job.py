@@ -116,7 +116,7 @@ def build_job(
             config.epochs,
             [one.name for one in groups[:-1]],
             automatic=built.unfrozen,
-            started=linear_model is not None,
+            started=built.started or linear_model is not None,
         )
         if linear_model is not None:
             stages = rates_from_probe(stages, config)
@@ -140,6 +140,7 @@ def build_job(
         augmentation=built.augmentation,
         moves=bool(answer.moves) or mixes(built.augmentation),
         loss_weights=getattr(answer, "loss_weights", None),
+        fed=getattr(answer, "fed", {}),
         linear_model=linear_model,
     )
     compile_job(job)
@@ -167,6 +168,7 @@ def batches_of(
         DataError: A label contradicts the answer.
     """
     from kfine.data.pipeline import Batches
+    from kfine.models.feeding import feed_of_model
 
     encoded = built.input.encode(split.inputs)
     targets = built.answer.encode(split.labels, encoded.places)
@@ -192,6 +194,7 @@ def batches_of(
         seed=config.seed,
         prepare=built.input.prepare,
         target=getattr(built.answer, "target", None),
+        feed=feed_of_model(built.model, getattr(built.answer, "fed", {})),
         lengths=lengths,
         **options,
     )

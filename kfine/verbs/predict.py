@@ -30,7 +30,7 @@ class Prediction:
         name: The path as given; the text itself, or where it was read.
         rows: Named values, the most probable first: `label` and `probability` of classes; `type`,
             `text`, `start`, `end` and `probability` of entities; `text`, `start`, `end` and
-            `score` of an answer; columns and their numbers.
+            `score` of an answer; `text` and `probability` of speech; columns and their numbers.
         unsure: Whether the best probability is below the limit that was asked for.
         cut: Whether the model does not see all of the example, such as the end of a long text.
         value: The prediction itself, as the answer has it.
@@ -158,11 +158,13 @@ def _label_track(found: Sequence[Prediction]) -> str:
     for one in found:
         assert one.times is not None
         start, end = one.times
-        if one.unsure or not one.label:
+        # What was said twice is no longer stretch of one thing.
+        text = one.rows[0].get("text", "") if one.rows else ""
+        if one.unsure or not (one.label or text):
             continue
-        if stretches and stretches[-1][2] == one.label and start <= stretches[-1][1]:
+        if stretches and not text and stretches[-1][2] == one.label and start <= stretches[-1][1]:
             start = stretches.pop()[0]
-        stretches.append((start, end, one.label))
+        stretches.append((start, end, one.label or text))
     return "".join(f"{start:.3f}\t{end:.3f}\t{label}\n" for start, end, label in stretches)
 
 

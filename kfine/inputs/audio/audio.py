@@ -136,8 +136,22 @@ class Audio:
     def write_mistakes(
         self, folder: Path, examples: Any, mistakes: Sequence[Mistake], names: Sequence[str]
     ) -> str:
-        """Draw the spectrograms of the worst mistakes in `plots/mistakes.png`."""
-        return draw_mistakes(folder, examples, mistakes, names, spectrogram)
+        """Draw the spectrograms of the worst mistakes in `plots/mistakes.png`.
+
+        What is to be heard lies beside them in `plots/mistakes`, numbered in their order.
+        """
+        from kfine.drawing.mistakes import MOST_MISTAKES
+        from kfine.inputs.audio.device import write_wav
+
+        name = draw_mistakes(folder, examples, mistakes, names, spectrogram)
+        heard = (folder / name).with_suffix("")
+        heard.mkdir(parents=True, exist_ok=True)
+        # Those of an earlier evaluation are other mistakes.
+        for old in heard.glob("[0-9][0-9].wav"):
+            old.unlink()
+        for place, one in enumerate(mistakes[:MOST_MISTAKES], 1):
+            write_wav(heard / f"{place:02}.wav", examples[[one.index]][0])
+        return name
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description, read back by `load`."""

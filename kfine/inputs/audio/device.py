@@ -130,11 +130,7 @@ class AudioOnDevice:
     def keep(self, example: Any, folder: Path, stem: str) -> tuple[Any, dict[str, Any]]:
         """`STEM.wav`, one window."""
         kept = self.portable(example)
-        with wave.open(str(folder / f"{stem}.wav"), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            file.writeframes(np.asarray(kept, "<i2").tobytes())
+        write_wav(folder / f"{stem}.wav", kept)
         return kept, {"recording": f"{stem}.wav"}
 
     def write_programs(self, folder: Path) -> None:
@@ -167,6 +163,15 @@ class AudioOnDevice:
             f"spectrogram is in the graph. {snippets}`golden/` has recordings with which to check "
             "a port."
         )
+
+
+def write_wav(path: Path, sound: Any) -> None:
+    """A recording as a file of 16 bits."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(np.asarray(sound, "<i2").tobytes())
 
 
 _: type[InputOnDevice] = AudioOnDevice

@@ -1,0 +1,99 @@
+"""Tokens of a text, as an exported file gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kfine.answers import AnswerOnDevice, Described, TensorsOnly
+
+if TYPE_CHECKING:
+    from kfine.answers.words.words import Words
+
+TOKENS, CONFIDENCE = "token_ids", "confidence"
+
+
+@dataclass(frozen=True)
+class WordsOnDevice(TensorsOnly):
+    """The tokens of what was said, and how sure they are.
+
+    Attributes:
+        answer: The words.
+    """
+
+    answer: Words
+
+    programs: Sequence[Path] = ()
+    right = "share of texts with exactly their words"
+    same = "agreement with Keras (1: the same words)"
+    timed = ""
+
+    @property
+    def tensors(self) -> tuple[Described, ...]:
+        """int32 `(batch, longest)` and float32 `(batch,)`."""
+        end = self.answer.end
+        return (
+            Described(
+                TOKENS,
+                ("tokens", f"Numbers of the tokens of the text; {end} stands behind its end."),
+                f"{self.answer.longest}",
+            ),
+            Described(
+                CONFIDENCE,
+                ("confidence", "Geometric mean of the probabilities of the tokens."),
+                "",
+                (0.0, 1.0),
+                rank=0,
+            ),
+        )
+
+    def describe(self, quantize: str) -> dict[str, Any]:
+        """int32 and float32 in every file."""
+        return {"names": [TOKENS, CONFIDENCE], "dtype": "int32", "end": self.answer.end}
+
+    def misfit(self, format: str, quantize: str) -> str:
+        """Tokens are numbers of a large vocabulary."""
+        if format == "trainable":
+            return "A file that goes on learning on the phone tells whole examples apart."
+        return ""
+
+    def purpose(self, many: str, *, counted: bool = False) -> str:
+        """What it does."""
+        return f"Writes down what is said in {many}."
+
+    def words(self, dtype: str) -> str:
+        """Tokens."""
+        return (
+            f"the numbers of at most {self.answer.longest} tokens (int32, {self.answer.end} "
+            "behind the end), which the vocabulary turns into text, and the confidence in them "
+            "(float32, 0 to 1)."
+        )
+
+    def limits(self) -> str:
+        """It makes words of everything."""
+        return "It hears words in noise and silence too; check the confidence."
+
+    def program_values(self) -> dict[str, Any]:
+        """`Transcriber.transcribe`."""
+        return {
+            "does": "Write down",
+            "name": "Transcriber",
+            "verb": "transcribe",
+            "program": "transcribe",
+            "result": "The text.",
+        }
+
+    def keep(
+        self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str
+    ) -> dict[str, Any]:
+        """The text and its tokens."""
+        row = np.asarray(finished[TOKENS])[0].astype(int).tolist()
+        end = row.index(self.answer.end) if self.answer.end in row else len(row)
+        return {"text": prediction.text, "tokens": row[:end]}
+
+
+_: type[AnswerOnDevice] = WordsOnDevice

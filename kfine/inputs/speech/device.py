@@ -1,0 +1,65 @@
+"""Speech as what goes into an exported file: a window of samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kfine.inputs import InputOnDevice
+from kfine.inputs.audio.device import AudioOnDevice
+from kfine.inputs.audio.log_mel import HOP, RATE, WINDOW
+from kfine.inputs.places import Places
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kfine.inputs.speech.speech import Speech
+
+
+@dataclass(frozen=True)
+class SpeechOnDevice(AudioOnDevice):
+    """float32 samples of one window, -1 to 1.
+
+    Attributes:
+        audio: The preprocessing.
+    """
+
+    audio: Speech
+
+    def misfit(self, format: str, quantize: str, form: str) -> str:
+        """A loop that says one token after the other, in float."""
+        if format == "trainable":
+            return "A model of speech does not learn on the phone: use another format."
+        if format in ("onnx", "openvino"):
+            return (
+                "The loop that says one token after the other goes into the formats tflite and "
+                f"saved_model. Received: {format}"
+            )
+        if form != "fixed":
+            return f"A file for speech takes one window, so its input is fixed. Received: {form}"
+        if quantize not in ("none", "float16"):
+            return (
+                "The loop that says one token after the other is not calibrated, and with integer "
+                f"weights alone it says other words: use quantize float16. Received: {quantize}"
+            )
+        return ""
+
+    def describe(self, form: str) -> dict[str, Any]:
+        """What lies between a recording and the model, JSON-able."""
+        found = super().describe(form)
+        found["spectrogram"] = {
+            "window": f"Hann, {WINDOW} samples every {HOP}, the first centred on the first sample",
+            "points": WINDOW,
+            "bands": self.audio.bands,
+            "hertz": [0, RATE // 2],
+            "formula": "(max(log10(mel), largest - 8) + 4) / 4",
+            "where": "in the graph",
+        }
+        return found
+
+    def programs(self, needs: type[Places] | None) -> list[Path] | None:  # type: ignore[override]
+        """There are none: tokens are put together by the tokenizer's vocabulary."""
+        return None
+
+
+_: type[InputOnDevice] = SpeechOnDevice

@@ -1,0 +1,125 @@
+"""Write down what is said: Whisper, taught the words, names and voices of one's own recordings.
+
+Data: a CSV or JSONL manifest with `path` and `text`, and `start` and `end` in seconds where a file
+holds several sentences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from kfine.config import absolute_path, inherited, setting
+from kfine.training.audio_settings import AudioConfig, reading
+from kfine.training.settings import TrainingConfig
+
+if TYPE_CHECKING:
+    from kfine.data.labelled import Data
+    from kfine.models.built import Built
+
+__all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_space"]
+
+TASK = "SpeechRecognizer"
+
+
+@dataclass(frozen=True)
+class Config(AudioConfig):
+    """Settings of speech recognition; the defaults are those of whisper_tiny_en."""
+
+    data: str = setting("", "A .csv or .jsonl manifest with path and text.", group="Data")
+    text_column: str = setting("text", "Column of the transcripts.", group="Data")
+    language: str | None = setting(
+        None, "What is spoken, such as de, for a multilingual preset.", group="Data"
+    )
+    seconds: float | None = setting(
+        None,
+        "How much of a recording is heard at a time: 10, or 20 or 30 where a recording is longer.",
+        group="Data",
+        unit="seconds",
+        minimum=1,
+        maximum=30,
+    )
+    longest: int | None = setting(
+        None,
+        "Tokens of the longest transcript: twice what any training transcript has, at least 32.",
+        group="Data",
+        unit="tokens",
+        minimum=2,
+        maximum=224,
+    )
+    augmentation: str = inherited(AudioConfig, "augmentation", "none")
+    preset: str = setting(
+        "whisper_tiny_en",
+        "Pretrained Whisper: a KerasHub name or a folder; see `kfine presets`.",
+        group="Model",
+    )
+    label_smoothing: float = inherited(TrainingConfig, "label_smoothing", 0.0)
+    epochs: int = inherited(TrainingConfig, "epochs", 6)
+    learning_rate: float = inherited(TrainingConfig, "learning_rate", 3e-4)
+    backbone_rate: float | None = inherited(TrainingConfig, "backbone_rate", 1.0)
+    min_steps: int = inherited(TrainingConfig, "min_steps", 20)
+
+
+def resolve(config: Config) -> Config:
+    """Check the preset, and make paths absolute."""
+    from kfine import presets
+    from kfine.inputs.speech import check_speech_preset
+
+    preset = presets.find_preset(config.preset)
+    presets.check_network(preset, TASK)
+    check_speech_preset(preset)
+    config = replace(config, data=absolute_path(config.data))
+    return replace(config, preset=preset.handle) if preset.origin == "folder" else config
+
+
+def load_data(config: Config, source: str | None = None, like: Any = None, **options: Any) -> Data:
+    """Decode the recordings once into train, validation and test, or others to score."""
+    from kfine.answers.words import Transcripts
+    from kfine.inputs.audio import load_sounds
+
+    labels = Transcripts((config.text_column,))
+    return load_sounds(
+        source or config.data, labels=labels, like=like, **reading(config), **options
+    )
+
+
+def search_space(hp: Any, config: Config) -> Config:
+    """What a search varies, unless told otherwise."""
+    return replace(
+        config,
+        learning_rate=hp.Float("learning_rate", 3e-5, 1e-3, sampling="log"),
+        layerwise_decay=hp.Float("layerwise_decay", 0.5, 1.0, step=0.1),
+        weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
+        label_smoothing=hp.Float("label_smoothing", 0.0, 0.1, step=0.05),
+    )
+
+
+def build_model(config: Config, data: Data) -> Built:
+    """Whisper as it comes; its decoder is tuned, and the encoder hears each recording once."""
+    import keras_hub
+
+    from kfine.answers.words import words_of_preset
+    from kfine.inputs.audio import sound_augmentation
+    from kfine.inputs.speech import Speech, heard_window
+    from kfine.models.built import Built
+    from kfine.models.groups import layer_groups
+    from kfine.models.speech import speech_model
+
+    backbone = keras_hub.models.WhisperBackbone.from_preset(config.preset)
+    model = speech_model(backbone)
+    frames = heard_window([len(one) for one in data.train.inputs], config.seconds)
+    answer = words_of_preset(config.preset, config.language, config.longest, data.train.labels)
+    return Built(
+        model=model,
+        input=Speech(frames, config.channel, bands=backbone.num_mels),
+        answer=replace(answer, label_smoothing=config.label_smoothing),
+        augmentation=sound_augmentation(config.augmentation),
+        unfrozen=sum("decoder_layer" in one.name for one in layer_groups(model)),
+        started=True,
+    )
+
+
+if __name__ == "__main__":
+    from kfine.cli import run_recipe
+
+    run_recipe(__file__)
