@@ -107,7 +107,7 @@ def build_model(config: Config, data: Data) -> Built:
 
     backbone = keras_hub.models.WhisperBackbone.from_preset(config.preset)
     model = speech_model(backbone)
-    frames = heard_window([len(one) for one in data.train.inputs], config.seconds)
+    frames = heard_window([len(one) for one in data.train.examples()], config.seconds)
     answer = words_of_preset(config.preset, config.language, config.longest, data.train.labels)
     return Built(
         model=model,

@@ -201,6 +201,39 @@ def wide_text_preset(tiny_text_preset: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+def tiny_speech_preset(needs_keras: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A KerasHub preset folder: Whisper with a block each, random, with the tokens of bytes."""
+    import json
+
+    import keras
+    import keras_hub
+
+    keras.utils.set_random_seed(3)
+    read = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = [chr(one) for one in read] + [chr(256 + place) for place in range(256 - len(read))]
+    merges = ["\u0120 l", "\u0120l o", "\u0120lo w", "\u0120 h", "\u0120h i"]
+    tokens = [*letters, *(one.replace(" ", "") for one in merges)]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    marks = ("endoftext", "startoftranscript", "translate", "transcribe", "notimestamps")
+    special = {f"<|{mark}|>": len(tokens) + place for place, mark in enumerate(marks)}
+    backbone = keras_hub.models.WhisperBackbone(
+        vocabulary_size=len(tokens) + len(marks),
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        max_encoder_sequence_length=400,
+        max_decoder_sequence_length=64,
+    )
+    folder = tmp_path_factory.mktemp("speech-presets") / "tiny"
+    backbone.save_to_preset(folder)
+    parts = [json.loads(json.dumps(one)) for one in (vocabulary, special)]
+    tokenizer = keras_hub.models.WhisperTokenizer(parts[0], merges, parts[1])
+    tokenizer.save_to_preset(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
 def mood_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV of 160 short reviews, each with good or with bad words among others."""
     import csv

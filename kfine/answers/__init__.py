@@ -252,8 +252,9 @@ class AnswerOnDevice(Protocol):
         same: What the agreement of two models is called.
         timed: What is timed, with its article, where it is not an example.
 
-    It may have `counted`, what a class is counted in where that is not examples, and
-    `custom_metadata()`, what a library wants to find in the file: name -> a flatbuffer.
+    It may have `counted`, what a class is counted in where that is not examples;
+    `custom_metadata()`, what a library wants to find in the file: name -> a flatbuffer; and
+    `write_programs(folder)`, which writes what the programs need beside the model.
     """
 
     @property

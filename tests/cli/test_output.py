@@ -209,6 +209,7 @@ def test_recipes_are_listed(kfine_command: Command) -> None:
         "image_segmentation",
         "object_detection",
         "question_answering",
+        "speech_recognition",
         "text_classification",
         "token_classification",
     ]

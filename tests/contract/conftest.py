@@ -88,6 +88,19 @@ def labelled_tones(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
+def spoken_tones(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of tones with words for them."""
+    path = tmp_path_factory.mktemp("spoken-tones") / "tones.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "text"])
+        for sound in sorted(tones.rglob("*.wav")):
+            words = {"low": "low", "middle": "hi low", "high": "hi"}[sound.parent.name]
+            writer.writerow([sound, words])
+    return path
+
+
+@pytest.fixture(scope="session")
 def text_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of short texts with the names that they hold as labels."""
     chance = random.Random(0)
@@ -139,12 +152,14 @@ def cases(
     tiny_preset: str,
     tiny_text_preset: str,
     wide_text_preset: str,
+    tiny_speech_preset: str,
     mood_texts: Path,
     photo_table: Path,
     masked_photos: Path,
     boxed_photos: Path,
     tones: Path,
     labelled_tones: Path,
+    spoken_tones: Path,
     text_table: Path,
     tagged_table: Path,
     asked_table: Path,
@@ -173,6 +188,13 @@ def cases(
             "label_separator": "|",
         },
         "text_classification": {**texts, "data": str(mood_texts)},
+        "speech_recognition": {
+            "data": str(spoken_tones),
+            "preset": tiny_speech_preset,
+            "seconds": 3,
+            "min_steps": 1,
+            **QUICK,
+        },
         "token_classification": {**texts, "data": str(tagged_table)},
         "question_answering": {
             **texts,

@@ -31,6 +31,7 @@ CASES = (
     "image_segmentation",
     "object_detection",
     "question_answering",
+    "speech_recognition",
     "text_classification",
     "text_classification:labels",
     "token_classification",

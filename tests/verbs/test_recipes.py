@@ -29,6 +29,7 @@ def test_the_folder_is_the_list() -> None:
         "image_segmentation",
         "object_detection",
         "question_answering",
+        "speech_recognition",
         "text_classification",
         "token_classification",
     ]

@@ -50,7 +50,7 @@ class BytePairs:
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
         numbers = {token: number for number, token in enumerate(self.tokens)}
-        pairs = [tuple(one.split(" ")) for one in self.merges]
+        pairs = [(one.split(" ")[0], one.split(" ")[1]) for one in self.merges]
         found = Tokenizer(models.BPE(numbers, pairs))
         found.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         found.decoder = decoders.ByteLevel()

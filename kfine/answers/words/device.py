@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +27,14 @@ class WordsOnDevice(TensorsOnly):
 
     answer: Words
 
-    programs: Sequence[Path] = ()
+    programs = (Path(__file__).parent / "programs",)
     right = "share of texts with exactly their words"
     same = "agreement with Keras (1: the same words)"
     timed = ""
 
     @property
     def tensors(self) -> tuple[Described, ...]:
-        """int32 `(batch, longest)` and float32 `(batch,)`."""
+        """float32 `(batch, longest)`, whole numbers, and float32 `(batch,)`."""
         end = self.answer.end
         return (
             Described(
@@ -52,8 +52,8 @@ class WordsOnDevice(TensorsOnly):
         )
 
     def describe(self, quantize: str) -> dict[str, Any]:
-        """int32 and float32 in every file."""
-        return {"names": [TOKENS, CONFIDENCE], "dtype": "int32", "end": self.answer.end}
+        """float32, both of them."""
+        return {"names": [TOKENS, CONFIDENCE], "dtype": "float32", "end": self.answer.end}
 
     def misfit(self, format: str, quantize: str) -> str:
         """Tokens are numbers of a large vocabulary."""
@@ -68,9 +68,9 @@ class WordsOnDevice(TensorsOnly):
     def words(self, dtype: str) -> str:
         """Tokens."""
         return (
-            f"the numbers of at most {self.answer.longest} tokens (int32, {self.answer.end} "
-            "behind the end), which the vocabulary turns into text, and the confidence in them "
-            "(float32, 0 to 1)."
+            f"`token_ids`, the numbers of at most {self.answer.longest} tokens (float32, "
+            f"{self.answer.end} behind the end), which `tokens.txt` turns into text, and "
+            "`confidence` in them (float32, 0 to 1)."
         )
 
     def limits(self) -> str:
@@ -84,8 +84,14 @@ class WordsOnDevice(TensorsOnly):
             "name": "Transcriber",
             "verb": "transcribe",
             "program": "transcribe",
-            "result": "The text.",
+            "result": "The text, and how sure it is, 0 to 1.",
+            "end": self.answer.end,
         }
+
+    def write_programs(self, folder: Path) -> None:
+        """`tokens.txt`: a token in each line, in letters that stand for bytes."""
+        text = "\n".join(self.answer.pairs.tokens)
+        (folder / "tokens.txt").write_bytes(text.encode())
 
     def keep(
         self, finished: Mapping[str, np.ndarray], prediction: Any, folder: Path, stem: str
@@ -93,7 +99,8 @@ class WordsOnDevice(TensorsOnly):
         """The text and its tokens."""
         row = np.asarray(finished[TOKENS])[0].astype(int).tolist()
         end = row.index(self.answer.end) if self.answer.end in row else len(row)
-        return {"text": prediction.text, "tokens": row[:end]}
+        sure = round(prediction.probability, 6)
+        return {"text": prediction.text, "probability": sure, "tokens": row[:end]}
 
 
 _: type[AnswerOnDevice] = WordsOnDevice

@@ -35,7 +35,7 @@ class Transcripts:
 
     def names(self, labels: Iterable[Any]) -> tuple[str, ...]:
         """Texts tell nothing apart."""
-        return self.columns
+        return ()
 
     def counted(self, label: Any) -> Iterable[str]:
         """Texts are not counted."""

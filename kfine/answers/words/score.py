@@ -42,7 +42,8 @@ def word_score(predictions: Sequence[str], references: Sequence[str]) -> Score:
 
     The word error rate is the least number of words to replace, leave out or put in, over the words
     of the references, so it may be above 1; the character error rate is the same of letters and
-    spaces. All texts are `normalized` first.
+    spaces. All texts are `normalized` first. Of references without a word, each word that was
+    heard counts as one error.
 
     Args:
         predictions: What was heard.
@@ -55,13 +56,13 @@ def word_score(predictions: Sequence[str], references: Sequence[str]) -> Score:
         was heard in its place. An example is as right as the share of its words, at least 0.
 
     Raises:
-        DataError: There are no words to measure.
+        DataError: There are no texts.
     """
     import jiwer
 
     heard, said = ([normalized(one) for one in texts] for texts in (predictions, references))
-    if not any(said):
-        raise DataError("There are no words to measure: the transcripts have none.")
+    if not said:
+        raise DataError("There are no words to measure: the split is empty.")
     found = jiwer.process_words(said, heard)
     letters = jiwer.process_characters(said, heard)
     errors, confused = np.zeros(len(said)), Counter[tuple[str, str]]()
@@ -80,7 +81,7 @@ def word_score(predictions: Sequence[str], references: Sequence[str]) -> Score:
     ).clip(0, 1)
     return Score(
         metrics={
-            "word_error_rate": float(errors.sum() / counts.sum()),
+            "word_error_rate": float(errors.sum() / max(1.0, counts.sum())),
             "character_error_rate": float(letters.cer),
             "exact_match": float((errors == 0).mean()),
         },

@@ -143,8 +143,10 @@ class Words:
         return {OUTPUT: [TagAccuracy(name="accuracy")]}
 
     def finish(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Tokens as they were said."""
-        return dict(outputs)
+        """Numbers of tokens as float32, which is exact, as all that leaves a file."""
+        import keras
+
+        return {name: keras.ops.cast(one, "float32") for name, one in outputs.items()}
 
     def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[Transcript]:
         """The texts of all windows of an example, one after the other."""
@@ -199,7 +201,7 @@ class Words:
             for number, (one, label) in enumerate(zip(predictions, labels, strict=True))
             if normalized(one.text) != normalized(label)
         ]
-        each = word_score([_text(one) for one in predictions], labels).each if found else []
+        each: Any = word_score([_text(one) for one in predictions], labels).each if found else ()
         return sorted(found, key=lambda one: (each[one.index], -one.probability, one.index))
 
     def draw(self, folder: Any, score: Score) -> None:

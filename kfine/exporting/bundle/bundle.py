@@ -60,6 +60,8 @@ def write_bundle(
         if golden:
             write_golden(folder / "golden", model, golden, plan.input, plan.answer, description)
         taken.write_programs(folder)
+        if hasattr(given, "write_programs"):
+            given.write_programs(folder)
         texts = snippets(
             plan.input,
             plan.answer,

@@ -47,6 +47,8 @@ class Audio:
     many: ClassVar[str] = "recordings"
     places = SoundPlaces
     timed: ClassVar[bool] = True
+    # Whether the last window ends where the recording does, else it is silent behind that.
+    overlaps: ClassVar[bool] = True
 
     frames: int = _USUAL_FRAMES
     channel: str = "mean"
@@ -57,6 +59,11 @@ class Audio:
     def samples(self) -> int:
         """Of a window."""
         return samples_of(self.frames)
+
+    @property
+    def rest(self) -> int:
+        """Samples at the end that make no window: a tenth says nothing that the others do not."""
+        return self.samples // 10
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,10 +111,10 @@ class Audio:
 
     def firsts(self, length: int) -> list[int]:
         """Where the windows of a recording of so many samples begin."""
-        starts = list(range(0, max(1, length - self.samples + 1), self.samples))
-        rest = length - starts[-1] - self.samples
-        # A tenth of a window says nothing that the others do not.
-        return [*starts, length - self.samples] if rest > self.samples // 10 else starts
+        *starts, last = range(0, max(1, length - self.rest), self.samples)
+        if self.overlaps:
+            last = max(0, min(last, length - self.samples))
+        return [*starts, last]
 
     def requested(self, request: Request) -> Examples:
         """Sound files; a folder stands for all files below it."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from kfine.inputs.audio.audio import Audio
 
 NAME = "audio"
+# What cuts recordings into windows.
+PROGRAMS = Path(__file__).parent / "programs"
 
 
 @dataclass(frozen=True)
@@ -138,16 +140,27 @@ class AudioOnDevice:
 
     def programs(self, needs: type[Places] | None) -> list[Path]:
         """They cut recordings into windows, and take the mean over them."""
-        return [Path(__file__).parent / "programs", WINDOWS]
+        return [PROGRAMS, WINDOWS]
 
     def program_values(self) -> dict[str, Any]:
         """Samples of a window."""
-        given = (
+        return {
+            "each": "a recording",
+            "given": self.given,
+            "rate": RATE,
+            "samples": self.audio.samples,
+            "rest": self.audio.rest,
+            "overlaps": self.audio.overlaps,
+        }
+
+    @property
+    def given(self) -> str:
+        """What a program is handed."""
+        return (
             f"Samples at {RATE} Hz, one channel, -1 to 1. A longer recording is cut into windows, "
             "over which the result is the mean; of a microphone, hand over the last "
             f"{self.audio.samples} samples every half second."
         )
-        return {"each": "a recording", "given": given, "rate": RATE, "samples": self.audio.samples}
 
     def card_use(self, form: str, output: str, programs: str) -> str:
         """What goes in and what comes out."""

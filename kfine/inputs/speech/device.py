@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kfine.inputs import InputOnDevice
-from kfine.inputs.audio.device import AudioOnDevice
+from kfine.inputs.audio.device import PROGRAMS, AudioOnDevice
 from kfine.inputs.audio.log_mel import HOP, RATE, WINDOW
 from kfine.inputs.places import Places
 
@@ -57,9 +57,17 @@ class SpeechOnDevice(AudioOnDevice):
         }
         return found
 
-    def programs(self, needs: type[Places] | None) -> list[Path] | None:  # type: ignore[override]
-        """There are none: tokens are put together by the tokenizer's vocabulary."""
-        return None
+    def programs(self, needs: type[Places] | None) -> list[Path]:
+        """They cut recordings into windows; the answer goes through those."""
+        return [PROGRAMS]
+
+    @property
+    def given(self) -> str:
+        """What a program is handed."""
+        return (
+            f"Samples at {RATE} Hz, one channel, -1 to 1. A longer recording is cut into windows, "
+            "whose texts follow on each other."
+        )
 
 
 _: type[InputOnDevice] = SpeechOnDevice

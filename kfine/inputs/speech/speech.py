@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 LONGEST = 30.0
 # What it hears without training as well as half a minute; less makes it repeat itself.
 _USUAL = 10.0
-# Silence of a window's tenth of a second at the end says nothing.
-_REST = RATE // 10
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,8 @@ class Speech(Audio):
     """
 
     kind: ClassVar[str] = "speech"
+    # What is heard twice would be written down twice.
+    overlaps: ClassVar[bool] = False
 
     frames: int = round(100 * _USUAL)
     bands: int = BANDS
@@ -58,9 +58,10 @@ class Speech(Audio):
         """float32 `(batch, samples)` of -1 to 1 to float32 `(batch, frames, bands)`."""
         return whisper_mel(samples, self.bands)
 
-    def firsts(self, length: int) -> list[int]:
-        """Where the windows of a recording of so many samples begin."""
-        return list(range(0, max(1, length - _REST), self.samples))
+    @property
+    def rest(self) -> int:
+        """A tenth of a second at the end is no word."""
+        return RATE // 10
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description, read back by `load`."""
