@@ -59,6 +59,13 @@ class Preset:
         """Whether it is a plain Keras folder with the input `(batch, frames, bands)`."""
         return self.plain and len(self.input_shape or ()) == 3
 
+    @property
+    def is_whisper(self) -> bool:
+        """Whether it is Whisper: by its class, or by its name where it is not on this machine."""
+        if self.folder is None:
+            return self.name.rpartition("/")[2].startswith("whisper")
+        return self.read_json("config.json").get("class_name") == "WhisperBackbone"
+
     def read_json(self, name: str) -> dict[str, Any]:
         """A JSON file of a local preset; empty where there is none."""
         values = self._read(name)

@@ -36,6 +36,12 @@ class Config(AudioConfig):
         "none.",
         group="Data",
     )
+    mix: str = setting(
+        "none",
+        "Mix training recordings two by two into a mean, and their labels in proportion (mixup).",
+        group="Data",
+        choices=("none", "mixup"),
+    )
     class_weights: str = setting(
         "auto",
         "Let rare classes count more: take their shares out of the logits (adjusted) or weigh "
@@ -62,14 +68,15 @@ def build_model(config: Config, data: Data) -> Built:
     """A pretrained backbone with a new head for the classes of the data."""
     from kfine.answers.classes import Classes, class_balance
     from kfine.answers.labels import Labels
-    from kfine.inputs.audio import audio_of_preset, check_audio_preset, sound_augmentation
+    from kfine.inputs.audio import sound_augmentation
+    from kfine.inputs.speech import sound_of_preset
     from kfine.models.built import Built
     from kfine.models.groups import layer_groups
     from kfine.models.sound_head import sound_model
     from kfine.presets import find_preset
 
     preset = find_preset(config.preset)
-    frames = check_audio_preset(preset, config.seconds)
+    lengths = [len(one) for one in data.train.examples()]
     model = sound_model(
         preset, len(data.class_names), dropout=config.dropout, pooling=config.pooling
     )
@@ -79,9 +86,11 @@ def build_model(config: Config, data: Data) -> Built:
         unfrozen = 0 if data.few else len(layer_groups(model)) - 1
     built = Built(
         model=model,
-        input=audio_of_preset(preset, frames, config.channel),
+        input=sound_of_preset(preset, config.seconds, config.channel, lengths),
         answer=Labels(data.class_names, config.label_smoothing),
-        augmentation=sound_augmentation(config.augmentation),
+        augmentation=sound_augmentation(
+            config.augmentation, noise=config.noise, mix=config.mix, channel=config.channel
+        ),
         unfrozen=unfrozen,
     )
     if not config.label_separator:

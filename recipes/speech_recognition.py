@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kfine.config import absolute_path, inherited, setting
-from kfine.training.audio_settings import AudioConfig, reading
+from kfine.config import inherited, setting
+from kfine.training.audio_settings import SPEECH_TASK, AudioConfig, reading, resolve_speech
 from kfine.training.settings import TrainingConfig
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_space"]
 
-TASK = "SpeechRecognizer"
+TASK = SPEECH_TASK
+resolve = resolve_speech
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,6 @@ class Config(AudioConfig):
     min_steps: int = inherited(TrainingConfig, "min_steps", 20)
 
 
-def resolve(config: Config) -> Config:
-    """Check the preset, and make paths absolute."""
-    from kfine import presets
-    from kfine.inputs.speech import check_speech_preset
-
-    preset = presets.find_preset(config.preset)
-    presets.check_network(preset, TASK)
-    check_speech_preset(preset)
-    config = replace(config, data=absolute_path(config.data))
-    return replace(config, preset=preset.handle) if preset.origin == "folder" else config
-
-
 def load_data(config: Config, source: str | None = None, like: Any = None, **options: Any) -> Data:
     """Decode the recordings once into train, validation and test, or others to score."""
     from kfine.answers.words import Transcripts
@@ -96,24 +85,24 @@ def search_space(hp: Any, config: Config) -> Config:
 
 def build_model(config: Config, data: Data) -> Built:
     """Whisper as it comes; its decoder is tuned, and the encoder hears each recording once."""
-    import keras_hub
-
     from kfine.answers.words import words_of_preset
     from kfine.inputs.audio import sound_augmentation
     from kfine.inputs.speech import Speech, heard_window
     from kfine.models.built import Built
     from kfine.models.groups import layer_groups
-    from kfine.models.speech import speech_model
+    from kfine.models.speech import speech_model, whisper_of_preset
 
-    backbone = keras_hub.models.WhisperBackbone.from_preset(config.preset)
-    model = speech_model(backbone)
+    whisper = whisper_of_preset(config.preset)
+    model = speech_model(whisper)
     frames = heard_window([len(one) for one in data.train.examples()], config.seconds)
     answer = words_of_preset(config.preset, config.language, config.longest, data.train.labels)
     return Built(
         model=model,
-        input=Speech(frames, config.channel, bands=backbone.num_mels),
+        input=Speech(frames, config.channel, bands=whisper.num_mels),
         answer=replace(answer, label_smoothing=config.label_smoothing),
-        augmentation=sound_augmentation(config.augmentation),
+        augmentation=sound_augmentation(
+            config.augmentation, noise=config.noise, channel=config.channel
+        ),
         unfrozen=sum("decoder_layer" in one.name for one in layer_groups(model)),
         started=True,
     )

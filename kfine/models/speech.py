@@ -16,6 +16,17 @@ _NEVER = -3e4
 _DECODER = "transformer_decoder_layer_"
 
 
+def whisper_of_preset(handle: str) -> keras.Model:
+    """A KerasHub `WhisperBackbone` with its pretrained weights.
+
+    Args:
+        handle: As KerasHub's `from_preset` takes it.
+    """
+    import keras_hub
+
+    return keras_hub.models.WhisperBackbone.from_preset(handle)
+
+
 def speech_model(whisper: keras.Model) -> keras.Model:
     """The next token at each place of a transcript that is given (teacher forcing).
 
@@ -33,23 +44,14 @@ def speech_model(whisper: keras.Model) -> keras.Model:
         `sound` float32 `(batch, frames, bands)` and `token_ids` int32 `(batch, length)` to logits
         `(batch, length, vocabulary)`.
     """
-    layers = keras.layers
     given = {
         SOUND: keras.Input((None, whisper.num_mels), name=SOUND),
         TOKENS: keras.Input((None,), dtype="int32", name=TOKENS),
     }
-    x = whisper.encoder_conv_layer_1(given[SOUND])
-    x = layers.Activation("gelu", name="encoder_gelu_1")(x)
-    x = layers.ZeroPadding1D(1, name="encoder_padding")(x)
-    x = whisper.encoder_conv_layer_2(x)
-    x = layers.Activation("gelu", name="encoder_gelu_2")(x)
-    x = whisper.encoder_embeddings_add((x, whisper.encoder_position_embedding(x)))
-    for block in whisper.encoder_transformer_layers:
-        x = block(x)
-    heard = whisper.encoder_layer_norm(x)
+    heard = _heard(whisper, given[SOUND])
     embedding = whisper.decoder_embeddings
     x = embedding.token_embedding(given[TOKENS])
-    x = layers.Add(name="decoder_embeddings_add")((x, embedding.position_embedding(x)))
+    x = keras.layers.Add(name="decoder_embeddings_add")((x, embedding.position_embedding(x)))
     for block in whisper.decoder_transformer_layers:
         x = block(x, heard)
     x = whisper.decoder_layer_norm(x)
@@ -59,6 +61,33 @@ def speech_model(whisper: keras.Model) -> keras.Model:
         name: keras.Input(one.shape[1:], dtype=one.dtype, name=name) for name, one in given.items()
     }
     return keras.Model(outer, inner(outer), name="speech_model")
+
+
+def speech_encoder(whisper: keras.Model) -> keras.Model:
+    """What Whisper hears, without its decoder, as a backbone for heads of other kinds.
+
+    Args:
+        whisper: A KerasHub `WhisperBackbone`, whose layers the model takes.
+
+    Returns:
+        float32 `(batch, frames, bands)` to `(batch, frames / 2, width)`, of the name `BACKBONE`.
+    """
+    sound = keras.Input((None, whisper.num_mels), name=SOUND)
+    return keras.Model(sound, _heard(whisper, sound), name=BACKBONE)
+
+
+def _heard(whisper: Any, sound: Any) -> Any:
+    """The encoder's layers on a symbolic spectrogram."""
+    layers = keras.layers
+    x = whisper.encoder_conv_layer_1(sound)
+    x = layers.Activation("gelu", name="encoder_gelu_1")(x)
+    x = layers.ZeroPadding1D(1, name="encoder_padding")(x)
+    x = whisper.encoder_conv_layer_2(x)
+    x = layers.Activation("gelu", name="encoder_gelu_2")(x)
+    x = whisper.encoder_embeddings_add((x, whisper.encoder_position_embedding(x)))
+    for block in whisper.encoder_transformer_layers:
+        x = block(x)
+    return whisper.encoder_layer_norm(x)
 
 
 def transcriber(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from kfine import presets
 from kfine.config import absolute_path, inherited, setting
+from kfine.errors import ConfigError
 from kfine.training.image_settings import ImageConfig
 from kfine.training.settings import TrainingConfig
 
-TASK = "AudioClassifier"
-# Of a network of sounds, which has no batch normalisation, and of one of images.
-_RATE, _RATE_OF_PICTURES = 0.3, 0.1
+TASK, SPEECH_TASK = "AudioClassifier", "SpeechRecognizer"
+# Of a network of sounds, which has no batch normalisation, of one of images, and of Whisper.
+_RATE, _RATE_OF_PICTURES, _RATE_OF_SPEECH = 0.3, 0.1, 0.05
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class AudioConfig(TrainingConfig):
     data: str = setting("", "Where the recordings are.", group="Data")
     seconds: float | None = setting(
         None,
-        "How much of a recording is heard at a time: what the preset was trained with, 0.975. "
-        "Longer recordings are cut into windows.",
+        "How much of a recording is heard at a time: what the preset was trained with, 0.975, and "
+        "for Whisper the longest, 1 to 10. Longer recordings are cut into windows.",
         group="Data",
         unit="seconds",
         minimum=0.1,
@@ -47,10 +49,16 @@ class AudioConfig(TrainingConfig):
         group="Data",
         choices=("none", "light", "strong"),
     )
+    noise: str | None = setting(
+        None,
+        "Folder of recordings of noise, such as of the street or the machine room: put under "
+        "training recordings, 0 to 30 dB below them.",
+        group="Data",
+    )
     preset: str = setting(
         "yamnet",
-        "Pretrained backbone: yamnet, or any preset of images, which is given pictures of the "
-        "sound; see `kfine presets`.",
+        "Pretrained backbone: yamnet, Whisper, of which the encoder is taken, or any preset of "
+        "images, which is given pictures of the sound; see `kfine presets`.",
         group="Model",
     )
     pooling: str = inherited(ImageConfig, "pooling", "auto")
@@ -59,7 +67,7 @@ class AudioConfig(TrainingConfig):
     backbone_rate: float | None = setting(
         None,
         "Learning rate of the backbone group nearest the head, as a fraction of the head's: "
-        f"{_RATE}, and for pictures of the sound {_RATE_OF_PICTURES}.",
+        f"{_RATE}, for pictures of the sound {_RATE_OF_PICTURES}, for Whisper {_RATE_OF_SPEECH}.",
         group="Training",
         minimum=1e-6,
         maximum=10,
@@ -74,21 +82,48 @@ def resolve_audio(config: AnyAudioConfig) -> AnyAudioConfig:
 
     Raises:
         PresetError: The preset is missing, or hears windows of another length.
+        ConfigError: There is no folder of noise.
     """
-    from kfine.inputs.audio import check_audio_preset
+    from kfine.inputs.speech import check_sound_preset
 
     preset = presets.find_preset(config.preset)
     presets.check_network(preset, TASK)
-    check_audio_preset(preset, config.seconds)
-    config = replace(config, data=absolute_path(config.data))
+    check_sound_preset(preset, config.seconds)
+    config = _with_paths(config)
     if preset.origin == "folder":
         config = replace(config, preset=preset.handle)
     if config.backbone_rate is None:
         rate = _RATE if preset.takes_spectrograms else _RATE_OF_PICTURES
+        rate = _RATE_OF_SPEECH if preset.is_whisper else rate
         config = replace(config, backbone_rate=rate)
     if config.pooling == "auto":
         config = replace(config, pooling="both" if config.unfreeze == "none" else "last")
     return config
+
+
+def resolve_speech(config: AnyAudioConfig) -> AnyAudioConfig:
+    """Check the preset, which has to be Whisper, and make paths absolute.
+
+    Raises:
+        PresetError: It is missing, or another network.
+        ConfigError: There is no folder of noise.
+    """
+    from kfine.inputs.speech import check_speech_preset
+
+    preset = presets.find_preset(config.preset)
+    presets.check_network(preset, SPEECH_TASK)
+    check_speech_preset(preset)
+    config = _with_paths(config)
+    return replace(config, preset=preset.handle) if preset.origin == "folder" else config
+
+
+def _with_paths(config: AnyAudioConfig) -> AnyAudioConfig:
+    """Paths as absolute ones: a run can be opened from any folder."""
+    if not config.noise:
+        return replace(config, data=absolute_path(config.data))
+    if not Path(config.noise).expanduser().exists():
+        raise ConfigError(f"noise names a folder of recordings. Received: {config.noise}, missing")
+    return replace(config, data=absolute_path(config.data), noise=absolute_path(config.noise))
 
 
 def reading(config: AudioConfig) -> dict[str, Any]:

@@ -175,6 +175,12 @@ def cases(
             "label_separator": "|",
             **QUICK,
         },
+        # Whisper's encoder.
+        "audio_classification:speech": {
+            "data": str(tones),
+            "preset": tiny_speech_preset,
+            **QUICK,
+        },
         "image_classification": photos,
         "image_labels": {**photos, "label_column": "labels"},
         "image_segmentation": {**photos, "data": str(masked_photos)},

@@ -24,6 +24,7 @@ QUIET = Console(quiet=True)
 CASES = (
     "audio_classification",
     "audio_classification:labels",
+    "audio_classification:speech",
     "image_class_and_number",
     "image_classification",
     "image_labels",

@@ -117,6 +117,70 @@ def test_a_band_of_tones_and_a_stretch_are_silenced() -> None:
     assert gaps.max() < 0.21 and 0.06 < gaps.mean() < 0.12
 
 
+def test_recorded_noise_is_put_under_recordings(tmp_path: Path) -> None:
+    from kfine.inputs.audio.noise import RandomNoise, read_noise
+
+    hum = (3000 * np.sin(np.arange(8000) / 5)).astype(np.int16)
+    (tmp_path / "hum").mkdir()
+    soundfile.write(tmp_path / "hum" / "1.wav", hum, RATE, subtype="PCM_16")
+    (tmp_path / "hum" / "notes.txt").write_text("no sound")
+    noise = read_noise(str(tmp_path), "mean", QUIET)
+    np.testing.assert_array_equal(noise, hum)
+    sounds = np.zeros((64, 16_000), np.int16)
+    sounds[:, 8000:8100] = 8000
+    layer = RandomNoise(noise, ratio=(10, 10), share=0.5)
+    np.testing.assert_array_equal(layer(sounds, training=False), sounds)
+    added = np.asarray(layer(sounds)) - sounds
+    power = np.square(added).mean(axis=1)
+    given = power > 0
+    assert 16 < given.sum() < 48
+    expected = np.square(sounds[0].astype(np.float64)).mean() / 10
+    np.testing.assert_allclose(power[given], expected, rtol=0.05)
+    # A stretch of the noise itself, from somewhere else for each.
+    one = added[given][0] / added[given][0].max()
+    assert max(np.corrcoef(one[:8000], np.roll(hum, -first))[0, 1] for first in range(0, 32)) > 0.9
+    assert len({int(np.abs(row).argmax()) for row in added[given]}) > 1
+    quieter = RandomNoise(noise // 2, ratio=(10, 10), share=0.5)
+    assert layer.get_config()["noise"] != quieter.get_config()["noise"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(KfineError, match=r"a folder of recordings\. Received: .*empty, with none"):
+        read_noise(str(tmp_path / "empty"), "mean", QUIET)
+
+
+def test_recordings_are_mixed_with_their_labels() -> None:
+    from kfine.inputs.audio.augmentation import MixUp
+
+    sounds = np.repeat(np.arange(8, dtype=np.float32)[:, None] * 100, 50, axis=1)
+    labels = np.eye(8, dtype=np.float32)
+    mixed = MixUp(alpha=0.4)({"images": sounds, "labels": labels}, training=True)
+    found, shares = np.asarray(mixed["images"]), np.asarray(mixed["labels"])
+    assert found.shape == sounds.shape
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(found[:, 0], shares @ sounds[:, 0], rtol=1e-4)
+    assert np.abs(found - sounds).max() > 1
+
+
+@pytest.mark.slow
+def test_noise_and_mixing_go_through_training(tones: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "data": str(tones),
+        "unfreeze": "none",
+        "epochs": 2,
+        "noise": str(tones / "low"),
+        "mix": "mixup",
+        "augment_views": 2,
+        "refit": "no",
+        "console": QUIET,
+    }
+    run = kfine.fit("audio_classification", run_dir=tmp_path / "run", **options)
+    assert run.history[-1]["val_accuracy"] > 0.5
+    assert run.config.noise == str((tones / "low").resolve())
+    options["noise"] = str(tmp_path / "missing")
+    with pytest.raises(ConfigError, match=r"a folder of recordings\. Received: .*missing"):
+        kfine.fit("audio_classification", run_dir=tmp_path / "other", **options)
+    assert not (tmp_path / "other").exists()
+
+
 def test_the_shipped_network_hears_windows_of_its_own_length_alone(tmp_path: Path) -> None:
     settings = {"data": str(tmp_path)}
     assert prepare("audio_classification", None, {**settings, "seconds": 0.975})

@@ -56,9 +56,17 @@ class WordsOnDevice(TensorsOnly):
         return {"names": [TOKENS, CONFIDENCE], "dtype": "float32", "end": self.answer.end}
 
     def misfit(self, format: str, quantize: str) -> str:
-        """Tokens are numbers of a large vocabulary."""
-        if format == "trainable":
-            return "A file that goes on learning on the phone tells whole examples apart."
+        """A loop that says one token after the other, in float."""
+        if format not in ("tflite", "bundle", "saved_model"):
+            return (
+                "The loop that says one token after the other goes into the formats tflite and "
+                f"saved_model. Received: {format}"
+            )
+        if quantize not in ("none", "float16", "auto"):
+            return (
+                "The loop that says one token after the other is not calibrated, and with integer "
+                f"weights alone it says other words: use quantize float16. Received: {quantize}"
+            )
         return ""
 
     def purpose(self, many: str, *, counted: bool = False) -> str:

@@ -15,7 +15,7 @@ from kfine.answers.words.byte_pairs import BytePairs
 from kfine.answers.words.score import normalized, word_score
 from kfine.errors import DataError
 from kfine.inputs import Mistake
-from kfine.inputs.places import Places
+from kfine.inputs.places import Places, SoundPlaces
 
 if TYPE_CHECKING:
     from kfine.answers.words.device import WordsOnDevice
@@ -63,7 +63,7 @@ class Words:
     label_smoothing: float = field(default=0.0, compare=False)
 
     kind: ClassVar[str] = "words"
-    needs: ClassVar[type[Places] | None] = None
+    needs: ClassVar[type[Places] | None] = SoundPlaces
     moves: ClassVar[Mapping[str, str]] = {}
     primary = "word_error_rate"
     direction = "min"

@@ -6,7 +6,11 @@ from typing import Any
 
 import keras
 
+from kfine.console import Console
 from kfine.inputs.audio.log_mel import RATE
+
+# Of recorded noise, in decibels.
+_RATIO = (0.0, 30.0)
 
 
 class RandomSound(keras.layers.Layer):
@@ -82,15 +86,42 @@ def _outside(places: Any, middle: Any, width: Any) -> Any:
     return 1.0 - keras.ops.cast(inside, "float32")
 
 
-def sound_augmentation(strength: str) -> list[Any]:
+class MixUp(keras.layers.MixUp):
+    """Each recording in a mean with another one of its batch, its label in proportion.
+
+    Zhang et al., 2018, https://arxiv.org/abs/1710.09412.
+    """
+
+    def call(self, batch: Any, training: bool = True) -> Any:
+        """A dict of `images`, which are recordings `(batch, samples)`, and `labels`."""
+        # Keras mixes images.
+        images = {**batch, "images": batch["images"][:, None, :, None]}
+        mixed = super().call(images, training=training)
+        return {**mixed, "images": mixed["images"][:, 0, :, 0]}
+
+
+def sound_augmentation(
+    strength: str, *, noise: str | None = None, mix: str = "none", channel: str = "mean"
+) -> list[Any]:
     """Layers that vary recordings, `(batch, samples)` as int16 has them.
 
     Args:
         strength: `"none"`, `"light"` (loudness, small shifts, faint noise) or `"strong"` (more of
             each, a band of tones and a stretch silenced).
+        noise: Folder of recordings to put under three quarters of the others, 0 to 30 dB below.
+        mix: `"none"`, or `"mixup"` for targets that are numbers for each class.
+        channel: What is heard of noise with two channels.
+
+    Raises:
+        DataError: The folder of noise is missing or has no recording.
     """
-    if strength == "none":
-        return []
+    layers: list[Any] = []
     if strength == "light":
-        return [RandomSound(gain=6.0, shift=0.1, noise=(15.0, 50.0))]
-    return [RandomSound(gain=12.0, shift=0.2, noise=(5.0, 40.0), band=1200.0, gap=0.12)]
+        layers = [RandomSound(gain=6.0, shift=0.1, noise=(15.0, 50.0))]
+    elif strength == "strong":
+        layers = [RandomSound(gain=12.0, shift=0.2, noise=(5.0, 40.0), band=1200.0, gap=0.12)]
+    if noise:
+        from kfine.inputs.audio.noise import RandomNoise, read_noise
+
+        layers.append(RandomNoise(read_noise(noise, channel, Console()), ratio=_RATIO))
+    return [*layers, MixUp(alpha=0.2)] if mix == "mixup" else layers

@@ -7,7 +7,9 @@ __getattr__, __dir__, __all__ = attach(
     {
         "Part": "speech:Speech",
         "Speech": "speech",
+        "check_sound_preset": "of_preset",
         "check_speech_preset": "speech",
         "heard_window": "speech",
+        "sound_of_preset": "of_preset",
     },
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kfine.inputs import InputOnDevice
 from kfine.inputs.audio.device import PROGRAMS, AudioOnDevice
 from kfine.inputs.audio.log_mel import HOP, RATE, WINDOW
-from kfine.inputs.places import Places
+from kfine.inputs.places import Places, SoundPlaces
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,22 +27,8 @@ class SpeechOnDevice(AudioOnDevice):
     audio: Speech
 
     def misfit(self, format: str, quantize: str, form: str) -> str:
-        """A loop that says one token after the other, in float."""
-        if format == "trainable":
-            return "A model of speech does not learn on the phone: use another format."
-        if format in ("onnx", "openvino"):
-            return (
-                "The loop that says one token after the other goes into the formats tflite and "
-                f"saved_model. Received: {format}"
-            )
-        if form != "fixed":
-            return f"A file for speech takes one window, so its input is fixed. Received: {form}"
-        if quantize not in ("none", "float16"):
-            return (
-                "The loop that says one token after the other is not calibrated, and with integer "
-                f"weights alone it says other words: use quantize float16. Received: {quantize}"
-            )
-        return ""
+        """Its spectrogram is plain arithmetic, which ONNX has too."""
+        return super().misfit("tflite" if format == "onnx" else format, quantize, form)
 
     def describe(self, form: str) -> dict[str, Any]:
         """What lies between a recording and the model, JSON-able."""
@@ -58,15 +44,15 @@ class SpeechOnDevice(AudioOnDevice):
         return found
 
     def programs(self, needs: type[Places] | None) -> list[Path]:
-        """They cut recordings into windows; the answer goes through those."""
-        return [PROGRAMS]
+        """They cut recordings into windows, which an answer goes through or takes the mean of."""
+        return [PROGRAMS] if needs is SoundPlaces else super().programs(needs)
 
     @property
     def given(self) -> str:
         """What a program is handed."""
         return (
-            f"Samples at {RATE} Hz, one channel, -1 to 1. A longer recording is cut into windows, "
-            "whose texts follow on each other."
+            f"Samples at {RATE} Hz, one channel, -1 to 1. A longer recording is cut into windows "
+            "that follow on each other."
         )
 
 

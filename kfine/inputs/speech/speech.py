@@ -118,7 +118,8 @@ def heard_window(lengths: Sequence[int], seconds: float | None) -> int:
             "cannot be told apart by window. Cut them with the columns start and end of a "
             f"manifest, or give seconds up to {LONGEST:g}"
         )
-    return max(1, round(100 * chosen))
+    # The encoder halves the frames.
+    return max(2, 2 * round(50 * chosen))
 
 
 def check_speech_preset(preset: Preset) -> None:
@@ -129,8 +130,8 @@ def check_speech_preset(preset: Preset) -> None:
     """
     if preset.folder is None:
         return
-    found = str(preset.read_json("config.json").get("class_name", "a plain Keras model"))
-    if found != "WhisperBackbone":
+    if not preset.is_whisper:
+        found = str(preset.read_json("config.json").get("class_name", "a plain Keras model"))
         raise PresetError(
             "Speech is recognised by presets of Whisper, such as whisper_tiny_en. Received: "
             f"{preset.name!r}, which is {found}"
