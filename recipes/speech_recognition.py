@@ -48,6 +48,14 @@ class Config(AudioConfig):
         minimum=2,
         maximum=224,
     )
+    beams: int = setting(
+        1,
+        "Transcripts that are followed at a time, of which the likeliest is taken (beam search); "
+        "with 1 the likeliest token is, each time.",
+        group="Model",
+        minimum=1,
+        maximum=16,
+    )
     augmentation: str = inherited(AudioConfig, "augmentation", "none")
     preset: str = setting(
         "whisper_tiny_en",
@@ -99,7 +107,7 @@ def build_model(config: Config, data: Data) -> Built:
     return Built(
         model=model,
         input=Speech(frames, config.channel, bands=whisper.num_mels),
-        answer=replace(answer, label_smoothing=config.label_smoothing),
+        answer=replace(answer, beams=config.beams, label_smoothing=config.label_smoothing),
         augmentation=sound_augmentation(
             config.augmentation, noise=config.noise, channel=config.channel
         ),

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from kfine.keras_private import calls_of
 from kfine.models.groups import BACKBONE
 
-SOUND, TOKENS = "sound", "token_ids"
+SOUND, TOKENS, CONFIDENCE = "sound", "token_ids", "confidence"
 # What stands in the place of a token that must not be said; large enough for float16.
 _NEVER = -3e4
 _DECODER = "transformer_decoder_layer_"
@@ -97,8 +98,12 @@ def transcriber(
     end: int,
     never_first: Sequence[int] = (),
     longest: int = 64,
+    beams: int = 1,
 ) -> keras.Model:
     """A model that says by itself what it hears: the likeliest token, one after the other.
+
+    With several beams so many texts are begun side by side, and the one whose tokens are the
+    likeliest in the geometric mean is said.
 
     It shares the weights of `model`. Keys and values of earlier tokens, and of the sound, are
     computed once.
@@ -109,6 +114,7 @@ def transcriber(
         end: The token behind its end; those above it are never said.
         never_first: Tokens that are not said first.
         longest: Tokens of the longest transcript, the end included.
+        beams: Texts that are followed at a time.
 
     Returns:
         float32 `(batch, frames, mels)` to a dict: `token_ids` int32 `(batch, longest)`, the `end`
@@ -121,13 +127,13 @@ def transcriber(
     encoder = keras.Model(inner.input[SOUND], hears.outputs[0], name="encoder")
     sound = model.input[SOUND]
     given = keras.Input(batch_shape=sound.shape, dtype=sound.dtype, name=SOUND)
-    said = GreedyDecoder(inner, tuple(start), end, tuple(never_first), longest, name="decoder")(
-        encoder(given)
-    )
+    said = TokenDecoder(
+        inner, tuple(start), end, tuple(never_first), longest, beams, name="decoder"
+    )(encoder(given))
     return keras.Model(given, said, name="transcriber")
 
 
-class GreedyDecoder(keras.layers.Layer):
+class TokenDecoder(keras.layers.Layer):
     """The tokens that a decoder says of encoded sounds; see `transcriber`.
 
     Args:
@@ -136,6 +142,7 @@ class GreedyDecoder(keras.layers.Layer):
         end: As in `transcriber`.
         never_first: As in `transcriber`.
         longest: As in `transcriber`.
+        beams: As in `transcriber`.
         **options: As Keras has them.
     """
 
@@ -146,6 +153,7 @@ class GreedyDecoder(keras.layers.Layer):
         end: int,
         never_first: tuple[int, ...],
         longest: int,
+        beams: int,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -156,48 +164,65 @@ class GreedyDecoder(keras.layers.Layer):
         self.heads, self.width = self.blocks[0].num_heads, self.embedding.output_dim
         self.vocabulary = self.embedding.input_dim
         self.start, self.end, self.longest = start, end, longest
-        self.never_first = never_first
+        self.never_first, self.beams = never_first, beams
 
     def call(self, sounds: Any) -> dict[str, Any]:
         """From float32 `(batch, positions, width)`."""
-        import numpy as np
-
-        ops = keras.ops
+        ops, beams = keras.ops, self.beams
         batch = ops.shape(sounds)[0]
+        never, first, ended = self._forbidden()
         length = len(self.start) + self.longest - 1
-        never = np.zeros((1, self.vocabulary), np.float32)
-        never[:, self.end + 1 :] = _NEVER
-        first = never.copy()
-        first[:, list(self.never_first)] = _NEVER
         shape = (batch, len(self.blocks), 2, length, self.heads, self.width // self.heads)
         own = ops.zeros(shape)
         heard = ops.zeros((*shape[:3], ops.shape(sounds)[1], *shape[4:]))
         start = ops.tile(ops.convert_to_tensor([self.start], "int32"), (batch, 1))
         logits, own, heard = self._step(start, sounds, own, heard, 0, True)
-        chosen, sure = _likeliest(logits + first)
-        tokens = ops.full((batch, self.longest), self.end, "int32")
-        tokens = ops.slice_update(tokens, (0, 0), chosen[:, None])
+        scores, chosen = ops.top_k(_log_probabilities(logits + first), beams)
+        # The beams of an example are rows one after the other.
+        example = ops.arange(batch, dtype="int32")[:, None]
+        rows = ops.reshape(ops.tile(example, (1, beams)), (-1,))
+        own, heard, sounds = (ops.take(one, rows, axis=0) for one in (own, heard, sounds))
+        tokens = ops.full((batch * beams, self.longest), self.end, "int32")
+        tokens = ops.slice_update(tokens, (0, 0), ops.cast(_column(chosen), "int32"))
 
         def goes_on(index: Any, tokens: Any, *_: Any) -> Any:
-            last = ops.slice(tokens, (0, index - 1), (batch, 1))
+            last = ops.slice(tokens, (0, index - 1), (batch * beams, 1))
             return ops.logical_and(index < self.longest, ops.any(last != self.end))
 
-        def say(index: Any, tokens: Any, own: Any, total: Any, count: Any) -> Any:
-            last = ops.slice(tokens, (0, index - 1), (batch, 1))
+        def say(index: Any, tokens: Any, own: Any, scores: Any) -> Any:
+            last = ops.slice(tokens, (0, index - 1), (batch * beams, 1))
             place = index + len(self.start) - 1
             logits, own, _ = self._step(last, sounds, own, heard, place, False)
-            chosen, sure = _likeliest(logits + never)
-            done = last[:, 0] == self.end
-            chosen = ops.where(done, self.end, chosen)
-            goes = ops.cast(ops.logical_not(done), "float32")
-            tokens = ops.slice_update(tokens, (0, index), chosen[:, None])
-            return index + 1, tokens, own, total + goes * sure, count + goes
+            # Behind its end a text goes on as it is.
+            more = ops.where(last == self.end, ended, _log_probabilities(logits + never))
+            total = ops.reshape(_column(scores) + more, (batch, beams * self.vocabulary))
+            scores, places = ops.top_k(total, beams)
+            places = ops.cast(places, "int32")
+            parents = ops.reshape(places // self.vocabulary + beams * example, (-1,))
+            tokens, own = ops.take(tokens, parents, axis=0), ops.take(own, parents, axis=0)
+            chosen = _column(places % self.vocabulary)
+            return index + 1, ops.slice_update(tokens, (0, index), chosen), own, scores
 
         index = ops.convert_to_tensor(1, "int32")
-        _, tokens, _, total, count = ops.while_loop(
-            goes_on, say, (index, tokens, own, sure, ops.ones_like(sure))
-        )
-        return {TOKENS: tokens, "confidence": ops.exp(total / count)}
+        _, tokens, _, scores = ops.while_loop(goes_on, say, (index, tokens, own, scores))
+        said = ops.sum(ops.cast(tokens != self.end, "float32"), axis=1) + 1.0
+        said = ops.reshape(ops.minimum(said, float(self.longest)), (batch, beams))
+        sure, best = ops.top_k(scores / said, 1)
+        rows = ops.cast(best, "int32") + beams * example
+        return {
+            TOKENS: ops.take(tokens, ops.reshape(rows, (-1,)), axis=0),
+            CONFIDENCE: ops.exp(ops.reshape(sure, (-1,))),
+        }
+
+    def _forbidden(self) -> tuple[Any, Any, Any]:
+        """Float32 `(1, vocabulary)`, added to logits: always, first, and behind the end."""
+        never = np.zeros((1, self.vocabulary), np.float32)
+        never[:, self.end + 1 :] = _NEVER
+        first = never.copy()
+        first[:, list(self.never_first)] = _NEVER
+        ended = np.full((1, self.vocabulary), _NEVER, np.float32)
+        ended[:, self.end] = 0.0
+        return never, first, ended
 
     def _step(
         self, tokens: Any, sounds: Any, own: Any, heard: Any, place: Any, first: bool
@@ -231,14 +256,16 @@ class GreedyDecoder(keras.layers.Layer):
         batch = sounds.shape[0]
         return {
             TOKENS: keras.KerasTensor((batch, self.longest), "int32"),
-            "confidence": keras.KerasTensor((batch,), "float32"),
+            CONFIDENCE: keras.KerasTensor((batch,), "float32"),
         }
 
 
-def _likeliest(logits: Any) -> tuple[Any, Any]:
-    """The likeliest token and the logarithm of its probability."""
+def _log_probabilities(logits: Any) -> Any:
+    # Keras' own look at the bits of floats for infinities, which LiteRT cannot.
     ops = keras.ops
-    # Keras' `argmax` and `logsumexp` look at the bits of floats, which LiteRT cannot.
-    largest, chosen = ops.top_k(logits, 1)
-    log = -ops.log(ops.sum(ops.exp(logits - largest), axis=-1))
-    return ops.cast(chosen[:, 0], "int32"), log
+    logits -= ops.max(logits, axis=-1, keepdims=True)
+    return logits - ops.log(ops.sum(ops.exp(logits), axis=-1, keepdims=True))
+
+
+def _column(rows: Any) -> Any:
+    return keras.ops.reshape(rows, (-1, 1))

@@ -198,6 +198,7 @@ def cases(
             "data": str(spoken_tones),
             "preset": tiny_speech_preset,
             "seconds": 3,
+            "beams": 2,
             "min_steps": 1,
             **QUICK,
         },

@@ -178,3 +178,12 @@ def test_a_group_is_in_one_split(recordings: Path) -> None:
         load_sounds(str(manifest), group_column="age", memory_budget=BUDGET)
     with pytest.raises(DataError, match="names a column of a manifest"):
         load_sounds(str(recordings), group_column="age", memory_budget=BUDGET)
+
+
+def test_transcripts_are_no_classes(recordings: Path) -> None:
+    table = recordings / "said.csv"
+    files = sorted(recordings.glob("*/[0-9].wav"))
+    said = [f"{one.relative_to(recordings)},the tone number {n}" for n, one in enumerate(files)]
+    table.write_text("\n".join(["path,label", *said]))
+    with pytest.raises(DataError, match=r"the labels are no classes: 16 .* 'the tone number 0'"):
+        load_sounds(str(table), memory_budget=10**9)

@@ -70,6 +70,37 @@ def test_it_says_the_likeliest_token_one_after_the_other(model: Any, sounds: np.
     assert len(different) > 1
 
 
+def searched(model: Any, sound: np.ndarray, longest: int, beams: int) -> list[int]:
+    """Beam search, each text by a pass of the whole model over all of it."""
+    texts: list[tuple[list[int], float]] = [([], 0.0)]
+    for _ in range(longest):
+        more: list[tuple[list[int], float]] = []
+        for said, score in texts:
+            if said and said[-1] == END:
+                more.append((said, score))
+                continue
+            given = {"sound": sound[None], "token_ids": np.array([[*START, *said]], np.int32)}
+            logits = np.asarray(model(given, training=False))[0, -1].astype(np.float64)
+            logits[END + 1 :] = -np.inf
+            if not said:
+                logits[[END, 220]] = -np.inf
+            log = logits - logits.max()
+            log -= np.log(np.exp(log).sum())
+            more += [([*said, int(one)], score + log[one]) for one in np.argsort(-log)[:beams]]
+        texts = sorted(more, key=lambda one: -one[1])[:beams]
+    return max(texts, key=lambda one: one[1] / len(one[0]))[0]
+
+
+def test_the_likeliest_of_several_texts_is_said(model: Any, sounds: np.ndarray) -> None:
+    answering = transcriber(model, start=START, end=END, never_first=[220, END], longest=6, beams=3)
+    found = answering.predict(sounds, verbose=0)["token_ids"]
+    wanted = [searched(model, sound, 6, 3) for sound in sounds]
+    assert found.tolist() == [one + [END] * (6 - len(one)) for one in wanted]
+    assert found.tolist() != [
+        one + [END] * (6 - len(one)) for one in (greedy(model, sound, 6)[0] for sound in sounds)
+    ]
+
+
 def test_it_stops_where_all_are_at_their_end(model: Any, sounds: np.ndarray) -> None:
     one = transcriber(model, start=START, end=END, never_first=[220, END], longest=1)
     assert one.predict(sounds, verbose=0)["token_ids"].shape == (5, 1)

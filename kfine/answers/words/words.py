@@ -24,6 +24,7 @@ OUTPUT = "token"
 TOKENS, CONFIDENCE = "token_ids", "confidence"
 # Of Whisper's decoder, which has room for as many before a transcript.
 MOST = 224
+MOST_BEAMS = 16
 # Target rows begin so where there is no token; also behind the end.
 _NONE = -1
 
@@ -53,6 +54,7 @@ class Words:
         start: Tokens that every text begins with.
         end: The token behind its end; those above it are never said.
         longest: Tokens of the longest text, the end included.
+        beams: Texts that are followed at a time, of which the likeliest is said.
         label_smoothing: Share of the target that is spread evenly over all tokens.
     """
 
@@ -60,6 +62,7 @@ class Words:
     start: tuple[int, ...]
     end: int
     longest: int
+    beams: int = 1
     label_smoothing: float = field(default=0.0, compare=False)
 
     kind: ClassVar[str] = "words"
@@ -118,7 +121,7 @@ class Words:
         }
 
     def answering(self, model: Any) -> Any:
-        """The likeliest token, one after the other."""
+        """The likeliest token, one after the other, or the likeliest of some texts."""
         from kfine.models.speech import transcriber
 
         space = self.pairs.space
@@ -128,6 +131,7 @@ class Words:
             end=self.end,
             never_first=[self.end] if space is None else [space, self.end],
             longest=self.longest,
+            beams=self.beams,
         )
 
     def losses(self) -> dict[str, Any]:
@@ -214,6 +218,7 @@ class Words:
             "start": list(self.start),
             "end": self.end,
             "longest": self.longest,
+            "beams": self.beams,
             "vocabulary": self.pairs.packed(),
         }
 
@@ -226,14 +231,14 @@ class Words:
         """
         import zlib
 
-        longest, end = int(values["longest"]), int(values["end"])
-        if not 0 < longest <= MOST:
-            raise ValueError(f"it says {longest} tokens at most")
+        longest, end, beams = (int(values[name]) for name in ("longest", "end", "beams"))
+        if not 0 < longest <= MOST or not 0 < beams <= MOST_BEAMS:
+            raise ValueError(f"it says {longest} tokens at most, in {beams} beams")
         try:
             pairs = BytePairs.unpacked(str(values["vocabulary"]))
         except zlib.error as error:
             raise ValueError(f"its vocabulary is damaged ({error})") from None
-        return cls(pairs, tuple(map(int, values["start"])), end, longest)
+        return cls(pairs, tuple(map(int, values["start"])), end, longest, beams)
 
     def device(self) -> WordsOnDevice:
         """Tokens and how sure they are."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from kfine.data.folder import FolderKind, read_folder
 from kfine.data.labels import LabelReader, require_classes
 from kfine.data.manifest import read_manifest
-from kfine.data.records import Record, Source
+from kfine.data.records import Record, Source, printable
 from kfine.data.sources import existing_path
 from kfine.data.tables import SUFFIXES, Row, cell_text, read_table
 from kfine.errors import DataError
@@ -19,6 +19,8 @@ from kfine.errors import DataError
 _KINDS = "a folder with one folder per class, or a .csv or .jsonl file with path and label"
 _ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64")
 START, END = "start", "end"
+# Labels of fewer recordings may be anything.
+_ENOUGH = 10
 
 SOUNDS = FolderKind(
     noun="recording",
@@ -55,7 +57,26 @@ def read_sounds(data: str, labels: LabelReader, group_column: str | None = None)
     key = (group_column or "").strip().lower()
     if key and key not in (columns := read_table(path).columns):
         raise DataError(f"{path} has no column {group_column}. Received: {', '.join(columns)}")
-    return read_manifest(path, labels, partial(_part, key))
+    source = read_manifest(path, labels, partial(_part, key))
+    _check_labels(labels, source)
+    return source
+
+
+def _check_labels(labels: LabelReader, source: Source) -> None:
+    """Refuse classes that are transcripts by mistake.
+
+    Raises:
+        DataError: Most labels are sentences, each of another.
+    """
+    texts = [one.label for one in source.records] if labels.classes else []
+    several = sum(len(one.split()) > 1 for one in texts)
+    different = len(set(texts))
+    if len(texts) >= _ENOUGH and min(several, different) > len(texts) / 2:
+        raise DataError(
+            f"the labels are no classes: {different} different ones, mostly of several words, for "
+            f"{len(texts)} recordings, such as {printable(texts[0])!r}. What is said is learned by "
+            "speech_recognition"
+        )
 
 
 def _part(group_column: str, row: Row, record: Record) -> Record:
