@@ -108,8 +108,8 @@ class Answer(Protocol):
       the losses compare; those of one output come by themselves, as `encode` gives them.
     - `fed`: name of an input of the model -> in a graph, from target rows as they are stored, to
       that input: what the model is told of the truth while it learns (teacher forcing).
-    - `answering(model)`: a Keras model that shares the weights of the one that is trained and
-      answers without being told; what `finish` gets are its outputs.
+    - `generation`: how a model that was told says it by itself, one token after the other: what
+      `kfine.models.speech.transcriber` takes. `finish` gets the outputs of that one.
     - `pretrained`: true where the model answers before it is trained, so that this, untuned, is
       what it has to beat.
     - `loss_weights`: of each of several outputs by name.
@@ -355,12 +355,6 @@ def named_outputs(answer: Answer, outputs: Any) -> dict[str, Any]:
         return dict(outputs)
     (name,) = answer.losses()
     return {name: outputs}
-
-
-def answering(answer: Answer, model: Any) -> Any:
-    """The model that answers, where that which is trained is told a part of the truth."""
-    made = getattr(answer, "answering", None)
-    return made(model) if made else model
 
 
 def known(labels: Iterable[Any]) -> list[bool]:

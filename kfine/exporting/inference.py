@@ -6,11 +6,12 @@ from typing import Any
 
 import keras
 
-from kfine.answers import Answer, answering, named_outputs
+from kfine.answers import Answer, named_outputs
 from kfine.errors import ExportError
 from kfine.exporting.choices import FIXED
 from kfine.inputs import Input
 from kfine.keras_private import flattened
+from kfine.models.answering import answering
 
 
 def inference_model(

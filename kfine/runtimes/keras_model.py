@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from kfine.answers import Answer, answering, named_outputs
+from kfine.answers import Answer, named_outputs
 from kfine.inputs import Encoded, Input
 from kfine.inputs.places import rows_of
 from kfine.inputs.walking import AT_ONCE
+from kfine.models.answering import answering
 from kfine.models.forward import Forward, forward_of
 
 # Examples whose outputs are held at a time where a whole split is predicted.

@@ -158,7 +158,7 @@ def _predict_with_cache(run: TrainedRun, split: Split, console: Console) -> list
     from kfine.models.forward import Forward
     from kfine.runtimes.keras_model import decoded
 
-    if hasattr(run.answer, "answering"):
+    if hasattr(run.answer, "generation"):
         # Another model than the one whose features are kept.
         return run.predictor.predict_split(split)
     depth = run.folder.info()["stages"][-1]["depth"]

@@ -120,19 +120,17 @@ class Words:
             TOKENS: lambda rows: tf.where(rows[:, :-1] == _NONE, self.end, rows[:, :-1]),
         }
 
-    def answering(self, model: Any) -> Any:
+    @property
+    def generation(self) -> dict[str, Any]:
         """The likeliest token, one after the other, or the likeliest of some texts."""
-        from kfine.models.speech import transcriber
-
         space = self.pairs.space
-        return transcriber(
-            model,
-            start=self.start,
-            end=self.end,
-            never_first=[self.end] if space is None else [space, self.end],
-            longest=self.longest,
-            beams=self.beams,
-        )
+        return {
+            "start": self.start,
+            "end": self.end,
+            "never_first": [self.end] if space is None else [space, self.end],
+            "longest": self.longest,
+            "beams": self.beams,
+        }
 
     def losses(self) -> dict[str, Any]:
         """Cross-entropy of the tokens."""
