@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -13,7 +14,36 @@ from kfine.inputs.audio.log_mel import RATE
 _RATIO = (0.0, 30.0)
 
 
-class RandomSound(keras.layers.Layer):
+class Varied(keras.layers.Layer):
+    """A layer that varies recordings, each in its own way."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.generator: Any = keras.random.SeedGenerator(0)
+
+    def call(self, sounds: Any, training: bool = True) -> Any:
+        """Recordings `(batch, samples)`, as int16 has them, as they are or varied; float32."""
+        sounds = keras.ops.cast(sounds, "float32")
+        if not training:
+            return sounds
+        count = keras.ops.shape(sounds)[0]
+
+        def drawn(low: float, high: float) -> Any:
+            return keras.random.uniform((count, 1), low, high, seed=self.generator)
+
+        return keras.ops.clip(self.varied(sounds, drawn), -32768.0, 32767.0)
+
+    def varied(self, sounds: Any, drawn: Callable[[float, float], Any]) -> Any:
+        """Varied recordings.
+
+        Args:
+            sounds: float32 `(batch, samples)`.
+            drawn: From the lowest and the highest to a number for each, `(batch, 1)`.
+        """
+        raise NotImplementedError
+
+
+class RandomSound(Varied):
     """Louder or quieter, earlier or later, with noise, gaps: each recording in its own way.
 
     Args:
@@ -40,19 +70,10 @@ class RandomSound(keras.layers.Layer):
         self.gain, self.shift = gain, shift
         self.noise = None if noise is None else tuple(noise)
         self.band, self.gap = band, gap
-        self.generator: Any = keras.random.SeedGenerator(0)
 
-    def call(self, sounds: Any, training: bool = True) -> Any:
-        """Recordings `(batch, samples)`, as int16 has them, as they are or varied; float32."""
-        ops = keras.ops
-        sounds = ops.cast(sounds, "float32")
-        if not training:
-            return sounds
-        count, samples = ops.shape(sounds)[:2]
-
-        def drawn(low: float, high: float) -> Any:
-            return keras.random.uniform((count, 1), low, high, seed=self.generator)
-
+    def varied(self, sounds: Any, drawn: Callable[[float, float], Any]) -> Any:
+        """Shifted, silenced in parts, with noise, louder or quieter."""
+        ops, samples = keras.ops, keras.ops.shape(sounds)[1]
         if self.shift:
             far = ops.cast(ops.round(RATE * drawn(-self.shift, self.shift)), "int32")
             places = ops.arange(samples)[None] - far
@@ -71,8 +92,7 @@ class RandomSound(keras.layers.Layer):
             power = ops.mean(ops.square(sounds), axis=1, keepdims=True)
             level = ops.sqrt(power) * 10 ** (-drawn(*self.noise) / 20)
             sounds += level * keras.random.normal(ops.shape(sounds), seed=self.generator)
-        sounds *= 10 ** (drawn(-self.gain, self.gain) / 20)
-        return ops.clip(sounds, -32768.0, 32767.0)
+        return sounds * 10 ** (drawn(-self.gain, self.gain) / 20)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from kfine.console import Console
 from kfine.errors import DataError
+from kfine.inputs.audio.augmentation import Varied
 from kfine.inputs.audio.decoding import decode_sound
 from kfine.inputs.audio.log_mel import RATE
 from kfine.inputs.walking import Files
@@ -20,7 +22,7 @@ from kfine.inputs.walking import Files
 MOST = 600
 
 
-class RandomNoise(keras.layers.Layer):
+class RandomNoise(Varied):
     """Puts a stretch of recorded noise under each recording, louder or quieter.
 
     Args:
@@ -40,27 +42,17 @@ class RandomNoise(keras.layers.Layer):
     ) -> None:
         super().__init__(**options)
         self.noise, self.ratio, self.share = noise, tuple(ratio), share
-        self.generator: Any = keras.random.SeedGenerator(0)
 
-    def call(self, sounds: Any, training: bool = True) -> Any:
-        """Recordings `(batch, samples)`, as int16 has them, as they are or varied; float32."""
-        ops = keras.ops
-        sounds = ops.cast(sounds, "float32")
-        if not training:
-            return sounds
-        count, samples = ops.shape(sounds)[:2]
-
-        def drawn(low: float, high: float) -> Any:
-            return keras.random.uniform((count, 1), low, high, seed=self.generator)
-
-        length = len(self.noise)
+    def varied(self, sounds: Any, drawn: Callable[[float, float], Any]) -> Any:
+        """With a stretch of noise under some of them."""
+        ops, samples, length = keras.ops, keras.ops.shape(sounds)[1], len(self.noise)
         firsts = ops.cast(ops.floor(drawn(0.0, 1.0) * length), "int32")
         places = ops.mod(firsts + ops.arange(samples)[None], length)
         noise = ops.cast(ops.take(ops.convert_to_tensor(self.noise), places), "float32")
         power, own = (ops.mean(ops.square(one), axis=1, keepdims=True) for one in (sounds, noise))
         level = ops.sqrt(power / ops.maximum(own, 1.0)) * 10 ** (-drawn(*self.ratio) / 20)
         level *= ops.cast(drawn(0.0, 1.0) < self.share, "float32")
-        return ops.clip(sounds + level * noise, -32768.0, 32767.0)
+        return sounds + level * noise
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, the noise by its content."""
