@@ -63,7 +63,31 @@ def test_it_learns_words_and_beats_the_untuned_model(run: kfine.Run) -> None:
     (fed,) = run.folder.info()["features"]
     assert (fed["features"], fed["validation"]) == ("cached", "cached")
     shown = metrics["mistakes"]
-    assert len(list((run.path / "plots" / "mistakes").glob("*.wav"))) == min(24, shown["count"])
+    assert shown["file"] == "mistakes.html"
+    assert len(list((run.path / "mistakes").glob("*.wav"))) == min(50, shown["count"])
+
+
+def test_mistakes_are_a_page_with_their_sounds(tmp_path: Path) -> None:
+    from kfine.data.objects import Objects
+    from kfine.inputs import Mistake
+    from kfine.inputs.speech import Speech
+
+    sounds = Objects([np.full(800, one, np.int16) for one in range(3)])
+    wrong = [
+        Mistake(2, "the cat sat", "The bat sat", 0.5),
+        Mistake(0, "<script>alert(1)</script> & so", "", 0.1),
+    ]
+    assert Speech().write_mistakes(tmp_path, sounds, wrong, ()) == "mistakes.html"
+    page = (tmp_path / "mistakes.html").read_text()
+    assert "said: the <mark>cat</mark> sat" in page and "heard: The <mark>bat</mark> sat" in page
+    assert "<script>" not in page and "&lt;script&gt;" in page and "heard: nothing" in page
+    assert 'src="mistakes/01.wav"' in page
+    import soundfile
+
+    values, rate = soundfile.read(tmp_path / "mistakes" / "01.wav", dtype="int16")
+    assert rate == 16_000 and (values == 2).all()
+    Speech().write_mistakes(tmp_path, sounds, wrong[:1], ())
+    assert [one.name for one in (tmp_path / "mistakes").iterdir()] == ["01.wav"]
 
 
 @pytest.mark.slow

@@ -148,16 +148,9 @@ class Audio:
         What is to be heard lies beside them in `plots/mistakes`, numbered in their order.
         """
         from kfine.drawing.mistakes import MOST_MISTAKES
-        from kfine.inputs.audio.device import write_wav
 
         name = draw_mistakes(folder, examples, mistakes, names, spectrogram)
-        heard = (folder / name).with_suffix("")
-        heard.mkdir(parents=True, exist_ok=True)
-        # Those of an earlier evaluation are other mistakes.
-        for old in heard.glob("[0-9][0-9].wav"):
-            old.unlink()
-        for place, one in enumerate(mistakes[:MOST_MISTAKES], 1):
-            write_wav(heard / f"{place:02}.wav", examples[[one.index]][0])
+        write_sounds((folder / name).with_suffix(""), examples, mistakes[:MOST_MISTAKES])
         return name
 
     def to_dict(self) -> dict[str, Any]:
@@ -186,6 +179,20 @@ class Audio:
         from kfine.inputs.audio.device import AudioOnDevice
 
         return AudioOnDevice(self)
+
+
+def write_sounds(folder: Path, examples: Any, mistakes: Sequence[Mistake]) -> list[str]:
+    """Write the recordings of mistakes into a folder, as `01.wav` and so on; their names."""
+    from kfine.inputs.audio.device import write_wav
+
+    folder.mkdir(parents=True, exist_ok=True)
+    # Those of an earlier evaluation are other mistakes.
+    for old in folder.glob("[0-9][0-9].wav"):
+        old.unlink()
+    names = [f"{place:02}.wav" for place in range(1, len(mistakes) + 1)]
+    for name, one in zip(names, mistakes, strict=True):
+        write_wav(folder / name, examples[[one.index]][0])
+    return names
 
 
 def spectrogram(sound: Sound) -> np.ndarray:

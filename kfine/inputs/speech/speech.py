@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kfine.errors import DataError, PresetError
-from kfine.inputs import Input, ReadFile
+from kfine.inputs import Input, Mistake, ReadFile
 from kfine.inputs.audio.audio import Audio
 from kfine.inputs.audio.decoding import CHANNELS
 from kfine.inputs.audio.log_mel import HOP, RATE
@@ -62,6 +63,16 @@ class Speech(Audio):
     def rest(self) -> int:
         """A tenth of a second at the end is no word."""
         return RATE // 10
+
+    def write_mistakes(
+        self, folder: Path, examples: Any, mistakes: Sequence[Mistake], names: Sequence[str]
+    ) -> str:
+        """Transcripts as a page with the sounds; classes as pictures of them."""
+        if names:
+            return super().write_mistakes(folder, examples, mistakes, names)
+        from kfine.inputs.speech.mistakes import write_mistakes
+
+        return write_mistakes(folder, examples, mistakes)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description, read back by `load`."""
