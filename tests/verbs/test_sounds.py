@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -282,6 +285,43 @@ def test_files_that_cannot_be_are_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(KfineError, match=said):
         kfine.export(run, console=QUIET, **asked)
+
+
+@pytest.mark.slow
+def test_the_python_program_listens_to_a_microphone(
+    tones: Path,
+    run: kfine.Run,
+    program: Callable[[Path], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stream with the interface of sounddevice's, since there is no microphone here."""
+    values, rate = soundfile.read(tones / "high" / "01.wav", dtype="float32")
+    heard = np.repeat(values, RATE // rate)
+
+    class Stream:
+        def __init__(self, **options: Any) -> None:
+            assert options == {"samplerate": RATE, "channels": 1, "dtype": "float32"}
+            self.place = 0
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def read(self, count: int) -> tuple[np.ndarray, bool]:
+            self.place += count
+            return np.resize(heard, self.place)[-count:, None], False
+
+    monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(InputStream=Stream))
+    bundle = kfine.export(run, max_drop=1, console=QUIET).bundle
+    assert bundle is not None
+    module = program(bundle / "snippets" / "classify.py")
+    listening = module.listen(every=0.25)
+    first, *_, last = [next(listening) for _ in range(8)]
+    (expected,) = kfine.predict(bundle, tones / "high" / "01.wav", console=QUIET)
+    assert max(last, key=lambda one: last[one]) == expected.label
+    assert first != last
 
 
 @pytest.mark.slow

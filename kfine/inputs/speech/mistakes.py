@@ -61,9 +61,9 @@ def write_mistakes(folder: Path, examples: Any, mistakes: Sequence[Mistake]) -> 
         for place, (name, one) in enumerate(zip(names, worst, strict=True), 1)
     ]
     count = len(mistakes)
-    heading = (
-        f"The {len(worst)} worst of {count} mistakes" if count > _MOST else f"{count} mistakes"
-    )
+    heading = f"{count} mistake{'s' * (count != 1)}"
+    if count > _MOST:
+        heading = f"The {_MOST} worst of {heading}"
     write_text(folder / NAME, _PAGE.format(heading=heading, rows="\n".join(rows)))
     return NAME
 
