@@ -100,10 +100,14 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.models.groups import layer_groups
     from kfine.models.speech import speech_model, whisper_of_preset
 
+    # Of all that may train: a second fit on validation too has the same window.
+    splits = [one for one in (data.train, data.validation) if one]
+    lengths = [len(one) for split in splits for one in split.examples()]
+    texts = [text for split in splits for text in split.labels]
+    frames = heard_window(lengths, config.seconds)
     whisper = whisper_of_preset(config.preset)
     model = speech_model(whisper)
-    frames = heard_window([len(one) for one in data.train.examples()], config.seconds)
-    answer = words_of_preset(config.preset, config.language, config.longest, data.train.labels)
+    answer = words_of_preset(config.preset, config.language, config.longest, texts)
     return Built(
         model=model,
         input=Speech(frames, config.channel, bands=whisper.num_mels),
@@ -112,7 +116,6 @@ def build_model(config: Config, data: Data) -> Built:
             config.augmentation, noise=config.noise, channel=config.channel
         ),
         unfrozen=sum("decoder_layer" in one.name for one in layer_groups(model)),
-        started=True,
     )
 
 

@@ -30,7 +30,6 @@ class Built:
         warnings: What the user should hear of before training begins.
         unfrozen: Backbone groups that `unfreeze` auto ends with; a third of them if `None`, and
             the head alone if 0.
-        started: Whether the head is pretrained too, so that it need not be trained alone first.
 
     Raises:
         ConfigError: Input and answer do not fit, the outputs are not the answer's, or the
@@ -45,7 +44,6 @@ class Built:
     decisions: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     unfrozen: int | None = None
-    started: bool = False
 
     def __post_init__(self) -> None:
         check_fit(self.input, self.answer)

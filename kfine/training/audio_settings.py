@@ -43,6 +43,12 @@ class AudioConfig(TrainingConfig):
         "between splits or folds, so that the test says how voices are heard that are new.",
         group="Data",
     )
+    group_pattern: str | None = setting(
+        None,
+        "The same of a part of the recordings' paths: a regular expression with a bracket around "
+        "it, such as _([a-z]+)_ for 7_george_12.wav.",
+        group="Data",
+    )
     augmentation: str = setting(
         "light",
         "Random variation of training recordings: loudness, a shift in time, noise.",
@@ -134,6 +140,7 @@ def reading(config: AudioConfig) -> dict[str, Any]:
         "seed": config.seed,
         "channel": config.channel,
         "group_column": config.group_column,
+        "group_pattern": config.group_pattern,
         "memory_budget": int(config.cache_memory * 1e9),
     }
 

@@ -116,7 +116,8 @@ def build_job(
             config.epochs,
             [one.name for one in groups[:-1]],
             automatic=built.unfrozen,
-            started=built.started or linear_model is not None,
+            started=linear_model is not None,
+            pretrained=getattr(answer, "pretrained", False),
         )
         if linear_model is not None:
             stages = rates_from_probe(stages, config)

@@ -107,6 +107,7 @@ def plan_stages(
     automatic: int | None = None,
     *,
     started: bool = False,
+    pretrained: bool = False,
 ) -> list[Stage]:
     """Resolve a schedule into stages that cover all epochs.
 
@@ -116,6 +117,7 @@ def plan_stages(
         groups: Names of the backbone's layer groups from the input side, without the head.
         automatic: How many groups `auto` ends with; the upper third if `None`, none if 0.
         started: Whether the head is not random, so that `auto` need not train it alone first.
+        pretrained: Whether the head is as trained as all else, so that `auto` never does.
 
     Raises:
         ConfigError: More groups are asked for than there are, or an unknown one.
@@ -128,7 +130,9 @@ def plan_stages(
     elif text == "all":
         starts = [(0, len(groups))]
     elif text == "auto":
-        starts = _automatic(epochs, len(groups), automatic, started=started)
+        starts = [(0, _deepest(len(groups), automatic))]
+        if not pretrained:
+            starts = _automatic(epochs, len(groups), automatic, started=started)
     else:
         steps = [(epoch - 1, _depth(target, groups)) for epoch, target in parse_unfreeze(text)]
         if any(late[1] <= early[1] for early, late in pairwise(steps)):
@@ -181,11 +185,18 @@ def _automatic(
     linear model of the features; the layers near the input stay frozen, since a few hundred
     examples do not improve them.
     """
-    if epochs == 1 or groups == 0 or deepest == 0:
+    depth = _deepest(groups, deepest)
+    if epochs == 1 or depth == 0:
         return [(0, 0)]
     head_epochs = min(3, max(1, epochs // 6))
-    depth = round(groups / 3) if deepest is None else min(deepest, groups)
-    return [(0, max(1, depth))] if started else [(0, 0), (head_epochs, max(1, depth))]
+    return [(0, depth)] if started else [(0, 0), (head_epochs, depth)]
+
+
+def _deepest(groups: int, asked: int | None) -> int:
+    """How many groups `auto` ends with."""
+    if groups == 0 or asked == 0:
+        return 0
+    return max(1, round(groups / 3) if asked is None else min(asked, groups))
 
 
 def stage_at(stages: Sequence[Stage], epoch: int) -> Stage:

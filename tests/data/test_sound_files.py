@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,6 +179,26 @@ def test_a_group_is_in_one_split(recordings: Path) -> None:
         load_sounds(str(manifest), group_column="age", memory_budget=BUDGET)
     with pytest.raises(DataError, match="names a column of a manifest"):
         load_sounds(str(recordings), group_column="age", memory_budget=BUDGET)
+
+
+def test_a_group_is_read_off_the_paths(recordings: Path) -> None:
+    for path in recordings.glob("*/[0-9].wav"):
+        path.rename(path.with_name(f"voice{int(path.stem) % 4}-{path.name}"))
+    for path in recordings.rglob("*"):
+        if path.is_file() and not path.name.startswith("voice"):
+            path.unlink()
+    shares = {"validation_split": 0.25, "test_split": 0.25}
+    options: dict[str, Any] = {"memory_budget": BUDGET, **shares}
+    data = load_sounds(str(recordings), group_pattern=r"(voice\d)-", **options)
+    voices = [{one.together for one in part.records} for part in data.splits.values()]
+    assert sorted(map(len, voices)) == [1, 1, 2] and len(set.union(*voices)) == 4
+    for pattern, reason in (
+        ("speaker", r"with a bracket around the group.*Received: 'speaker'"),
+        ("(", r"with a bracket around the group.*Received: '\('"),
+        (r"(voice[012])-", r"no group in the path of 4 of 16 recordings, such as high/voice3-3"),
+    ):
+        with pytest.raises(DataError, match=reason):
+            load_sounds(str(recordings), group_pattern=pattern, **options)
 
 
 def test_transcripts_are_no_classes(recordings: Path) -> None:

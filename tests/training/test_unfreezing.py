@@ -11,6 +11,15 @@ from kfine.training.unfreezing import plan_stages, schedule_text, stage_at
 GROUPS = ["stem", "block1a", "block2a", "block3a", "top"]
 
 
+def test_a_pretrained_head_trains_with_the_rest_from_the_first_epoch_on() -> None:
+    for epochs in (1, 6):
+        for asked, depth in ((None, 2), (4, 4)):
+            (stage,) = plan_stages("auto", epochs, GROUPS, asked, pretrained=True)
+            assert (stage.first_epoch, stage.end_epoch, stage.depth) == (0, epochs, depth)
+    (stage,) = plan_stages("none", 2, GROUPS, 4, pretrained=True)
+    assert stage.depth == 0
+
+
 def spans(text: str, epochs: int) -> list[tuple[int, int, int]]:
     return [(s.first_epoch, s.end_epoch, s.depth) for s in plan_stages(text, epochs, GROUPS)]
 

@@ -181,7 +181,7 @@ def test_a_window_has_room_for_the_longest_recording() -> None:
     assert heard_window([16000 * 11], None) == 2000
     assert heard_window([16000 * 25], None) == 3000
     assert heard_window([16000], 2.5) == 250
-    with pytest.raises(DataError, match=r"1 of 2 training recordings .* 30 seconds .* 31\.0"):
+    with pytest.raises(DataError, match=r"1 of 2 recordings to learn from .* 30 seconds .* 31\.0"):
         heard_window([16000, 16000 * 31], None)
 
 

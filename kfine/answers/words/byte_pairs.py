@@ -80,7 +80,7 @@ def words_of_preset(handle: str, language: str | None, longest: int | None, labe
         language: Such as `de`, of a multilingual preset; `None` for English.
         longest: Tokens of the longest transcript; twice what any training transcript has and at
             least 32 if `None`.
-        labels: Training transcripts.
+        labels: Transcripts that it learns from.
 
     Raises:
         ConfigError: The preset does not know the language.

@@ -40,6 +40,7 @@ def load_sounds(
     seed: int = 0,
     channel: str = "mean",
     group_column: str | None = None,
+    group_pattern: str | None = None,
     memory_budget: int,
     labels: LabelReader = CLASS_LABELS,
     like: Known | None = None,
@@ -55,6 +56,7 @@ def load_sounds(
         seed: Decides which recordings are carved.
         channel: As in `decode_sound`.
         group_column: As in `read_sounds`.
+        group_pattern: As in `read_sounds`.
         memory_budget: Bytes of decoded recordings that may lie in memory, 32,000 a second.
         labels: How labels are read from a manifest.
         like: What a trained model knows, to score it: there is then one split, test, which is the
@@ -70,7 +72,8 @@ def load_sounds(
             than memory may hold.
     """
     # What is only scored is not divided.
-    source = read_sounds(data, labels, group_column if like is None else None)
+    groups = (group_column, group_pattern) if like is None else (None, None)
+    source = read_sounds(data, labels, *groups)
     read = partial(_examples, channel, memory_budget, progress)
     return load_examples(
         data,

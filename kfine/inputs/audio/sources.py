@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,12 @@ SOUNDS = FolderKind(
 )
 
 
-def read_sounds(data: str, labels: LabelReader, group_column: str | None = None) -> Source:
+def read_sounds(
+    data: str,
+    labels: LabelReader,
+    group_column: str | None = None,
+    group_pattern: str | None = None,
+) -> Source:
     """List the labelled recordings of a source; nothing is decoded.
 
     A manifest may have `start` and `end` in seconds: a row is then that part of its file, and no
@@ -40,10 +46,40 @@ def read_sounds(data: str, labels: LabelReader, group_column: str | None = None)
         labels: How labels are read from a manifest.
         group_column: Column of the manifest, such as speaker: no carved split divides recordings
             that are equal in it.
+        group_pattern: The same for recordings whose paths below the source have equal text in the
+            first bracket of this regular expression.
 
     Raises:
-        DataError: There is no such source, or it holds nothing to learn from.
+        DataError: There is no such source, or it holds nothing to learn from; a group is missing.
     """
+    source = _listed(data, labels, group_column)
+    return source if group_pattern is None else _grouped(source, group_pattern)
+
+
+def _grouped(source: Source, pattern: str) -> Source:
+    """A source whose recordings have the groups that their paths name."""
+    try:
+        read = re.compile(pattern)
+    except re.error:
+        read = re.compile("")
+    if not read.groups:
+        raise DataError(
+            "group_pattern is a regular expression with a bracket around the group, such as "
+            f"_([a-z]+)_. Received: {pattern!r}"
+        )
+    found = [read.search(one.name) for one in source.records]
+    groups = [match[1] if match else None for match in found]
+    without = [one.name for one, group in zip(source.records, groups, strict=True) if not group]
+    if without:
+        raise DataError(
+            f"group_pattern finds no group in the path of {len(without)} of {len(groups)} "
+            f"recordings, such as {printable(without[0])}. Received: {pattern!r}"
+        )
+    records = zip(source.records, groups, strict=True)
+    return replace(source, records=tuple(replace(one, together=group) for one, group in records))
+
+
+def _listed(data: str, labels: LabelReader, group_column: str | None) -> Source:
     if data.startswith("tfds:"):
         raise DataError(f"recordings are not read from TensorFlow Datasets: wanted {_KINDS}")
     path = existing_path(data, _KINDS)

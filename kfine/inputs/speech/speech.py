@@ -107,7 +107,7 @@ class Speech(Audio):
 
 
 def heard_window(lengths: Sequence[int], seconds: float | None) -> int:
-    """The frames of a window in which every training recording has room.
+    """The frames of a window in which every recording to learn from has room.
 
     Args:
         lengths: Samples of each.
@@ -124,7 +124,7 @@ def heard_window(lengths: Sequence[int], seconds: float | None) -> int:
     longer = sum(one > round(chosen * RATE) for one in lengths)
     if longer:
         raise DataError(
-            f"{longer} of {len(lengths)} training recordings are longer than the "
+            f"{longer} of {len(lengths)} recordings to learn from are longer than the "
             f"{chosen:g} seconds that are heard at a time, the longest {longest:.1f}: their words "
             "cannot be told apart by window. Cut them with the columns start and end of a "
             f"manifest, or give seconds up to {LONGEST:g}"
