@@ -26,9 +26,12 @@ from kfine.answers.numbers import Numbers
 from kfine.answers.several import Several
 from kfine.answers.spans import Spans
 from kfine.answers.tags import Tags
+from kfine.answers.words import Words
+from kfine.answers.words.byte_pairs import BytePairs
 from kfine.exporting.bundle.snippets import snippets
 from kfine.inputs.audio import Audio
 from kfine.inputs.image import Image
+from kfine.inputs.speech import Speech
 from kfine.inputs.text import Text
 from kfine.inputs.text.tokenizers import TokenizerFiles, from_preset
 from kfine.inputs.text.tokenizers.standalone import _byte_chars, load
@@ -417,3 +420,55 @@ def test_a_page_cuts_recordings_into_the_windows_that_python_cuts(
         np.testing.assert_array_equal(
             audio.encode([sound.astype(np.int16)]).rows, np.concatenate(rows)
         )
+
+
+@pytest.mark.slow
+def test_a_page_writes_down_what_python_does(
+    tmp_path: Path, program: Callable[[Path], Any]
+) -> None:
+    """Tokens of each window to text, in letters beyond ASCII and broken in the middle of one."""
+    reason = lacking("node")
+    if reason:
+        pytest.skip(reason)
+    folder = tmp_path / "snippets"
+    folder.mkdir()
+    pairs = BytePairs((*_byte_chars(), "\u0120lo"), ())
+    words = Words(pairs, (258, 259), 257, 24)
+    order = ("confidence", "token_ids")
+    for name, text in snippets(Speech(frames=4), words, order=order).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    words.device().write_programs(tmp_path)
+    link_javascript(tmp_path)
+    numbers = {letter: number for number, letter in enumerate(pairs.tokens)}
+    letters = _byte_chars()
+    texts = [" lo Größe", "", " 日本 👍", " half\u00e9"]
+    windows = []
+    for number, text in enumerate(texts):
+        tokens = [numbers[letters[one]] for one in text.encode()][: -1 if number == 3 else None]
+        row = [*tokens, *[257] * (24 - len(tokens))]
+        windows.append([[0.25 + 0.25 * number], list(map(float, row))])
+    samples = 3 * 640 + 2000
+    (tmp_path / "words.js").write_text(
+        'import { set } from "@litertjs/core";\n'
+        'import { readFile } from "node:fs/promises";\n'
+        'import { loadTranscriber } from "./snippets/transcribe.js";\n'
+        "globalThis.fetch = async (path) => ({ text: () => readFile(path, 'utf8') });\n"
+        f"const windows = {json.dumps(windows)};\n"
+        "Object.defineProperty(set, 'values', { get: () => windows.shift() });\n"
+        "const { transcribe } = await loadTranscriber();\n"
+        f"console.log(JSON.stringify(await transcribe(new Float32Array({samples}))));\n"
+    )
+    done = subprocess.run(
+        ["node", "words.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    module = program(folder / "transcribe.py")
+    outputs = iter([[np.float32(one[0][0]), np.array(one[1], np.float32)] for one in windows])
+    module.run = lambda _: next(outputs)
+    expected = module.transcribe(np.zeros(samples, np.float32))
+    assert expected["text"] == "lo Größe 日本 👍 half\ufffd"
+    assert found == {
+        "text": expected["text"],
+        "probability": pytest.approx(expected["probability"], abs=1e-6),
+    }

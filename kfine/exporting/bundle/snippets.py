@@ -113,8 +113,8 @@ def _fragments(folders: Sequence[Path], language: str) -> list[dict[str, str]]:
 
 def _joined(name: str, parts: Sequence[str]) -> str:
     if not name.endswith("imports"):
-        # Functions are apart; `_laid_out` knows by how much.
-        return ("\n\n\n" if name == "prepare" else "\n").join(parts)
+        # Functions are apart; `_laid_out` knows by how much. Assets are named in a sentence.
+        return {"prepare": "\n\n\n", "assets": " "}.get(name, "\n").join(parts)
     lines = {line for part in parts for line in part.splitlines()}
     return "\n".join(sorted(lines, key=lambda line: (line.startswith("from"), line.lower())))
 
