@@ -134,7 +134,7 @@ def test_a_long_recording_is_written_down_window_by_window(
 def test_what_cannot_be_exported_is_said_at_once(run: kfine.Run) -> None:
     for options, reason in (
         ({"quantize": "int8"}, "use quantize float16. Received: int8"),
-        ({"format": "onnx"}, "tflite and saved_model. Received: onnx"),
+        ({"format": "onnx"}, "tflite or saved_model. Received: onnx"),
     ):
         with pytest.raises(kfine.errors.KfineError, match=reason.replace(".", r"\.")):
             kfine.export(run, console=QUIET, **options)

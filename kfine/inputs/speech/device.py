@@ -27,8 +27,13 @@ class SpeechOnDevice(AudioOnDevice):
     audio: Speech
 
     def misfit(self, format: str, quantize: str, form: str) -> str:
-        """Its spectrogram is plain arithmetic, which ONNX has too."""
-        return super().misfit("tflite" if format == "onnx" else format, quantize, form)
+        """As of other sounds, but for what keeps it from being ONNX."""
+        if format == "onnx":
+            return (
+                "tf2onnx does not convert the activation of Whisper's encoder (Erfc): use the "
+                "format tflite or saved_model. Received: onnx"
+            )
+        return super().misfit(format, quantize, form)
 
     def describe(self, form: str) -> dict[str, Any]:
         """What lies between a recording and the model, JSON-able."""
