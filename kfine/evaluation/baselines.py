@@ -130,18 +130,13 @@ def untuned(
     run: TrainedRun, module: Recipe, own: Data, tests: Sequence[Split]
 ) -> list[Sequence[Any]]:
     """Predictions for each split of the model as its preset has it."""
-    from kfine.runtimes.keras_model import KerasPredictor
-
-    base = module.build_model(run.config, own).model
-    predictor = KerasPredictor(base, run.input, run.answer, run.config.batch_size)
-    return [predictor.predict_split(test) for test in tests]
+    return _predicted(module.build_model(run.config, own).model, run, tests)
 
 
 def head_alone(
     run: TrainedRun, module: Recipe, own: Data, tests: Sequence[Split]
 ) -> list[Sequence[Any]]:
     """Predictions for each split of a head that was trained alone, on what the run trained on."""
-    from kfine.runtimes.keras_model import KerasPredictor
     from kfine.training.engine import run_stages
 
     quiet = Console(quiet=True)
@@ -149,5 +144,12 @@ def head_alone(
     learned = own.without_validation() if run.refit else own
     job = build_job(module, config, learned, quiet, validated=not run.refit).job
     run_stages(job, checkpoints=None, console=quiet)
-    predictor = KerasPredictor(job.model, run.input, run.answer, config.batch_size)
+    return _predicted(job.model, run, tests)
+
+
+def _predicted(model: Any, run: TrainedRun, tests: Sequence[Split]) -> list[Sequence[Any]]:
+    """What another model of a run says of each split."""
+    from kfine.runtimes.keras_model import KerasPredictor
+
+    predictor = KerasPredictor(model, run.input, run.answer, run.config.batch_size)
     return [predictor.predict_split(test) for test in tests]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kfine.keras_private import inputs_of
@@ -17,7 +17,7 @@ def feed_of_model(model: Any, fed: Fed) -> Feed | None:
     """What completes the inputs of a model, whose others are one; `None` where it has all."""
     if not fed:
         return None
-    (own,) = set(inputs_of(model)) - set(fed)
+    own = _own_name(inputs_of(model), fed)
 
     def feed(inputs: Any, targets: Any) -> Any:
         return {own: inputs, **{name: value(targets) for name, value in fed.items()}}
@@ -31,8 +31,7 @@ def feed_of_suffix(fed: Fed) -> Feed | None:
         return None
 
     def feed(features: Any, targets: Any) -> Any:
-        given = features if isinstance(features, tuple) else (features,)
-        return (*given, *(value(targets) for value in fed.values()))
+        return behind(features, [value(targets) for value in fed.values()])
 
     return feed
 
@@ -41,5 +40,14 @@ def own_inputs(structure: Any, fed: Fed) -> Any:
     """The inputs of a model, or what it is given, without those that come from targets."""
     if not fed:
         return structure
+    return structure[_own_name(structure, fed)]
+
+
+def behind(features: Any, told: Sequence[Any]) -> Any:
+    """What a suffix takes: its features, and behind them what comes from the targets."""
+    return (*(features if isinstance(features, tuple) else (features,)), *told)
+
+
+def _own_name(structure: Any, fed: Fed) -> str:
     (own,) = set(structure) - set(fed)
-    return structure[own]
+    return str(own)

@@ -95,9 +95,7 @@ def resolve_audio(config: AnyAudioConfig) -> AnyAudioConfig:
     preset = presets.find_preset(config.preset)
     presets.check_network(preset, TASK)
     check_sound_preset(preset, config.seconds)
-    config = _with_paths(config)
-    if preset.origin == "folder":
-        config = replace(config, preset=preset.handle)
+    config = _with_paths(config, preset)
     if config.backbone_rate is None:
         rate = _RATE if preset.takes_spectrograms else _RATE_OF_PICTURES
         rate = _RATE_OF_SPEECH if preset.is_whisper else rate
@@ -119,12 +117,13 @@ def resolve_speech(config: AnyAudioConfig) -> AnyAudioConfig:
     preset = presets.find_preset(config.preset)
     presets.check_network(preset, SPEECH_TASK)
     check_speech_preset(preset)
-    config = _with_paths(config)
-    return replace(config, preset=preset.handle) if preset.origin == "folder" else config
+    return _with_paths(config, preset)
 
 
-def _with_paths(config: AnyAudioConfig) -> AnyAudioConfig:
+def _with_paths(config: AnyAudioConfig, preset: presets.Preset) -> AnyAudioConfig:
     """Paths as absolute ones: a run can be opened from any folder."""
+    if preset.origin == "folder":
+        config = replace(config, preset=preset.handle)
     if not config.noise:
         return replace(config, data=absolute_path(config.data))
     if not Path(config.noise).expanduser().exists():

@@ -36,7 +36,7 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
 
     from kfine.data.pipeline import rows_in
     from kfine.models.cutting import CannotCut
-    from kfine.models.feeding import own_inputs
+    from kfine.models.feeding import behind, own_inputs
     from kfine.models.forward import forward_of
     from kfine.training.features import stage_batches, views_for, whole_model
     from kfine.training.frozen import worthwhile_cut
@@ -66,7 +66,7 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     pace = (time.perf_counter() - start) / rows_in(targets)
     row = sum(tensor[0].size * 2 for tensor in keras.tree.flatten(features))
     if told:
-        features = (*(features if isinstance(features, tuple) else (features,)), *told)
+        features = behind(features, told)
     if not views:
         seconds = pace * job.held_out + _measure_fit(
             job, whole_model(job, cut), inputs, targets, epochs, validated=(cut.suffix, features)

@@ -386,18 +386,31 @@ def test_a_phone_finds_the_objects_that_python_finds(
         assert [one[1:] for one in found] == [pytest.approx(one[1:], abs=1e-6) for one in rows]
 
 
+def page(folder: Path, programs: dict[str, str]) -> Path:
+    """Where the programs of a page were put, with what stands in for LiteRT.js."""
+    reason = lacking("node")
+    if reason:
+        pytest.skip(reason)
+    written = folder / "snippets"
+    written.mkdir()
+    for name, text in programs.items():
+        (written / name).write_text(text, encoding="utf-8")
+    link_javascript(folder)
+    return written
+
+
+def run_page(folder: Path, script: str) -> str:
+    """What a script prints."""
+    done = subprocess.run(["node", script], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.slow
 def test_a_page_cuts_recordings_into_the_windows_that_python_cuts(
     tmp_path: Path, program: Callable[[Path], Any]
 ) -> None:
-    reason = lacking("node")
-    if reason:
-        pytest.skip(reason)
-    folder = tmp_path / "snippets"
-    folder.mkdir()
-    for name, text in snippets(Audio(frames=4), Classes(("a", "5 $x"))).items():
-        (folder / name).write_text(text, encoding="utf-8")
-    link_javascript(tmp_path)
+    folder = page(tmp_path, snippets(Audio(frames=4), Classes(("a", "5 $x"))))
     lengths = [1, 500, 880, 900, 968, 969, 1500, 1760, 1761, 1849, 5000]
     (tmp_path / "windows.js").write_text(
         'import { loadClassifier } from "./snippets/classify.js";\n'
@@ -407,13 +420,10 @@ def test_a_page_cuts_recordings_into_the_windows_that_python_cuts(
         "  console.log(JSON.stringify(rows.map((row) => Array.from(row))));\n"
         "}\n"
     )
-    done = subprocess.run(
-        ["node", "windows.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
+    printed = run_page(tmp_path, "windows.js")
     module = program(folder / "classify.py")
     audio = Audio(frames=4)
-    for length, line in zip(lengths, done.stdout.splitlines(), strict=True):
+    for length, line in zip(lengths, printed.splitlines(), strict=True):
         sound = np.arange(1, length + 1)
         rows = module.prepare(sound.astype(np.float32))
         assert json.loads(line) == [row[0].tolist() for row in rows], length
@@ -427,18 +437,11 @@ def test_a_page_writes_down_what_python_does(
     tmp_path: Path, program: Callable[[Path], Any]
 ) -> None:
     """Tokens of each window to text, in letters beyond ASCII and broken in the middle of one."""
-    reason = lacking("node")
-    if reason:
-        pytest.skip(reason)
-    folder = tmp_path / "snippets"
-    folder.mkdir()
     pairs = BytePairs((*_byte_chars(), "\u0120lo"), ())
     words = Words(pairs, (258, 259), 257, 24)
     order = ("confidence", "token_ids")
-    for name, text in snippets(Speech(frames=4), words, order=order).items():
-        (folder / name).write_text(text, encoding="utf-8")
+    folder = page(tmp_path, snippets(Speech(frames=4), words, order=order))
     words.device().write_programs(tmp_path)
-    link_javascript(tmp_path)
     numbers = {letter: number for number, letter in enumerate(pairs.tokens)}
     letters = _byte_chars()
     texts = [" lo Größe", "", " 日本 👍", " half\u00e9"]
@@ -458,11 +461,8 @@ def test_a_page_writes_down_what_python_does(
         "const { transcribe } = await loadTranscriber();\n"
         f"console.log(JSON.stringify(await transcribe(new Float32Array({samples}))));\n"
     )
-    done = subprocess.run(
-        ["node", "words.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    printed = run_page(tmp_path, "words.js")
+    found = json.loads(printed)
     module = program(folder / "transcribe.py")
     outputs = iter([[np.float32(one[0][0]), np.array(one[1], np.float32)] for one in windows])
     module.run = lambda _: next(outputs)

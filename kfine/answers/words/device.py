@@ -106,9 +106,8 @@ class WordsOnDevice(TensorsOnly):
     ) -> dict[str, Any]:
         """The text and its tokens."""
         row = np.asarray(finished[TOKENS])[0].astype(int).tolist()
-        end = row.index(self.answer.end) if self.answer.end in row else len(row)
         sure = round(prediction.probability, 6)
-        return {"text": prediction.text, "probability": sure, "tokens": row[:end]}
+        return {"text": prediction.text, "probability": sure, "tokens": self.answer.said(row)}
 
 
 _: type[AnswerOnDevice] = WordsOnDevice

@@ -12,6 +12,7 @@ import numpy as np
 from kfine.answers import Answer, Targets, Trivial
 from kfine.answers.score import Score
 from kfine.answers.words.byte_pairs import BytePairs
+from kfine.answers.words.device import CONFIDENCE, TOKENS
 from kfine.answers.words.score import normalized, word_score
 from kfine.errors import DataError
 from kfine.inputs import Mistake
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from kfine.answers.words.device import WordsOnDevice
 
 OUTPUT = "token"
-TOKENS, CONFIDENCE = "token_ids", "confidence"
 # Of Whisper's decoder, which has room for as many before a transcript.
 MOST = 224
 MOST_BEAMS = 16
@@ -156,15 +156,17 @@ class Words:
         sure = np.asarray(finished[CONFIDENCE], np.float64)
         texts: dict[int, list[str]] = {int(one): [] for one in places.owner}
         for owner, row in zip(places.owner, rows, strict=True):
-            tokens = row.tolist()
-            said = tokens[: tokens.index(self.end)] if self.end in tokens else tokens
-            texts[int(owner)].append(self.pairs.decode(said))
+            texts[int(owner)].append(self.pairs.decode(self.said(row.tolist())))
         found = []
         for number in sorted(texts):
             mine = sure[places.owner == number]
             words = " ".join(filter(None, texts[number]))
             found.append(Transcript(words, float(np.exp(np.log(np.maximum(mine, 1e-9)).mean()))))
         return found
+
+    def said(self, tokens: list[int]) -> list[int]:
+        """The tokens before the end."""
+        return tokens[: tokens.index(self.end)] if self.end in tokens else tokens
 
     def settle(self, prediction: Any) -> str:
         """The text."""

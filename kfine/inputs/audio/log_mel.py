@@ -44,15 +44,24 @@ def log_mel(samples: Any) -> Any:
     """
     import tensorflow as tf
 
+    windows = windows_of(samples)
+    windows = tf.pad(
+        windows * tf.constant(hann().astype(np.float32)), [[0, 0], [0, 0], [0, POINTS - WINDOW]]
+    )
+    magnitudes = tf.abs(tf.signal.rfft(windows, [POINTS]))
+    return tf.math.log(tf.matmul(magnitudes, tf.constant(mel_matrix())) + OFFSET)
+
+
+def windows_of(samples: Any) -> Any:
+    """`(batch, samples)` to `(batch, frames, 400)`, as many frames as there is room for."""
+    import tensorflow as tf
+
     count = int(samples.shape[1]) // _STEP
     steps = tf.reshape(samples, (-1, count, _STEP))
     parts, apart = WINDOW // _STEP, HOP // _STEP
     frames = (count - parts) // apart + 1
     last = apart * (frames - 1) + 1
-    windows = tf.concat([steps[:, one : one + last : apart] for one in range(parts)], axis=2)
-    windows = tf.pad(windows * tf.constant(_hann()), [[0, 0], [0, 0], [0, POINTS - WINDOW]])
-    magnitudes = tf.abs(tf.signal.rfft(windows, [POINTS]))
-    return tf.math.log(tf.matmul(magnitudes, tf.constant(mel_matrix())) + OFFSET)
+    return tf.concat([steps[:, one : one + last : apart] for one in range(parts)], axis=2)
 
 
 def picture(log_mels: Any, scale: Any, offset: Any) -> Any:
@@ -83,14 +92,21 @@ def mel_matrix() -> NDArray[np.float32]:
         return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
 
     edges = np.linspace(mel(LOWEST), mel(HIGHEST), BANDS + 2)
-    place = mel(np.linspace(0, RATE / 2, POINTS // 2 + 1))[:, None]
-    low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-    rising, falling = (place - low) / (middle - low), (high - place) / (high - middle)
-    found: NDArray[np.float32] = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    found: NDArray[np.float32] = triangles(
+        edges, mel(np.linspace(0, RATE / 2, POINTS // 2 + 1))
+    ).astype(np.float32)
     return found
 
 
-def _hann() -> NDArray[np.float32]:
-    places = np.arange(WINDOW)
-    found: NDArray[np.float32] = (0.5 - 0.5 * np.cos(2 * np.pi * places / WINDOW)).astype("float32")
+def triangles(edges: Any, places: Any) -> Any:
+    """Heights `(places, bands)` of triangles, each from one edge over the next to that after it."""
+    low, middle, high = edges[:-2], edges[1:-1], edges[2:]
+    place = places[:, None]
+    rising, falling = (place - low) / (middle - low), (high - place) / (high - middle)
+    return np.maximum(0, np.minimum(rising, falling))
+
+
+def hann() -> NDArray[np.float64]:
+    """Hann's window of 400 samples, periodic."""
+    found: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
     return found

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kfine.inputs.audio.log_mel import HOP, RATE, WINDOW
+from kfine.inputs.audio.log_mel import HOP, RATE, WINDOW, hann, triangles, windows_of
 
 BANDS = 80
 # Of Slaney's scale: 15 mels to 1,000 Hz, in equal steps of Hz below and equal ratios above.
@@ -32,17 +32,12 @@ def whisper_mel(samples: Any, bands: int = BANDS) -> Any:
     """
     import tensorflow as tf
 
-    count = int(samples.shape[1]) // HOP
     half = WINDOW // 2
-    # The first frame is centred on the first sample; what is missing is mirrored.
+    # The first frame is centred on the first sample, the last one hop before the end; what is
+    # missing is mirrored.
     left = tf.reverse(samples[:, 1 : half + 1], [1])
-    right = tf.reverse(samples[:, -half - 1 : -1], [1])
-    padded = tf.concat([left, samples, right], axis=1)
-    step = 80  # divides both the hop and the window
-    steps = tf.reshape(padded, (-1, count * HOP // step + WINDOW // step, step))
-    parts, apart = WINDOW // step, HOP // step
-    last = apart * (count - 1) + 1
-    windows = tf.concat([steps[:, one : one + last : apart] for one in range(parts)], axis=2)
+    right = tf.reverse(samples[:, HOP - half - 1 : -1], [1])
+    windows = windows_of(tf.concat([left, samples, right], axis=1))
     # LiteRT's own transform takes powers of two alone: this one is a matrix.
     real, imaginary = (tf.matmul(windows, tf.constant(one)) for one in _transform())
     power = tf.square(real) + tf.square(imaginary)
@@ -56,11 +51,10 @@ def whisper_mel(samples: Any, bands: int = BANDS) -> Any:
 def _transform() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """From 400 samples to real and imaginary parts of 201 frequencies, Hann's window included."""
     places = np.arange(WINDOW)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * places / WINDOW)
     angles = 2 * np.pi * places[:, None] * np.arange(WINDOW // 2 + 1) / WINDOW
     return (
-        (hann[:, None] * np.cos(angles)).astype(np.float32),
-        (-hann[:, None] * np.sin(angles)).astype(np.float32),
+        (hann()[:, None] * np.cos(angles)).astype(np.float32),
+        (-hann()[:, None] * np.sin(angles)).astype(np.float32),
     )
 
 
@@ -75,8 +69,5 @@ def mel_matrix(bands: int) -> NDArray[np.float32]:
         mels * _LINEAR_HZ / _LINEAR_MELS,
         _LINEAR_HZ * np.exp(_RATIO * (mels - _LINEAR_MELS)),
     )
-    low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-    place = hertz[:, None]
-    rising, falling = (place - low) / (middle - low), (high - place) / (high - middle)
-    found = np.maximum(0, np.minimum(rising, falling)) * 2.0 / (high - low)
+    found = triangles(edges, hertz) * 2.0 / (edges[2:] - edges[:-2])
     return found.astype(np.float32)
