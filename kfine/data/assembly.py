@@ -17,6 +17,7 @@ from kfine.data.checks import (
     content_warnings,
     find_shared,
 )
+from kfine.data.examining import Examiner
 from kfine.data.labelled import Data
 from kfine.data.labels import CLASS_LABELS, Known, LabelReader
 from kfine.data.records import SPLITS, Record, SetAside, Source
@@ -38,6 +39,7 @@ class Examples:
         across: Whether those may be of different classes.
         read: Reads one record again as it came; `None` where the inputs are that already.
         warnings: Sentences on what looks wrong in their contents.
+        examiner: What can be said of them without a model.
     """
 
     records: Sequence[Record]
@@ -48,6 +50,7 @@ class Examples:
     across: bool = False
     read: Callable[[Record], Any] | None = None
     warnings: Sequence[str] = ()
+    examiner: Examiner | None = None
 
 
 ReadExamples = Callable[[Sequence[Record]], Examples]
@@ -217,4 +220,6 @@ def _assemble(
         shared=shared,
         counted=counted,
         columns=source.columns,
+        examiner=examples.examiner,
+        labels=labels,
     )

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from kfine.data.examining import Examiner
+from kfine.data.labels import LabelReader
 from kfine.data.records import SPLITS, NearDuplicate, SetAside
 from kfine.data.split import Split
 
@@ -35,6 +37,10 @@ class Data:
         columns: As in `Source`.
         settings: What the reader found in the examples, by the setting that says the same.
         rehearsal: Other data of these labels, whose training examples are learned from too.
+        examiner: What can be said of the examples without a model; `None` where nothing can.
+        labels: How the labels were read.
+        cleaned: What a clean-list left out and labelled anew, see `kfine.data.clean_list`.
+        as_it_was: Split -> what `split_lists` would say of those examples without it.
     """
 
     source: str
@@ -50,6 +56,10 @@ class Data:
     columns: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     rehearsal: Data | None = None
+    examiner: Examiner | None = field(default=None, repr=False, compare=False)
+    labels: LabelReader | None = field(default=None, repr=False, compare=False)
+    cleaned: Mapping[str, Any] = field(default_factory=dict)
+    as_it_was: Mapping[str, list[dict[str, str]]] = field(default_factory=dict)
 
     @property
     def train(self) -> Split:
@@ -134,16 +144,25 @@ class Data:
         if self.rehearsal is not None:
             used = {name: len(split) for name, split in self.rehearsal.splits.items()}
             found["rehearsal"] = {"source": self.rehearsal.source, "used": used}
+        if self.cleaned:
+            found["cleaned"] = dict(self.cleaned)
         if self.near_duplicates is not None:
             found["near_duplicates"] = [asdict(pair) for pair in self.near_duplicates]
         return found
 
     def split_lists(self) -> dict[str, list[dict[str, str]]]:
-        """Which example is where, ready for JSON: `load_images` or `load_texts` takes it back."""
-        return {
-            name: [
+        """Which example is where, ready for JSON: `load_images` or `load_texts` takes it back.
+
+        Those that a clean-list left out or labelled anew are among them as they were.
+        """
+        lists = {
+            name: list(self.as_it_was.get(name, ())) for name in {**self.splits, **self.as_it_was}
+        }
+        for name, split in self.splits.items():
+            touched = {one["name"] for one in lists[name]}
+            lists[name] += [
                 {"name": record.name, "label": record.written, "digest": digest}
                 for record, digest in zip(split.records, split.digests, strict=True)
+                if record.name not in touched
             ]
-            for name, split in self.splits.items()
-        }
+        return lists

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kfine.console import Console
+from kfine.data.clean_list import CleanList, clean, read_clean_list
 from kfine.data.files import tables_in
 from kfine.data.labelled import Data
 from kfine.data.split import Split
@@ -31,9 +32,36 @@ def load_data(module: Recipe, config: Any, console: Console, **options: Any) -> 
     return with_rehearsal(data, module, config, console)
 
 
-def read_data(module: Recipe, config: Any, console: Console, **options: Any) -> Data:
-    """Read a recipe's data with progress, without what is rehearsed: to score, or to export."""
-    return module.load_data(config, progress=console.count("reading the data"), **options)
+def read_data(
+    module: Recipe,
+    config: Any,
+    console: Console,
+    *,
+    decided: CleanList | None = None,
+    **options: Any,
+) -> Data:
+    """Read a recipe's data with progress, without what is rehearsed: to score, or to export.
+
+    Args:
+        module: The recipe.
+        config: For the recipe.
+        console: Hears of the progress.
+        decided: What is left out and labelled anew; as the settings say if omitted.
+        **options: Of the recipe's `load_data`.
+    """
+    if decided is None:
+        decided = read_clean_list(config.exclude, config.relabel)
+    data = module.load_data(config, progress=console.count("reading the data"), **options)
+    return clean(data, decided)
+
+
+def as_in(folder: Folder) -> dict[str, Any]:
+    """Options of `read_data` with which it gives the data that a run or a search began with."""
+    kept = folder.read("data.json").get("cleaned")
+    return {
+        "split_lists": folder.read("splits.json"),
+        "decided": CleanList.from_dict(kept) if kept else CleanList(),
+    }
 
 
 def with_rehearsal(data: Data, module: Recipe, config: Any, console: Console) -> Data:
@@ -82,7 +110,7 @@ def _has_tables(data: str) -> bool:
 
 def load_data_of_run(folder: RunFolder, module: Recipe, config: Any, console: Console) -> Data:
     """Read the data of a run again, in its splits, and warn of what is no longer as it was."""
-    data = read_data(module, config, console, split_lists=folder.read("splits.json"))
+    data = read_data(module, config, console, **as_in(folder))
     for line in (*data.warnings, *data.notes):
         console.warn(line)
     return data
@@ -105,7 +133,7 @@ def load_unchanged(
         RunError: The data is not what it was.
     """
     lists = folder.read("splits.json")
-    data = load_data(module, config, console, split_lists=lists)
+    data = load_data(module, config, console, **as_in(folder))
     if data.fingerprint != folder.read("data.json")["fingerprint"]:
         changes = difference(lists, data)
         raise RunError(f"The data of {folder.path} changed since {since} ({changes}), so {so}.")

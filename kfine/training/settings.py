@@ -218,6 +218,18 @@ class TrainingConfig:
         "its test examples.",
         group="Data",
     )
+    exclude: str | None = setting(
+        None,
+        "Clean-list, a .csv as `kfine doctor` writes it, whose examples with the suggestion "
+        "exclude are left out; or any table with a column file.",
+        group="Data",
+    )
+    relabel: str | None = setting(
+        None,
+        "Clean-list whose examples with the suggestion relabel have the label of its column "
+        "new_label; may be the same file.",
+        group="Data",
+    )
     seed: int = setting(
         0,
         "Seed of splits, order, initial head weights, dropout and augmentation.",
@@ -231,8 +243,9 @@ class TrainingConfig:
         object.__setattr__(self, "unfreeze", read_unfreeze(self.unfreeze))
         check_unfreeze(self.unfreeze, self.epochs)
         # A run can be opened from any folder.
-        if self.rehearse:
-            object.__setattr__(self, "rehearse", absolute_path(self.rehearse))
+        for name in ("rehearse", "exclude", "relabel"):
+            if getattr(self, name):
+                object.__setattr__(self, name, absolute_path(getattr(self, name)))
 
     @staticmethod
     def derived(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from kfine.recipe import Recipe
 from kfine.runs.folder import RunFolder
 from kfine.runs.lock import locked
 from kfine.statistics import paired_comparison, right_or_wrong, surely_above
-from kfine.training.data import load_data, read_data
+from kfine.training.data import as_in, load_data, read_data
 from kfine.training.job import describe_run
 from kfine.training.refit import next_job, plan_refit, train_to_end
 from kfine.training.run import TrainedRun
@@ -85,7 +85,7 @@ def _fit(
     if run.model_path.is_file() and run.info()["status"] == "finished":
         return TrainedRun(run)
     path.mkdir(parents=True, exist_ok=True)
-    data = load_data(module, config, console, split_lists=folder.read("splits.json"))
+    data = load_data(module, config, console, **as_in(folder))
     with locked(path):
         if not (path / "run.json").is_file():
             describe_run(run, module, config, data, refit=plan_refit(config, data))
@@ -99,7 +99,7 @@ def _test(
     """How right each test example is, the mean of the seeds, and the primary metric of each."""
     each, values, primary = [], [], ""
     for run in runs:
-        data = read_data(module, run.config, console, split_lists=folder.read("splits.json"))
+        data = read_data(module, run.config, console, **as_in(folder))
         assert data.test is not None
         predictions = run.predictor.predict_split(data.test)
         score, primary = run.answer.score(predictions, data.test.labels), run.answer.primary

@@ -142,6 +142,9 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "preset": (stem_kernel, None),
     # Rows of two data sets are not those that the other checks count.
     "rehearse": (lambda b: len(b.job.batches) - len(b.data.train), 20),
+    # What becomes of the examples is in tests/data/test_clean_list.py.
+    "exclude": (lambda b: b.data.cleaned.get("excluded"), None),
+    "relabel": (lambda b: b.data.cleaned.get("relabelled"), None),
     "pooling": (lambda b: "layers" in [one.name for one in b.job.groups[-1].layers], True),
     "dropout": (head_dropout, [0.4]),
     "epochs": (lambda b: b.job.stages[-1].end_epoch, 7),
@@ -167,7 +170,7 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     # Last, since it trains.
     "early_stopping": (stopped_epochs, None),
 }
-BY_THEMSELVES = ("mix", "rehearse", "early_stopping")
+BY_THEMSELVES = ("mix", "rehearse", "exclude", "relabel", "early_stopping")
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +244,27 @@ def test_rehearsed_examples_reach_the_run(
             Image.open(photo).rotate(90).save(tmp_path / name / photo.name)
     rehearsing = build(data=str(digit_photos), preset=tiny_preset, rehearse=str(tmp_path))
     assert 0 < look(rehearsing) == len(rehearsing.data.rehearsal.train) != look(usual)
+
+
+def test_a_clean_list_reaches_the_run(
+    usual: Built, tiny_preset: str, digit_photos: Path, tmp_path: Path
+) -> None:
+    first, second, *_ = sorted(one.name for one in (digit_photos / "one").iterdir())
+    table = tmp_path / "clean.csv"
+    rows = [f"one/{first},exclude,", f"one/{second},relabel,two"]
+    table.write_text("\n".join(["file,suggestion,new_label", *rows]))
+    settings = {"data": str(digit_photos), "preset": tiny_preset}
+    found = build(**settings, exclude=str(table), relabel=str(table))
+    assert CHECKS["exclude"][0](found) == [f"one/{first}"] != CHECKS["exclude"][0](usual)
+    assert CHECKS["relabel"][0](found) == {f"one/{second}": "two"} != CHECKS["relabel"][0](usual)
+    everything = {
+        name: (record.label, int(stratum))
+        for split in found.data.splits.values()
+        for name, record, stratum in zip(split.names, split.records, split.strata, strict=True)
+    }
+    assert f"one/{first}" not in everything and everything[f"one/{second}"] == ("two", 1)
+    targets = sum(len(one) for one in found.data.splits.values())
+    assert targets == sum(1 for _ in digit_photos.rglob("*.png")) - 1
 
 
 def test_weighted_examples_are_not_mixed(tiny_preset: str, digit_photos: Path) -> None:

@@ -18,6 +18,7 @@ from kfine.data.records import Progress, Record, SetAside
 from kfine.data.threads import decoding_threads
 from kfine.errors import DataError
 from kfine.inputs.audio.decoding import Decoded, decode_sound
+from kfine.inputs.audio.examiner import SoundExaminer
 from kfine.inputs.audio.sources import read_sounds
 
 # In seconds; longer ones have no one class, and are a mistake.
@@ -131,7 +132,16 @@ def _examples(
         if names
     ]
     parts = any(one.together for one in good)
-    return Examples(good, digests, inputs, aside, together, parts, warnings=warnings)
+    return Examples(
+        good,
+        digests,
+        inputs,
+        aside,
+        together,
+        parts,
+        warnings=warnings,
+        examiner=SoundExaminer(),
+    )
 
 
 def _decoded(channel: str, record: Record) -> tuple[str, Decoded | str]:

@@ -16,6 +16,7 @@ from kfine.data.records import Image, Progress, Record
 from kfine.data.sources import read_source
 from kfine.data.split import Rows
 from kfine.inputs.image.decoding import decode_images, load_record
+from kfine.inputs.image.examiner import ImageExaminer
 from kfine.inputs.image.kept import KeptImages
 from kfine.inputs.image.white import find_white
 
@@ -108,6 +109,7 @@ def _decoded(
         images.set_aside,
         read=partial(_original, white=white),
         warnings=_flat_warning(images.flat, len(images.records)),
+        examiner=ImageExaminer(),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kfine.data.examining import Alike
 from kfine.data.records import NearDuplicate
 from kfine.data.split import Split
 
@@ -71,8 +72,28 @@ def normalized(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().translate(_KEPT)
 
 
-def similar_texts(texts: Sequence[str], others: Sequence[str]) -> dict[int, tuple[int, float]]:
+def alike_texts(texts: Sequence[str]) -> list[Alike]:
+    """Pairs of near duplicates: each text with the most similar of those before it."""
+    earlier: dict[str, int] = {}
+    found: dict[int, tuple[int, float]] = {}
+    for number, key in enumerate(map(normalized, texts)):
+        first = earlier.setdefault(key, number) if key else number
+        if first != number:
+            found[number] = first, 1.0
+    near = similar_texts(texts, texts, earlier=True)
+    found = near | found
+    return [Alike(one, number, round(value, 4)) for number, (one, value) in sorted(found.items())]
+
+
+def similar_texts(
+    texts: Sequence[str], others: Sequence[str], *, earlier: bool = False
+) -> dict[int, tuple[int, float]]:
     """The most similar of the other texts, for each text that has one at a cosine of 0.9.
+
+    Args:
+        texts: Those to look for.
+        others: Those to look among.
+        earlier: Whether both are the same, and only those before a text are looked among.
 
     Returns:
         Number of the text -> number of the other, and the cosine.
@@ -91,7 +112,8 @@ def similar_texts(texts: Sequence[str], others: Sequence[str]) -> dict[int, tupl
     for start, stop in _chunks(rare, np.diff(by_hash.indptr)):
         product = (rare[start:stop] @ by_hash).tocoo()
         rows, columns = product.row + start, product.col
-        close = np.flatnonzero(product.data >= SIMILARITY - dropped[rows] - _ROUNDING)
+        near = product.data >= SIMILARITY - dropped[rows] - _ROUNDING
+        close = np.flatnonzero(near & (columns < rows) if earlier else near)
         for some in np.array_split(close, len(close) // _COMPARED + 1):
             both = counts[rows[some]].multiply(other_counts[columns[some]])
             cosines = np.asarray(both.sum(axis=1)).ravel()

@@ -14,6 +14,7 @@ from kfine.data.labels import CLASS_LABELS, Known, LabelReader
 from kfine.data.objects import Objects
 from kfine.data.records import Progress, Record
 from kfine.inputs.text.duplicates import find_near_duplicates, normalized
+from kfine.inputs.text.examiner import TextExaminer
 from kfine.inputs.text.sources import read_texts
 
 
@@ -84,4 +85,4 @@ def _examples(progress: Progress | None, records: Sequence[Record]) -> Examples:
 
     # Texts of punctuation alone are all alike as normalized; only equal ones belong together.
     together = [normalized(text) or digest for text, digest in zip(texts, digests, strict=True)]
-    return Examples(records, digests, inputs, together=together)
+    return Examples(records, digests, inputs, together=together, examiner=TextExaminer())

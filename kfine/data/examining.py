@@ -1,0 +1,63 @@
+"""How examples of one kind are looked at without a model, for a report on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kfine.data.records import Record
+    from kfine.data.split import Split
+
+# Called with (done, total) examples.
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Two examples that are nearly the same.
+
+    Attributes:
+        one: Number of an example.
+        other: Number of a later one.
+        similarity: Up to 1, which means the same.
+    """
+
+    one: int
+    other: int
+    similarity: float
+
+
+class Examiner(Protocol):
+    """What is known of examples of one kind.
+
+    Attributes:
+        many: "images".
+    """
+
+    many: str
+
+    def measure(self, split: Split) -> dict[str, np.ndarray]:
+        """Name and unit, such as "width in pixels" -> float64 `(examples,)`; NaN if unknown."""
+        ...
+
+    def alike(self, rows: Any, report: Report | None = None) -> tuple[list[Alike], str]:
+        """Pairs that are nearly the same, and a sentence on what was not looked for, or nothing.
+
+        Args:
+            rows: Of all examples, indexable with a list of numbers.
+            report: Called while it lasts.
+        """
+        ...
+
+    def html(self, example: Any, record: Record) -> str:
+        """An example as it can be shown in a page that needs no other file; escaped.
+
+        Args:
+            example: Its row.
+            record: Where it comes from.
+        """
+        ...

@@ -1,0 +1,56 @@
+"""What can be said of recordings without a model."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kfine.data.examining import Alike, Report
+from kfine.inputs.audio.fingerprints import RATE, alike_sounds
+
+if TYPE_CHECKING:
+    from kfine.data.records import Record
+    from kfine.data.split import Split
+
+_SHOWN = 5.0  # seconds
+_SHOWN_RATE = 8000
+_SILENCE = -100.0  # dB
+
+
+class SoundExaminer:
+    """Lengths, loudness, and copies that were encoded anew, cut, or made louder."""
+
+    many = "recordings"
+
+    def measure(self, split: Split) -> dict[str, np.ndarray]:
+        """Seconds, and loudness in dB of full scale."""
+        sounds = split.examples()
+        loud = [_loudness(one) for one in sounds]
+        return {
+            "seconds": np.array([len(one) / RATE for one in sounds], np.float64),
+            "loudness in dB": np.array(loud, np.float64),
+        }
+
+    def alike(self, rows: Any, report: Report | None = None) -> tuple[list[Alike], str]:
+        """As `alike_sounds`."""
+        return alike_sounds(list(rows[list(range(len(rows)))]), report), ""
+
+    def html(self, example: Any, record: Record) -> str:
+        """The first seconds, to be played inside the page."""
+        import soundfile
+
+        kept = io.BytesIO()
+        step = RATE // _SHOWN_RATE
+        few = np.asarray(example[: int(_SHOWN * RATE)], np.float32)
+        few = few[: len(few) // step * step].reshape(-1, step).mean(axis=1)
+        soundfile.write(kept, few.astype(np.int16), _SHOWN_RATE, format="WAV")
+        content = base64.b64encode(kept.getvalue()).decode()
+        return f'<audio controls preload="none" src="data:audio/wav;base64,{content}"></audio>'
+
+
+def _loudness(samples: np.ndarray) -> float:
+    power = float(np.mean((samples.astype(np.float64) / 32768) ** 2)) if len(samples) else 0.0
+    return max(_SILENCE, 10 * float(np.log10(power + 1e-12)))

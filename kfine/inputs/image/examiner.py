@@ -1,0 +1,64 @@
+"""What can be said of images without a model."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kfine.data.annotations import upright_size
+from kfine.data.examining import Alike, Report
+from kfine.data.threads import decoding_threads
+from kfine.inputs.image.alike import alike_images
+
+if TYPE_CHECKING:
+    from kfine.data.records import Record
+    from kfine.data.split import Split
+
+_SHOWN = 160  # pixels
+_ROWS = 256  # at a time
+
+
+class ImageExaminer:
+    """Sizes, brightness, contrast, and copies that were resized, cropped or turned."""
+
+    many = "images"
+
+    def measure(self, split: Split) -> dict[str, np.ndarray]:
+        """Of files their size, of all the brightness and the contrast, fractions 0 to 1."""
+        with decoding_threads() as pool:
+            sizes = list(
+                pool.map(lambda one: upright_size(one.path) if one.path else None, split.records)
+            )
+        heights, widths = np.array([one or (np.nan, np.nan) for one in sizes], np.float64).T
+        levels, contrasts = [], []
+        for start in range(0, len(split), _ROWS):
+            rows = split.inputs[range(start, min(len(split), start + _ROWS))]
+            grey = rows.reshape(len(rows), -1).astype(np.float32) / 255
+            levels.append(grey.mean(axis=1))
+            contrasts.append(grey.std(axis=1))
+        return {
+            "width in pixels": widths,
+            "height in pixels": heights,
+            "brightness": np.concatenate(levels).astype(np.float64),
+            "contrast": np.concatenate(contrasts).astype(np.float64),
+        }
+
+    def alike(self, rows: Any, report: Report | None = None) -> tuple[list[Alike], str]:
+        """As `alike_images`."""
+        return alike_images(rows, report)
+
+    def html(self, example: Any, record: Record) -> str:
+        """A small JPEG of uint8 RGB `(height, width, 3)`, as wide and high as the file is."""
+        from PIL import Image
+
+        height, width = (record.path and upright_size(record.path)) or example.shape[:2]
+        scale = _SHOWN / max(height, width)
+        image = Image.fromarray(np.ascontiguousarray(example))
+        image = image.resize((max(1, round(width * scale)), max(1, round(height * scale))))
+        kept = io.BytesIO()
+        image.save(kept, "JPEG", quality=80)
+        content = base64.b64encode(kept.getvalue()).decode()
+        return f'<img src="data:image/jpeg;base64,{content}" alt="">'
