@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kfine.training.layers import unfreeze as unfreeze
     from kfine.tuning.plan import SearchSettings as SearchSettings
     from kfine.verbs.benchmark import benchmark as benchmark
+    from kfine.verbs.doctor import doctor as doctor
     from kfine.verbs.dry_run import dry_run as dry_run
     from kfine.verbs.evaluate import evaluate as evaluate
     from kfine.verbs.export import export as export
@@ -41,6 +42,7 @@ else:
             "benchmark": "verbs.benchmark",
             "cached_features": "training.cached_features",
             "cross_validate": "verbs.folds",
+            "doctor": "verbs.doctor",
             "dry_run": "verbs.dry_run",
             "evaluate": "verbs.evaluate",
             "export": "verbs.export",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_space"]
 
+# Endings of the files that `kfine doctor` takes this recipe for.
+EXAMPLES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 resolve = resolve_audio
 search_space = audio_space
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_space"]
 
+# Endings of the files that `kfine doctor` takes this recipe for.
+EXAMPLES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".heic", ".tif", ".tiff")
 resolve = resolve_image
 search_space = image_space
 

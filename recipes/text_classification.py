@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_space"]
 
+EXAMPLES = (".txt", ".csv", ".tsv", ".jsonl")
 resolve = resolve_text
 search_space = text_space
 
@@ -57,8 +58,7 @@ class Config(TextConfig):
     )
     long_texts: str = setting(
         "cut",
-        "What becomes of longer texts: cut, or windows, which overlap and whose answers are "
-        "averaged.",
+        "Longer texts: cut, or in windows, which overlap and whose answers are averaged.",
         group="Data",
         choices=("cut", "windows"),
     )

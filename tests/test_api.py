@@ -23,6 +23,7 @@ PUBLIC = [
     "benchmark",
     "cached_features",
     "cross_validate",
+    "doctor",
     "dry_run",
     "evaluate",
     "export",

@@ -121,6 +121,9 @@ class Answer(Protocol):
       place of those that the answer began with.
     - `written(folder, named)`: files of all that was found, from (path of an image, prediction)
       pairs, in the format of annotation tools.
+    - `doubts(predictions, labels)`: of predictions by models that did not learn from the examples,
+      a `kfine.answers.doubts.Doubt` for each label that is probably wrong, and
+      `confused(predictions, labels)`, pairs of names that are taken for each other.
     - `mixes`: true where a mean of two rows of its one target is a target too, so that examples
       may be mixed.
     """

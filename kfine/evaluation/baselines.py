@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,17 @@ from kfine.inputs.places import mean_of_rows
 from kfine.recipe import Recipe
 from kfine.training.job import build_job
 from kfine.training.run import TrainedRun
+
+
+class Reads(Protocol):
+    """A config and the input of its model, of a run or of one that is not there yet."""
+
+    @property
+    def config(self) -> Any: ...
+
+    @property
+    def input(self) -> Any: ...
+
 
 # A head on cached features takes a second per epoch.
 HEAD_EPOCHS = 10
@@ -70,7 +81,8 @@ def _frozen(
     if answer.probes:
         validation = own.validation
         splits = [own.train, *([validation] if validation else []), *tests]
-        features = backbone_features(run, module, own, splits, console)
+        base = module.build_model(run.config, own).model
+        features = backbone_features(run, base, splits, console)
         held = (features[1], validation.labels) if validation else (features[0][:0], ())
         learned = features[0], own.train.labels
         together = np.concatenate(features[-len(tests) :])
@@ -84,7 +96,7 @@ def _frozen(
 
 
 def features_of(
-    run: TrainedRun, model: Any, depth: int, encoded: Sequence[Encoded], console: Console
+    run: Reads, model: Any, depth: int, encoded: Sequence[Encoded], console: Console
 ) -> Any:
     """The suffix above `depth` groups and what it takes for each set; `None` if not cached."""
     from kfine.models.cutting import CannotCut
@@ -110,12 +122,18 @@ def features_of(
 
 
 def backbone_features(
-    run: TrainedRun, module: Recipe, own: Data, splits: list[Split], console: Console
+    run: Reads, base: Any, splits: Sequence[Split], console: Console
 ) -> list[np.ndarray]:
-    """`(examples, features)` float32 of each split, as the untouched backbone gives the head."""
+    """`(examples, features)` float32 of each split, as an untouched backbone gives its head.
+
+    Args:
+        run: How examples are read, and where features are kept.
+        base: The model as its preset has it.
+        splits: The examples.
+        console: Hears of the pass.
+    """
     from kfine.training.frozen import head_inputs
 
-    base = module.build_model(run.config, own).model
     encoded = [run.input.encode(split.inputs) for split in splits]
     found = features_of(run, base, 0, encoded, console)
     if found is None:

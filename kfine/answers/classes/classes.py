@@ -19,6 +19,7 @@ from kfine.inputs.places import Places, mean_of_rows
 
 if TYPE_CHECKING:
     from kfine.answers.classes.device import ClassesOnDevice
+    from kfine.answers.doubts import Doubt
 
 OUTPUT = "class"
 PROBABILITIES = "probabilities"
@@ -225,6 +226,18 @@ class Classes:
             if self.settle(one) != label
         ]
         return sorted(found, key=lambda one: -one.probability)
+
+    def doubts(self, predictions: Sequence[Any], labels: Sequence[Any]) -> list[Doubt]:
+        """As `doubtful_classes`."""
+        from kfine.answers.doubts import doubtful_classes
+
+        return doubtful_classes(self.numbers(labels), self.probabilities(predictions), self.names)
+
+    def confused(self, predictions: Sequence[Any], labels: Sequence[Any]) -> list[dict[str, Any]]:
+        """As `confused_pairs`."""
+        from kfine.answers.doubts import confused_pairs
+
+        return confused_pairs(self.numbers(labels), self.probabilities(predictions), self.names)
 
     def draw(self, folder: Path, score: Score) -> None:
         """`confusion_matrix.png`."""

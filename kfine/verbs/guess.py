@@ -1,0 +1,62 @@
+"""Which recipe reads a source, by the files in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+from kfine.data.files import is_clutter, tables_in
+from kfine.data.manifest import PATH
+from kfine.data.tables import SUFFIXES, cell_text, read_table
+from kfine.errors import DataError
+from kfine.recipe import load_recipe, recipe_names
+
+_USUAL = "image_classification"
+_FILES, _ROWS = 2000, 50
+
+
+def guess_recipe(data: str) -> str:
+    """The recipe for most of the files that a folder holds or a table names.
+
+    Recipes say with `EXAMPLES` which endings theirs have.
+
+    Raises:
+        DataError: There is no such file or folder, or no recipe is known for what it holds.
+    """
+    path = Path(data).expanduser()
+    if not path.exists():
+        if data.isidentifier() or ":" in data:  # digits, tfds:NAME
+            return _USUAL
+        raise DataError(f"There is no file or folder {data}.")
+    known = {
+        ending: name
+        for name in recipe_names()
+        for ending in getattr(load_recipe(name), "EXAMPLES", ())
+    }
+    counted = Counter(known[one] for one in _endings(path) if one in known)
+    if not counted:
+        raise DataError(
+            f"{data} holds no files of a kind that is known; name the recipe that reads them with "
+            f"--recipe: {', '.join(recipe_names())}"
+        )
+    return counted.most_common(1)[0][0]
+
+
+def _endings(path: Path) -> list[str]:
+    if path.is_file():
+        return _of_table(path)
+    tables = tables_in(path)
+    files = (one for one in path.rglob("*") if not is_clutter(one.name) and one.is_file())
+    found = [one.suffix.lower() for one in islice(files, _FILES)]
+    others = [one for one in found if one not in SUFFIXES]
+    return others or [ending for table in tables for ending in _of_table(table)]
+
+
+def _of_table(path: Path) -> list[str]:
+    """Endings of the files that a table names, or its own where it holds the examples."""
+    if path.suffix.lower() not in SUFFIXES:
+        return [path.suffix.lower()]
+    rows = read_table(path).rows[:_ROWS]
+    named = [cell_text(row.cells[PATH]) for row in rows if PATH in row.cells]
+    return [Path(one).suffix.lower() for one in named] or [path.suffix.lower()]
