@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import caching, peers
+from benchmarks import caching, doctor, peers
 
 KFINE = [sys.executable, "-m", "kfine"]
 
@@ -110,6 +110,9 @@ def main() -> None:
     compared = kinds.add_parser("caching")
     caching.add_arguments(compared)
     compared.set_defaults(run=caching.run)
+    planted = kinds.add_parser("doctor")
+    doctor.add_arguments(planted)
+    planted.set_defaults(run=doctor.run)
     others = kinds.add_parser("peers")
     peers.add_arguments(others)
     others.set_defaults(run=peers.run)

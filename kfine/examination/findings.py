@@ -76,6 +76,13 @@ class Pool:
             return np.stack(rows)
         return np.fromiter(rows, dtype=object, count=len(rows))
 
+    def alike(self, one: int, other: int) -> bool:
+        """Whether two examples have the same label, as far as labels can be the same."""
+        split, index = self.at(one)
+        # Masks, boxes and the like are never equal.
+        plain = split.records[index].plain_label is not None
+        return not plain or self.labels[one] == self.labels[other]
+
     def finding(self, kind: str, number: int, detail: str, **more: Any) -> Finding:
         """A finding about an example."""
         split, index = self.at(number)
@@ -100,7 +107,7 @@ def duplicates(pool: Pool, pairs: list[tuple[int, int, float]], kind: str) -> li
         # Splits come in the order training, validation, test.
         spare, kept = (one, other) if across else (other, one)
         split, name = pool.place(kept)
-        same = pool.labels[one] == pool.labels[other]
+        same = pool.alike(one, other)
         written = pool.at(kept)[0].records[pool.at(kept)[1]].written
         detail = f"as {name} ({split})" + ("" if same else f", labelled {written!r}")
         what = f"{kind} {'in two splits' if across else 'in one split'}"

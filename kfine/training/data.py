@@ -12,6 +12,7 @@ from kfine.console import Console
 from kfine.data.clean_list import CleanList, clean, read_clean_list
 from kfine.data.files import tables_in
 from kfine.data.labelled import Data
+from kfine.data.shared_names import shared_parts
 from kfine.data.split import Split
 from kfine.data.tables import SUFFIXES
 from kfine.errors import RunError
@@ -180,7 +181,7 @@ def say_data(data: Data, console: Console) -> None:
     if len(data.set_aside) > MOST_NAMED:
         more = len(data.set_aside) - MOST_NAMED
         console.warn(f"set aside {more} more files, all named in data.json")
-    for line in data.warnings:
+    for line in (*data.warnings, *(one.sentence() for one in shared_parts(data))):
         console.warn(line)
 
 

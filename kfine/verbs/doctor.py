@@ -142,19 +142,20 @@ def _patient(
             console.warn(note)
         kept = make_config(module.Config, {}, folder.path / "config.yaml")
         return _Patient(module, kept, read_data(module, kept, console, **as_in(folder)), True)
+    named = recipe is not None
     name = recipe or guess_recipe(data)
     module = load_recipe(name)
     asked = make_config(module.Config, {**settings, "data": data}, config)
     try:
         resolved = module.resolve(asked)
-    except PresetError:
+    except PresetError as error:
         if recipe:
-            raise
-        resolved = asked  # texts are read alike for all presets
+            console.warn(f"without frozen features: {error}")
+        resolved, recipe = asked, None  # data is read alike for all presets
     try:
         loaded = read_data(module, resolved, console)
     except DataError as error:
-        if recipe:
+        if named:
             raise
         raise DataError(
             f"{error} (read by the recipe {name}; another one can be named with --recipe)"
@@ -320,11 +321,11 @@ def _sentences(
     deep: Mapping[str, Any],
 ) -> list[str]:
     """What matters most, in words."""
-    from kfine.examination.names import shared_parts
+    from kfine.data.shared_names import shared_parts
 
     found = []
     for kind, several in by_kind.items():
-        names = ", ".join(one.name for one in several[:_NAMED])
+        names = ", ".join(list(dict.fromkeys(one.name for one in several))[:_NAMED])
         found.append(f"{kind}: {len(several)}, such as {names}")
     counts = Counter(summary["splits"].get("train", {}).get("per_class", {}))
     if counts and data.labels is not None and data.labels.classes:

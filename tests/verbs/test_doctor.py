@@ -13,8 +13,8 @@ import pytest
 
 import kfine
 from kfine.console import Console
+from kfine.data.shared_names import shared_parts
 from kfine.errors import ConfigError, DataError, RunError
-from kfine.examination.names import shared_parts
 
 QUIET = Console(quiet=True)
 SPEAKERS = ("anna", "bert", "carl")
