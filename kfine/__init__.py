@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kfine.verbs.fit import fit as fit
     from kfine.verbs.folds import cross_validate as cross_validate
     from kfine.verbs.predict import predict as predict
+    from kfine.verbs.report import report as report
     from kfine.verbs.run import Run as Run
     from kfine.verbs.search import Search as Search
     from kfine.verbs.soup import soup as soup
@@ -52,6 +53,7 @@ else:
             "layer_groups": "models.groups",
             "layerwise_adamw": "training.layers",
             "predict": "verbs.predict",
+            "report": "verbs.report",
             "soup": "verbs.soup",
             "tune": "verbs.tune",
             "unfreeze": "training.layers",

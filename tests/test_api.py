@@ -33,6 +33,7 @@ PUBLIC = [
     "layer_groups",
     "layerwise_adamw",
     "predict",
+    "report",
     "soup",
     "tune",
     "unfreeze",

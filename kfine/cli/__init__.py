@@ -15,7 +15,17 @@ from kfine.cli.failures import run_safely
 from kfine.cli.memory import require_address_space
 
 # They load TensorFlow.
-_WITH_MODELS = ("fit", "tune", "evaluate", "predict", "export", "soup", "benchmark", "doctor")
+_WITH_MODELS = (
+    "fit",
+    "tune",
+    "evaluate",
+    "predict",
+    "export",
+    "soup",
+    "benchmark",
+    "doctor",
+    "report",
+)
 _VERBS = (*_WITH_MODELS, "recipes", "presets", "runs", "cache")
 
 

@@ -361,16 +361,19 @@ def _write(
     data: Data,
     pool: Pool,
 ) -> None:
+    from markupsafe import Markup
+
     from kfine.examination.page import page
 
     places = {pool.place(number): number for number in range(len(pool))}
 
-    def show(split: str, name: str) -> str:
+    def show(split: str, name: str) -> Markup:
         number = places.get((split, name))
         if number is None or data.examiner is None:
-            return ""
+            return Markup()
         where, index = pool.at(number)
-        return data.examiner.html(where.inputs[[index]][0], where.records[index])
+        # The examiner escapes what it shows.
+        return Markup(data.examiner.html(where.inputs[[index]][0], where.records[index]))
 
     kept = Folder(folder)
     kept.write("doctor.json", found)

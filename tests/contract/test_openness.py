@@ -24,7 +24,17 @@ ROOMS = (
         "child",
     ),
     *("runs", "data", "drawing", "presets", "inputs", "answers", "models", "runtimes"),
-    *("recipe", "training", "evaluation", "examination", "exporting", "tuning", "verbs", "cli"),
+    *(
+        "recipe",
+        "training",
+        "evaluation",
+        "examination",
+        "exporting",
+        "reporting",
+        "tuning",
+        "verbs",
+        "cli",
+    ),
 )
 # Settings that all recipes for images or texts inherit.
 SETTINGS = tuple(f"kfine.training.{one}_settings" for one in ("audio", "image", "text"))

@@ -77,6 +77,19 @@ def test_a_recipe_is_short_and_looks_like_the_others(name: str) -> None:
     assert len(Path(str(module.__file__)).read_text().splitlines()) <= 126
 
 
+def test_a_run_has_a_report_on_one_page(run: kfine.Run) -> None:
+    found = kfine.report(run, console=Console(quiet=True))
+    assert json.loads((run.path / "report.json").read_text())["verdict"] == found["verdict"]
+    assert len(found["verdict"]) == 3 and str(run.metrics["count"]) in found["verdict"][0]
+    page = (run.path / "report.html").read_text()
+    assert all(name in page for name in run.folder.read("data.json")["splits"])
+    assert 'src="http' not in page and 'href="http' not in page
+    # One label and one probability for each example, or a line that says why not.
+    assert bool(found["worst"] or found["unsure"]) != any(
+        "mistakes" in one for one in found["left_out"]
+    )
+
+
 def test_a_run_knows_its_parts_and_is_scored_by_its_own_metric(run: kfine.Run) -> None:
     metrics = run.metrics
     answer = run.answer

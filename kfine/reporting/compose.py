@@ -1,0 +1,221 @@
+"""What a report says, from the files of a run; JSON-able."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kfine.console import format_bytes
+from kfine.statistics import surely_above
+
+MOST_SHOWN = 12
+_CELLS, _OF_CELL = 8, 6
+_BASELINES = {
+    "linear_probe": "linear probe (frozen backbone)",
+    "head_alone": "head alone (frozen backbone)",
+    "majority": "majority class",
+}
+_OVER = {
+    "linear_probe": "a linear model of the untouched backbone",
+    "head_alone": "a head alone on the untouched backbone",
+    "untuned": "the untuned model",
+}
+
+
+def verdict(metrics: Mapping[str, Any], exports: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Three sentences for somebody who decides: how good, better than what, and which file."""
+    primary, count = metrics["primary"], metrics["count"]
+    value, interval = metrics[primary], metrics.get(f"{primary}_interval")
+    words = primary.replace("_", " ")
+    if primary == "accuracy":
+        first = f"Of {count} test examples that it never saw, the model gets {value:.1%} right"
+    else:
+        first = f"On {count} test examples that it never saw, the model has {words} {value:.3f}"
+    if interval:
+        first += f"; with so many examples it may be {interval[0]:.1%} to {interval[1]:.1%}"
+    found = [f"{first}."]
+    gain = metrics.get("gain")
+    if gain:
+        over, difference = _OVER[gain["over"]], gain["difference"]
+        if surely_above(gain["p_value"], gain["interval"]):
+            found.append(f"It is better than {over}, by {difference:.3f} and more than chance.")
+        elif gain["interval"][1] < 0:
+            found.append(f"It is worse than {over}, by {-difference:.3f}: do not use it.")
+        else:
+            more = "more" if difference >= 0 else "less"
+            found.append(
+                f"That is {abs(difference):.3f} {more} than {over} reaches, which may be "
+                "chance: as far as these examples tell, that is as good."
+            )
+    passed = [one for one in exports if one["verdict"]["passed"]]
+    if passed:
+        best = min(passed, key=lambda one: one["size_bytes"])
+        found.append(
+            f"The exported file {Path(best['path']).name} ({format_bytes(best['size_bytes'])}) is "
+            "as good as the model, measured on the file itself."
+        )
+    elif exports:
+        found.append("No exported file was as good as the model; the gate refused them.")
+    else:
+        found.append("No file for a device was exported yet.")
+    return found
+
+
+def compared(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics that the model and its baselines have, the primary one first."""
+    models = {"fine-tuned": metrics, **metrics.get("baselines", {})}
+    names = [
+        name
+        for name, value in metrics.items()
+        if isinstance(value, float) and all(name in one for one in models.values())
+    ]
+    names.sort(key=lambda one: one != metrics["primary"])
+    rows = []
+    for name, values in models.items():
+        interval = values.get(f"{metrics['primary']}_interval")
+        between = "{:.3f} to {:.3f}".format(*interval) if interval else None
+        shown = _BASELINES.get(name, name.replace("_", " "))
+        rows.append([shown, *(values[one] for one in names), between])
+    headings = ["", *map(_title, names), "95 % interval"]
+    if not any(row[-1] for row in rows):
+        headings, rows = headings[:-1], [row[:-1] for row in rows]
+    return {"headings": headings, "rows": rows}
+
+
+def per_class(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Figures by class, label, tag or column; `None` where there are none."""
+    for key, parts in metrics.items():
+        if key.startswith("per_") and isinstance(parts, dict) and parts:
+            names = list(dict.fromkeys(name for one in parts.values() for name in one))
+            rows = [[name, *(one.get(key) for key in names)] for name, one in parts.items()]
+            titles = ["examples" if one == "support" else _title(one) for one in names]
+            return {"headings": [key.removeprefix("per_"), *titles], "rows": rows}
+    return None
+
+
+def confusion(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any] | None:
+    """The confusion matrix with a colour for each cell; `None` where there is none."""
+    matrix = metrics.get("confusion_matrix")
+    if not matrix or len(matrix) != len(names):
+        return None
+    cells = []
+    for row in matrix:
+        total = max(1, sum(row))
+        shares = [count / total for count in row]
+        # From white to a dark blue, on which white letters can be read.
+        cells.append(
+            [
+                {
+                    "count": count,
+                    "colour": ", ".join(
+                        str(round(255 + share * (end - 255))) for end in (31, 95, 168)
+                    ),
+                    "ink": "#fff" if share > 0.5 else "#1d1d1f",
+                }
+                for count, share in zip(row, shares, strict=True)
+            ]
+        )
+    return {"names": list(names), "cells": cells}
+
+
+def confused(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Pairs of class and prediction that differ, the most frequent first, with examples."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for one in rows:
+        if one["prediction"] != one["label"]:
+            groups[one["label"], one["prediction"]].append(one)
+    ordered = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))
+    return [
+        {
+            "label": label,
+            "prediction": prediction,
+            "count": len(several),
+            "examples": _short(sorted(several, key=_sure, reverse=True)[:_OF_CELL]),
+        }
+        for (label, prediction), several in ordered[:_CELLS]
+    ]
+
+
+def worst(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The most confident mistakes."""
+    wrong = [one for one in rows if one["prediction"] != one["label"]]
+    return _short(sorted(wrong, key=_sure, reverse=True)[:MOST_SHOWN])
+
+
+def least_sure(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The predictions with the least probability."""
+    return _short(sorted(rows, key=_sure)[:MOST_SHOWN])
+
+
+def has_confidence(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether each row has one label, one prediction and how sure the model is."""
+    return bool(rows) and all(
+        isinstance(one.get("prediction"), str)
+        and isinstance(one.get("label"), str)
+        and isinstance(one.get("probability"), float)
+        for one in rows
+    )
+
+
+def data_table(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Examples of each class by split, and what was said of the data."""
+    splits = summary["splits"]
+    rows: list[list[Any]] = [["all", *(one["used"] for one in splits.values())]]
+    names = list(dict.fromkeys(name for one in splits.values() for name in one["per_class"]))
+    rows += [[name, *(one["per_class"].get(name, 0) for one in splits.values())] for name in names]
+    lines = [*summary["notes"], *summary["warnings"]]
+    aside = sum(one["set_aside"] for one in splits.values())
+    if aside:
+        lines.append(f"{aside} examples were set aside; data.json names them")
+    cleaned = summary.get("cleaned")
+    if cleaned:
+        lines.append(
+            f"by a clean-list {len(cleaned['excluded'])} examples were left out and "
+            f"{len(cleaned['relabelled'])} labelled anew"
+        )
+    return {"headings": ["", *splits], "rows": rows, "lines": lines}
+
+
+def stages(info: Mapping[str, Any]) -> list[list[Any]]:
+    """Stage, its epochs counted from 1, and what trains in it."""
+    groups = info["groups"]
+    found: list[list[Any]] = []
+    for one in info["stages"]:
+        names = groups[len(groups) - 1 - one["depth"] :]
+        trains = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+        found.append([one["index"] + 1, f"{one['first_epoch'] + 1} to {one['end_epoch']}", trains])
+    return found
+
+
+def export_rows(exports: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    """File, size, milliseconds, the primary metric on held-out examples, and the verdict."""
+    found: list[list[Any]] = []
+    for one in exports:
+        decided = one["verdict"]
+        time = one["milliseconds"]
+        found.append(
+            [
+                Path(one["path"]).name,
+                format_bytes(one["size_bytes"]),
+                None if time is None else f"{time:.1f}",
+                decided["exported"],
+                "as good as the model" if decided["passed"] else "; ".join(decided["reasons"]),
+            ]
+        )
+    return found
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").replace("f1", "F1")
+
+
+def _sure(row: Mapping[str, Any]) -> float:
+    return float(row["probability"])
+
+
+def _short(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {key: one[key] for key in ("name", "label", "prediction", "probability")} for one in rows
+    ]

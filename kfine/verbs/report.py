@@ -1,0 +1,191 @@
+"""`report`: what a run is worth, on one page."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from kfine.console import Console
+from kfine.data.labelled import Data
+from kfine.errors import DataError
+from kfine.recipe import recipe_of_run
+from kfine.runs.files import plain_disk_errors
+from kfine.training.data import as_in, read_data
+from kfine.training.run import TrainedRun
+from kfine.verbs.evaluate import evaluate
+
+NAME = "report.html"
+
+
+def report(run: TrainedRun | str | Path, *, console: Console | None = None) -> dict[str, Any]:
+    """Write one page on a finished run: `report.html`, and the same as `report.json`.
+
+    How good it is and beside what; by class; what is taken for what, with the examples; the most
+    confident mistakes and where it is least sure; whether it is as often right as it says, with a
+    temperature learned on validation; data, learning curves with their stages and what they
+    suggest; the exported files with the gate's word. Pictures, texts and sounds are inside: the
+    page needs no other file and no network.
+
+    A run that was not evaluated yet is evaluated first.
+
+    Args:
+        run: A run or its folder.
+        console: Hears of the progress; standard error if omitted.
+
+    Returns:
+        What `report.json` holds.
+
+    Raises:
+        KfineError: The run has not finished, its data cannot be read, or its folder not written.
+    """
+    from kfine.reporting import compose
+    from kfine.reporting.advice import advice
+    from kfine.reporting.calibration import calibration
+
+    console = console or Console()
+    start = time.monotonic()
+    trained = run if isinstance(run, TrainedRun) else TrainedRun(run)
+    trained.folder.require_finished()
+    if not (trained.path / "predictions.json").is_file():
+        evaluate(trained, console=console)
+    metrics, rows = trained.folder.read("metrics.json"), trained.folder.read("predictions.json")
+    info, exports = trained.folder.info(), _exports(trained.path)
+    data = _data(trained, console)
+    left_out: list[str] = []
+    single = compose.has_confidence(rows)
+    if not single:
+        left_out.append(
+            f"mistakes one by one, and calibration: the answer {trained.answer.kind} has not one "
+            "label and one probability for each example"
+        )
+    calibrated = None
+    if single:
+        with console.timed("learning a temperature on validation"):
+            held = _validation_rows(trained, data, left_out)
+        calibrated = calibration(rows, trained.answer.names, held)
+    found = {
+        "name": f"{info['recipe']} on {Path(str(trained.config.data)).name}",
+        "run": str(trained.path),
+        "verdict": compose.verdict(metrics, exports),
+        "compared": compose.compared(metrics),
+        "per_class": compose.per_class(metrics),
+        "confusion": compose.confusion(metrics, trained.answer.names),
+        "confused": compose.confused(rows) if single else [],
+        "worst": compose.worst(rows) if single else [],
+        "unsure": compose.least_sure(rows) if single else [],
+        "calibration": calibrated,
+        "thresholds": _thresholds(calibrated),
+        "data": compose.data_table(trained.folder.read("data.json")),
+        "advice": advice(trained.history, trained.answer.watched, trained.config),
+        "stages": compose.stages(info),
+        "exports": compose.export_rows(exports),
+        "made": _made(trained, info),
+        "left_out": left_out,
+    }
+    _write(trained, found, data)
+    console.say(f"{NAME} and report.json in {trained.path}: {time.monotonic() - start:.1f} s")
+    return found
+
+
+def _exports(run: Path) -> list[dict[str, Any]]:
+    """The reports of the exported files, the smallest first."""
+    found = []
+    for path in sorted((run / "exports").glob("*.json")):
+        try:
+            one = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(one, dict) and "verdict" in one:
+            found.append(one)
+    return sorted(found, key=lambda one: one["size_bytes"])
+
+
+def _data(trained: TrainedRun, console: Console) -> Data | None:
+    """The data of the run; `None` where it is gone, so that the page has no pictures."""
+    module, note = recipe_of_run(trained.folder)
+    if note:
+        console.warn(note)
+    try:
+        return read_data(module, trained.config, console, **as_in(trained.folder))
+    except DataError as error:
+        console.warn(f"without pictures: {error}")
+        return None
+
+
+def _validation_rows(
+    trained: TrainedRun, data: Data | None, left_out: list[str]
+) -> list[dict[str, Any]] | None:
+    """Predictions of validation examples that the model did not train on."""
+    validation = None if data is None else data.validation
+    if trained.refit or validation is None:
+        why = (
+            "the model trained on the validation examples too"
+            if trained.refit
+            else "there are no validation examples"
+        )
+        left_out.append(f"a temperature: {why}")
+        return None
+    answer = trained.answer
+    predictions = trained.predictor.predict_split(validation)
+    return [
+        answer.row(one, label) for one, label in zip(predictions, validation.labels, strict=True)
+    ]
+
+
+def _thresholds(calibrated: dict[str, Any] | None) -> list[list[Any]]:
+    if calibrated is None:
+        return []
+    return [
+        [f"{one['threshold']:.0%}", f"{one['kept']:.0%}", one["right"]]
+        for one in calibrated["thresholds"]
+    ]
+
+
+def _made(trained: TrainedRun, info: dict[str, Any]) -> list[list[Any]]:
+    """How to make it again."""
+    made = trained.folder.read("environment.json")
+    versions = made.get("packages", {})
+    found = [
+        ["recipe", info["recipe"]],
+        ["data", str(trained.config.data)],
+        ["preset", str(getattr(trained.config, "preset", "") or "none")],
+        ["seed", str(trained.config.seed)],
+        ["started", str(info.get("started", ""))],
+        ["again", f"kfine fit {info['recipe']} --config {trained.path / 'config.yaml'}"],
+    ]
+    return found + [[name, str(version)] for name, version in sorted(versions.items())]
+
+
+def _write(trained: TrainedRun, found: dict[str, Any], data: Data | None) -> None:
+    from markupsafe import Markup
+
+    from kfine.drawing.pages import render
+    from kfine.reporting import charts
+
+    places: dict[str, int] = {}
+    test = None if data is None else data.test
+    if test is not None:
+        places = {name: number for number, name in enumerate(test.names)}
+
+    def show(name: str) -> Markup:
+        if name not in places or data is None or test is None or data.examiner is None:
+            return Markup()
+        number = places[name]
+        # The examiner escapes what it shows.
+        return Markup(data.examiner.html(test.inputs[[number]][0], test.records[number]))
+
+    history, watched = trained.history, trained.answer.watched
+    drawn = {
+        "curves": {
+            name: charts.curves(history, name)
+            for name in dict.fromkeys(("loss", watched))
+            if history and name in history[0]
+        },
+        "reliability": charts.reliability_chart((found["calibration"] or {}).get("bins", [])),
+    }
+    with plain_disk_errors(trained.path):
+        trained.folder.write("report.json", found)
+        page = render("kfine.reporting", "report.html", found=found, charts=drawn, show=show)
+        trained.folder.write_text(NAME, page)
