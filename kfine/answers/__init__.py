@@ -121,6 +121,8 @@ class Answer(Protocol):
       place of those that the answer began with.
     - `written(folder, named)`: files of all that was found, from (path of an image, prediction)
       pairs, in the format of annotation tools.
+    - `calibrated(predictions, labels)`: of validation examples, which are new to the model: the
+      answer whose `finish` is as often right as it says.
     - `doubts(predictions, labels)`: of predictions by models that did not learn from the examples,
       a `kfine.answers.doubts.Doubt` for each label that is probably wrong, and
       `confused(predictions, labels)`, pairs of names that are taken for each other.

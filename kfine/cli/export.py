@@ -65,6 +65,12 @@ from kfine.exporting.choices import (
     help="Training examples that calibrate integers, balanced over the classes.",
 )
 @click.option(
+    "--calibrate",
+    is_flag=True,
+    help="Make a classifier about as often right as it says: divide its logits by a temperature "
+    "learned on validation. The classes that it finds stay the same.",
+)
+@click.option(
     "--prefer",
     type=click.Choice(PREFER),
     default=PREFER[0],

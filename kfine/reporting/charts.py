@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from kfine.reporting.calibration import BINS
+from kfine.answers.confidence import BINS
 
 _WIDTH, _HEIGHT = 420, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 34

@@ -95,6 +95,12 @@ class TrainedRun:
         """What the model answers."""
         return self._parts[1]
 
+    def answering(self, answer: Answer) -> TrainedRun:
+        """The same run with another answer, such as a calibrated one; the model is shared."""
+        other = TrainedRun(self._folder)
+        other.__dict__.update(model=self.model, _parts=(self.input, answer))
+        return other
+
     @property
     def predictor(self) -> KerasPredictor:
         """The model as something that predicts."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kfine.answers.confidence import LEAST_EXAMPLES
 from kfine.console import Console
 from kfine.errors import ConfigError, DataError, GateRefused
 from kfine.exporting.choices import (
@@ -45,6 +46,7 @@ def export(
     max_size: str | float | None = None,
     max_latency: str | float | None = None,
     calibration: int = CALIBRATION_EXAMPLES,
+    calibrate: bool = False,
     prefer: str = "size",
     require_gain: bool = False,
     model_version: str = "1",
@@ -72,6 +74,8 @@ def export(
         max_size: Largest file, such as `"4MB"` or `"500kB"`.
         max_latency: Longest median time an example on this machine, milliseconds or `"20ms"`.
         calibration: How many training examples calibrate integers, balanced over the classes.
+        calibrate: Divide the logits of a classifier by the temperature at which validation examples
+            are likeliest, so that the file is about as often right as it says; classes stay.
         prefer: What decides where `"auto"` finds several files that keep the limits: `"size"`,
             `"latency"` or `"accuracy"`; sizes and times within 10 % count as equal.
         require_gain: Refuse a file that is no better than the trivial answer, such as the most
@@ -140,6 +144,9 @@ def export(
     trivial = job.trivial()
     if require_gain:
         limits = replace(limits, beats=trivial)
+    if calibrate:
+        job = _calibrated(job, console)
+        run = job.run
     chosen = job.calibration(calibration)
     facts = job.facts(model_version, license)
     plan = Plan(
@@ -178,6 +185,42 @@ def export(
     if not (report.verdict.passed or allow_refused):
         raise GateRefused(report.refusal_sentence())
     return report
+
+
+def _calibrated(job: ExportJob, console: Console) -> ExportJob:
+    """The same with the answer that validation examples calibrate.
+
+    Raises:
+        ConfigError: The answer cannot be, or there are too few examples that are new to the model.
+    """
+    run, held = job.run, job.data.validation
+    if not hasattr(run.answer, "calibrated"):
+        raise ConfigError(
+            f"calibrate mends the probabilities of classes. Received: a run that answers "
+            f"{run.answer.kind}"
+        )
+    if run.refit:
+        raise ConfigError(
+            "calibrate needs validation examples that are new to the model, and this run trained "
+            "on its own too; fit with --refit no."
+        )
+    if held is None or len(held) < LEAST_EXAMPLES:
+        count = 0 if held is None else len(held)
+        raise ConfigError(
+            f"calibrate needs {LEAST_EXAMPLES} validation examples or more. Received: {count}"
+        )
+    answer = run.answer.calibrated(job.predicted(held), held.labels)
+    before = run.answer.score(job.predicted(job.held_out), job.held_out.labels)
+    found = replace(job, run=run.answering(answer), _predictions={})
+    after = answer.score(found.predicted(job.held_out), job.held_out.labels)
+    errors = [one.metrics["calibration_error"] for one in (before, after)]
+    console.say(
+        f"temperature {answer.temperature:g}: calibration error {errors[0]:.3f} before, "
+        f"{errors[1]:.3f} after, on {len(job.held_out)} held-out examples"
+    )
+    if errors[1] >= errors[0]:
+        console.warn("the temperature did not lower the calibration error on held-out examples")
+    return found
 
 
 def _memory_of(report: ExportReport) -> int | None:

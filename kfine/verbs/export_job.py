@@ -46,12 +46,13 @@ class ExportJob:
         return HeldOut(
             self.examples(split, range(len(split))),
             split.labels,
-            self._predicted(split),
+            self.predicted(split),
             self.run.answer,
             self.own,
         )
 
-    def _predicted(self, split: Split) -> list[Any]:
+    def predicted(self, split: Split) -> list[Any]:
+        """What the Keras model says of a split, found out once."""
         if split.name not in self._predictions:
             self._predictions[split.name] = self.run.predictor.predict_split(split)
         return self._predictions[split.name]
@@ -83,7 +84,7 @@ class ExportJob:
         split = self.held_out
         order = representative_indices(split.strata, count=len(split)).tolist()
         # First those in which the model finds something.
-        found = [bool(self.run.answer.describe(one)) for one in self._predicted(split)]
+        found = [bool(self.run.answer.describe(one)) for one in self.predicted(split)]
         chosen = sorted(order, key=lambda index: not found[index])[:count]
         return [GoldenExample(split.read_raw(int(i)), split.records[i].plain_label) for i in chosen]
 
@@ -102,7 +103,7 @@ class ExportJob:
             return self.run.refit.get("unsure")
         if split is None or not len(split):
             return None
-        score = self.run.answer.score(self._predicted(split), split.labels)
+        score = self.run.answer.score(self.predicted(split), split.labels)
         return score.tables.get("unsure")
 
     def facts(self, version: str, license: str | None) -> dict[str, Any]:

@@ -9,15 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kfine.answers.confidence import best_temperature, expected_error, with_temperature
 from kfine.drawing.pages import render
 from kfine.reporting import compose
 from kfine.reporting.advice import advice
-from kfine.reporting.calibration import (
-    best_temperature,
-    calibration,
-    expected_error,
-    with_temperature,
-)
+from kfine.reporting.calibration import calibration
 from kfine.reporting.charts import curves, reliability_chart
 
 NAMES = ("cat", "dog", "owl")

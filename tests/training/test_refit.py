@@ -11,7 +11,7 @@ import pytest
 
 import kfine
 from kfine.console import Console
-from kfine.errors import DataError
+from kfine.errors import ConfigError, DataError
 from kfine.runs.folder import open_run
 from kfine.training.data import load_data
 from kfine.training.refit import epochs_to_train, next_job, plan_refit
@@ -181,3 +181,9 @@ def test_so_few_examples_train_once_without_validation(
     assert info["validation"] == {}
     assert not (run.path / "refit_history.json").exists()
     assert kfine.evaluate(run, console=QUIET)["count"] == 21
+
+
+@pytest.mark.keras
+def test_a_refitted_run_has_nothing_to_be_calibrated_on(refitted: kfine.Run) -> None:
+    with pytest.raises(ConfigError, match="trained on its own too; fit with --refit no"):
+        refitted.export(calibrate=True, console=QUIET)

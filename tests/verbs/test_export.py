@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import kfine
 from kfine.console import Console
 from kfine.exporting.metadata.embedding import read_buffer
 from kfine.exporting.metadata.model_metadata import BUFFER_NAME
+from kfine.runtimes.loading import load_exported
 
 Command = Callable[..., Any]
 
@@ -161,3 +163,47 @@ def test_a_file_that_knows_nothing_is_warned_of_or_refused(
     said = kfine_command("export", path, "--max-drop", 1, "--require-gain", "--quiet")
     assert said.status == 3 and "no better than the trivial answer" in said.err
     assert (path / "exports" / "model-float16.refused.tflite").is_file()
+
+
+@pytest.fixture(scope="module")
+def held(
+    tiny_preset: str, digit_photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> kfine.Run:
+    """A run that did not train on its validation examples."""
+    return kfine.fit(
+        "image_classification",
+        data=str(digit_photos),
+        preset=tiny_preset,
+        unfreeze="none",
+        epochs=1,
+        refit="no",
+        label_smoothing=0.4,
+        run_dir=tmp_path_factory.mktemp("held") / "run",
+        console=Console(quiet=True),
+    )
+
+
+def test_a_calibrated_file_finds_the_same_classes_with_other_probabilities(held: kfine.Run) -> None:
+    options: dict[str, Any] = {
+        "format": "tflite",
+        "quantize": "none",
+        "max_drop": 1.0,
+        "console": Console(quiet=True),
+    }
+    photos = [str(one) for one in sorted(Path(held.config.data).rglob("*.png"))[::9]]
+    plain = held.export(**options)
+    before = kfine.predict(plain.path, photos)
+    calibrated = held.export(**options, calibrate=True)
+    after = kfine.predict(calibrated.path, photos)
+    temperature = load_exported(calibrated.path).answer.temperature
+    assert temperature != 1
+    for one, two in zip(before, after, strict=True):
+        assert one.label == two.label
+        old, new = (
+            np.log([row["probability"] for row in sorted(each.rows, key=lambda r: str(r["label"]))])
+            for each in (one, two)
+        )
+        # Softmax forgets a constant.
+        np.testing.assert_allclose(
+            new - new.mean(), (old - old.mean()) / temperature, rtol=0.02, atol=0.02
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from kfine.answers import Answer, Learned, Targets, Trivial
 from kfine.answers.classes.metrics import classification_metrics, unsure
+from kfine.answers.confidence import best_temperature, expected_error
 from kfine.answers.score import Score
 from kfine.errors import DataError
 from kfine.inputs import Mistake
@@ -34,11 +35,13 @@ class Classes:
         label_smoothing: Share of the target that is spread evenly over all classes.
         shares: How often each class occurs in training, where its logits are to be as if all were
             equally frequent; see `AdjustedCrossentropy`.
+        temperature: What logits are divided by before they become probabilities.
     """
 
     names: tuple[str, ...]
     label_smoothing: float = field(default=0.0, compare=False)
     shares: tuple[float, ...] = field(default=(), compare=False)
+    temperature: float = 1.0
 
     kind: ClassVar[str] = "classes"
     needs: ClassVar[type[Places] | None] = None
@@ -103,6 +106,8 @@ class Classes:
         import keras
 
         logits = keras.ops.cast(outputs[OUTPUT], "float32")
+        if self.temperature != 1:
+            logits = logits / self.temperature
         return {PROBABILITIES: keras.ops.softmax(logits, axis=-1)}
 
     def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[np.ndarray]:
@@ -121,13 +126,17 @@ class Classes:
         return np.array(rows, np.float64).reshape(len(rows), len(self.names))
 
     def score(self, predictions: Sequence[Any], labels: Sequence[Any]) -> Score:
-        """Accuracy, macro F1, loss, and by class; see `classification_metrics` and `unsure`."""
+        """Accuracy, macro F1, loss, calibration error, and by class.
+
+        See `classification_metrics`, `expected_error` and `unsure`.
+        """
         numbers = self.numbers(labels)
         probabilities = self.probabilities(predictions)
         found = classification_metrics(probabilities, numbers, self.names)
         found.pop("count")
         tables = ("accuracy_interval", "per_class", "confusion_matrix", "missing_classes")
         each = (probabilities.argmax(axis=1) == numbers).astype(np.float64)
+        found["calibration_error"] = expected_error(probabilities.max(axis=1), each)
         return Score(
             metrics={name: value for name, value in found.items() if name not in tables},
             each=each,
@@ -227,6 +236,14 @@ class Classes:
         ]
         return sorted(found, key=lambda one: -one.probability)
 
+    def calibrated(self, predictions: Sequence[Any], labels: Sequence[Any]) -> Classes:
+        """With the temperature at which validation examples are likeliest, see Guo et al., 2017.
+
+        https://arxiv.org/abs/1706.04599
+        """
+        found = best_temperature(self.probabilities(predictions), self.numbers(labels))
+        return replace(self, temperature=round(self.temperature * found, 3))
+
     def doubts(self, predictions: Sequence[Any], labels: Sequence[Any]) -> list[Doubt]:
         """As `doubtful_classes`."""
         from kfine.answers.doubts import doubtful_classes
@@ -247,13 +264,15 @@ class Classes:
         confusion_matrix_png(folder / "confusion_matrix.png", matrix, self.names)
 
     def to_dict(self) -> dict[str, Any]:
-        """The classes."""
-        return {"kind": self.kind, "names": list(self.names)}
+        """The classes, and the temperature if there is one."""
+        warm = {"temperature": self.temperature} if self.temperature != 1 else {}
+        return {"kind": self.kind, "names": list(self.names), **warm}
 
     @classmethod
     def load(cls, values: Mapping[str, Any]) -> Classes:
         """Read what `to_dict` gave."""
-        return cls(tuple(map(str, values["names"])))
+        warm = float(values.get("temperature", 1.0))
+        return cls(tuple(map(str, values["names"])), temperature=warm)
 
     def device(self) -> ClassesOnDevice:
         """Probabilities in the order of the classes."""
