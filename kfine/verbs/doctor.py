@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,15 @@ from kfine.console import Console
 from kfine.data.clean_list import clean_list_text
 from kfine.data.labelled import Data
 from kfine.errors import ConfigError, DataError, PresetError, RunError
-from kfine.examination.findings import Finding, Pool, duplicates
+from kfine.examination.findings import Finding, Pool
+from kfine.examination.look import nothing, with_features, without_features
+from kfine.examination.sentences import classes, grouped, sentences
 from kfine.recipe import Recipe, load_recipe, recipe_name, recipe_of_run
 from kfine.runs.folder import Folder, open_run
 from kfine.training.data import as_in, read_data
 from kfine.verbs.files import is_run
+from kfine.verbs.folds import OUT_OF_FOLD, SETTINGS, FoldsFolder
 from kfine.verbs.guess import guess_recipe
-
-# One class has so many times as many training examples as another.
-_UNEVEN = 3
-_FEW = 10
-# Area under the ROC curve from which two splits are said to differ.
-_DIFFERENT = 0.6
-_NAMED = 3
 
 
 def doctor(
@@ -51,7 +47,7 @@ def doctor(
 
     Args:
         data: A source, as the setting `data` of a recipe; or a run, whose recipe, settings and
-            splits are used.
+            splits are used; or a cross-validation, whose models judge the labels then.
         recipe: Name of a recipe, or path of a recipe file. Without, the files of the source say how
             it is read.
         config: YAML file with settings of the recipe; keyword arguments win over it.
@@ -82,10 +78,18 @@ def doctor(
     folder = _new_folder(output, Path(str(patient.config.data)).name or "data")
     summary = patient.data.summary()
     pool = Pool(patient.data)
-    findings, left_out, together, ranged = _without_features(patient.data, pool, console)
-    deep = _nothing()
+    findings, left_out, together, ranged = without_features(patient.data, pool, console)
+    deep = nothing()
     if patient.deep:
-        more, deep, why_not = _with_features(patient, pool, together, console)
+        more, deep, why_not = with_features(
+            patient.module,
+            patient.config,
+            patient.data,
+            pool,
+            together,
+            patient.known,
+            console,
+        )
         findings += more
         left_out += why_not
     else:
@@ -93,16 +97,16 @@ def doctor(
             "labels that are probably wrong, outliers, and whether splits look alike: "
             f"that needs frozen features (--recipe {recipe_name(patient.module)})"
         )
-    by_kind = _by_kind(findings)
+    by_kind = grouped(findings)
     found = {
         "source": summary["source"],
         "recipe": recipe_name(patient.module),
         "folder": str(folder),
         "data": summary,
-        "classes": _classes(summary),
+        "classes": classes(summary),
         "ranges": ranged,
         "findings": {kind: len(several) for kind, several in by_kind.items()},
-        "sentences": _sentences(patient.data, summary, by_kind, deep),
+        "sentences": sentences(patient.data, summary, by_kind, deep),
         "left_out": left_out,
         **deep,
         "examples": [asdict(one) for several in by_kind.values() for one in several],
@@ -118,12 +122,14 @@ class _Patient:
 
     Attributes:
         deep: Whether frozen features are wanted.
+        known: Probabilities by name, of a cross-validation.
     """
 
     module: Recipe
     config: Any
     data: Data
     deep: bool
+    known: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def _patient(
@@ -143,6 +149,10 @@ def _patient(
         kept = make_config(module.Config, {}, folder.path / "config.yaml")
         return _Patient(module, kept, read_data(module, kept, console, **as_in(folder)), True)
     named = recipe is not None
+    if (Path(data) / SETTINGS).is_file():
+        if recipe or config or settings:
+            raise ConfigError("doctor takes no recipe and no settings for folds: they have theirs.")
+        return _of_folds(FoldsFolder(Path(data).resolve()), console)
     name = recipe or guess_recipe(data)
     module = load_recipe(name)
     asked = make_config(module.Config, {**settings, "data": data}, config)
@@ -163,6 +173,23 @@ def _patient(
     return _Patient(module, resolved, loaded, recipe is not None)
 
 
+def _of_folds(folder: FoldsFolder, console: Console) -> _Patient:
+    """What a cross-validation was about, with a probability for each example it held out."""
+    if not (folder.path / OUT_OF_FOLD).is_file():
+        raise RunError(
+            f"The cross-validation {folder.path} has not finished; continue it with `kfine fit "
+            f"--resume {shlex.quote(str(folder.path))}`."
+        )
+    module, note = recipe_of_run(folder)
+    if note:
+        console.warn(note)
+    config = make_config(module.Config, {}, folder.path / "config.yaml")
+    data = read_data(module, config, console, **as_in(folder))
+    rows = folder.read(OUT_OF_FOLD)
+    known = {one["name"]: one["probabilities"] for one in rows if "probabilities" in one}
+    return _Patient(module, config, data, True, known)
+
+
 def _new_folder(output: str | Path | None, name: str) -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path(output) if output is not None else Path("runs") / f"doctor-{name}-{stamp}"
@@ -175,183 +202,6 @@ def _new_folder(output: str | Path | None, name: str) -> Path:
             f"Cannot write {path}: {error.strerror}; choose another folder with --output."
         ) from None
     return path.resolve()
-
-
-def _without_features(
-    data: Data, pool: Pool, console: Console
-) -> tuple[list[Finding], list[str], list[int], dict[str, Any]]:
-    """Findings, what was not looked for, which examples are copies of each other, and sizes."""
-    from kfine.examination.measures import measure, odd_ones, ranges
-
-    left_out: list[str] = []
-    findings = [
-        Finding("cannot be used", one.split or "", one.name, "", one.reason)
-        for one in data.set_aside
-    ]
-    measured = measure(data)
-    if measured:
-        findings += odd_ones(pool, measured)
-    first: dict[str, int] = {}
-    exact = [
-        (first[digest], number, 1.0)
-        for number, digest in enumerate(pool.digests)
-        if first.setdefault(digest, number) != number
-    ]
-    near: list[tuple[int, int, float]] = []
-    if data.examiner is None:
-        left_out.append("examples that are nearly the same, and sizes: only equal ones were found")
-    else:
-        with console.timed("comparing the examples with each other"):
-            pairs, note = data.examiner.alike(pool)
-        near = [
-            (one.one, one.other, one.similarity)
-            for one in pairs
-            if pool.digests[one.one] != pool.digests[one.other]
-        ]
-        left_out += [note] if note else []
-    findings += duplicates(pool, exact, "duplicate") + duplicates(pool, near, "near duplicate")
-    return findings, left_out, _components(len(pool), [*exact, *near]), ranges(measured)
-
-
-def _components(count: int, pairs: Sequence[tuple[int, int, float]]) -> list[int]:
-    """A number for each example, equal for those that pairs connect."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    rows, columns = [one for one, _, _ in pairs], [other for _, other, _ in pairs]
-    graph = coo_array(([1] * len(pairs), (rows, columns)), shape=(count, count))
-    return list(map(int, connected_components(graph, directed=False)[1]))
-
-
-def _with_features(
-    patient: _Patient, pool: Pool, together: list[int], console: Console
-) -> tuple[list[Finding], dict[str, Any], list[str]]:
-    """Findings, tables, and what was not looked for."""
-    import numpy as np
-
-    from kfine.backend import load_backend
-
-    with console.timed("loading TensorFlow and the preset"):
-        load_backend()
-        from kfine.evaluation.baselines import backbone_features
-        from kfine.examination.features import (
-            difference_between,
-            doubtful_labels,
-            out_of_fold,
-            outliers,
-            weak_groups,
-        )
-
-        built = patient.module.build_model(patient.config, patient.data)
-    answer, seed = built.answer, patient.config.seed
-    deep = _nothing()
-    if not answer.probes:
-        what = f"what frozen features tell: the answer {answer.kind} has no linear model of them"
-        return [], deep, [what]
-    reads = _Reads(patient.config, built.input)
-    features = np.concatenate(backbone_features(reads, built.model, pool.splits, console))
-    with console.timed("fitting linear models of the frozen features"):
-        predictions = out_of_fold(answer, features, pool, together, seed)
-    findings, left_out = outliers(features, pool), list[str]()
-    score = answer.score(predictions, pool.labels)
-    deep["right"] = round(float(score.each.mean()), 4)
-    if hasattr(answer, "doubts"):
-        findings = [*doubtful_labels(answer, predictions, pool), *findings]
-        deep["confused"] = answer.confused(predictions, pool.labels)  # type: ignore[attr-defined]
-    else:
-        left_out.append(f"labels that are probably wrong: the answer {answer.kind} cannot tell")
-    deep["weak"] = [
-        {**one, "examples": [pool.place(number) for number in one.pop("numbers")]}
-        for one in weak_groups(answer, features, predictions, pool, seed)
-    ]
-    for held in (split.name for split in pool.splits if split.name != "train"):
-        apart = difference_between(features, pool, held)
-        if apart is None:
-            left_out.append(f"whether {held} looks like training: too few examples")
-            continue
-        apart["telling"] = [pool.place(number) for number in apart["telling"]]
-        apart["differs"] = apart["auc"] >= _DIFFERENT and apart["interval"][0] > 0.5
-        deep["differences"][held] = apart
-    return findings, deep, left_out
-
-
-def _nothing() -> dict[str, Any]:
-    """What frozen features tell, where there are none."""
-    return {"confused": [], "weak": [], "differences": {}, "right": None}
-
-
-@dataclass(frozen=True)
-class _Reads:
-    config: Any
-    input: Any
-
-
-_ORDER = (
-    "cannot be used",
-    "duplicate with another label",
-    "near duplicate with another label",
-    "duplicate in two splits",
-    "near duplicate in two splits",
-    "label in doubt",
-    "duplicate in one split",
-    "near duplicate in one split",
-    "unlike all others",
-    "unlike the others in size",
-)
-
-
-def _by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    groups: dict[str, list[Finding]] = defaultdict(list)
-    for one in findings:
-        groups[one.kind].append(one)
-    return {kind: groups[kind] for kind in sorted(groups, key=_ORDER.index)}
-
-
-def _classes(summary: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Name -> count in each split."""
-    splits = [one["per_class"] for one in summary["splits"].values()]
-    names = list(dict.fromkeys(name for one in splits for name in one))
-    return {name: [one.get(name, 0) for one in splits] for name in names}
-
-
-def _sentences(
-    data: Data,
-    summary: Mapping[str, Any],
-    by_kind: Mapping[str, Sequence[Finding]],
-    deep: Mapping[str, Any],
-) -> list[str]:
-    """What matters most, in words."""
-    from kfine.data.shared_names import shared_parts
-
-    found = []
-    for kind, several in by_kind.items():
-        names = ", ".join(list(dict.fromkeys(one.name for one in several))[:_NAMED])
-        found.append(f"{kind}: {len(several)}, such as {names}")
-    counts = Counter(summary["splits"].get("train", {}).get("per_class", {}))
-    if counts and data.labels is not None and data.labels.classes:
-        (most, many), (least, few) = counts.most_common()[0], counts.most_common()[-1]
-        if many >= _UNEVEN * max(1, few):
-            found.append(f"uneven classes: {many} training examples of {most}, {few} of {least}")
-        small = sorted(name for name, count in counts.items() if count < _FEW)
-        if small:
-            found.append(
-                f"fewer than {_FEW} training examples of {', '.join(small)}: too few to divide well"
-            )
-    found += [one.sentence() for one in shared_parts(data)]
-    # Duplicates are told above, example by example.
-    found += [line for line in data.warnings if not line.startswith("the same content")]
-    for split, one in deep["differences"].items():
-        if one["differs"]:
-            found.append(
-                f"{split} does not look like training: a linear model tells them apart "
-                f"(area under the ROC curve {one['auc']:.2f})"
-            )
-    for group in deep["weak"]:
-        found.append(
-            f"{group['count']} examples that look alike do badly: {group['right']:.0%} right, "
-            f"elsewhere {group['elsewhere']:.0%}"
-        )
-    return found
 
 
 def _write(

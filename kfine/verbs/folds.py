@@ -18,6 +18,7 @@ from kfine.training.job import describe_beginning
 from kfine.verbs.fit import prepare
 
 SETTINGS = "folds.json"
+OUT_OF_FOLD = "out_of_fold.json"
 
 
 def cross_validate(
@@ -135,7 +136,7 @@ def _run(
         "metrics": mean_and_spread([numbers_of(one) for one in scores]),
         "out_of_fold": whole,
     }
-    folder.write("out_of_fold.json", sorted(rows, key=lambda row: str(row["name"])))
+    folder.write(OUT_OF_FOLD, sorted(rows, key=lambda row: str(row["name"])))
     folder.write(SETTINGS, result)
     primary = whole["primary"]
     figures = result["metrics"][primary]
