@@ -43,6 +43,8 @@ def test_every_example_is_predicted_by_a_fit_that_never_saw_it(
         )
     assert (path / "fold-1" / "model.keras").exists()
     assert not (path / "fold-2" / "model.keras").exists()
+    with pytest.raises(RunError, match="has not finished; continue it with `kfine fit --resume"):
+        kfine.doctor(path, output=tmp_path / "early", console=QUIET)
     found = kfine.cross_validate(resume=path, console=QUIET)
     # One pass through the trunk served all folds.
     assert sum("to compute once" in line for line in said) == 1
@@ -62,6 +64,15 @@ def test_every_example_is_predicted_by_a_fit_that_never_saw_it(
     assert accuracy["folds"] == pytest.approx([one["val_accuracy"] for one in kept], abs=1e-6)
     assert accuracy["mean"] == pytest.approx(np.mean(accuracy["folds"]))
     assert accuracy["spread"] == pytest.approx(np.std(accuracy["folds"], ddof=1))
+
+    # The doctor takes these predictions for its own, and adds some of the test examples.
+    seen = kfine.doctor(path, output=tmp_path / "doctor", console=QUIET)
+    wrong = {row["name"] for row in rows if row["label"] != row["prediction"]}
+    doubted = {one["name"] for one in seen["examples"] if one["kind"] == "label in doubt"}
+    assert {name for name in doubted if name in set(used)} <= wrong
+    tested = len(lists["test"])
+    least, most = (sum(right) / (len(rows) + tested), (sum(right) + tested) / (len(rows) + tested))
+    assert least - 1e-4 <= seen["right"] <= most + 1e-4
 
 
 def test_folds_of_data_that_changed_are_not_continued(
