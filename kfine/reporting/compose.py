@@ -12,6 +12,7 @@ from kfine.statistics import surely_above
 
 MOST_SHOWN = 12
 _CELLS, _OF_CELL = 8, 6
+_DARK = (31, 95, 168)
 _BASELINES = {
     "linear_probe": "linear probe (frozen backbone)",
     "head_alone": "head alone (frozen backbone)",
@@ -100,24 +101,31 @@ def confusion(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any
     matrix = metrics.get("confusion_matrix")
     if not matrix or len(matrix) != len(names):
         return None
-    cells = []
-    for row in matrix:
-        total = max(1, sum(row))
-        shares = [count / total for count in row]
-        # From white to a dark blue, on which white letters can be read.
-        cells.append(
-            [
-                {
-                    "count": count,
-                    "colour": ", ".join(
-                        str(round(255 + share * (end - 255))) for end in (31, 95, 168)
-                    ),
-                    "ink": "#fff" if share > 0.5 else "#1d1d1f",
-                }
-                for count, share in zip(row, shares, strict=True)
-            ]
-        )
+    cells = [[_cell(count, count / max(1, sum(row))) for count in row] for row in matrix]
     return {"names": list(names), "cells": cells}
+
+
+def _cell(count: int, share: float) -> dict[str, Any]:
+    """A count on a blue that is the darker, the larger its share of its row is."""
+    colour = [round(255 + share * (end - 255)) for end in _DARK]
+    return {
+        "count": count,
+        "colour": ", ".join(map(str, colour)),
+        # Whichever can be read better (WCAG 2.2: 4.5 to 1).
+        "ink": max(("#ffffff", "#000000"), key=lambda ink: _contrast(ink, colour)),
+    }
+
+
+def _contrast(ink: str, colour: Sequence[int]) -> float:
+    one, other = sorted(map(_luminance, ([int(ink[1:3], 16)] * 3, colour)))
+    return (other + 0.05) / (one + 0.05)
+
+
+def _luminance(colour: Sequence[int]) -> float:
+    """Relative luminance of sRGB, 0 to 1: https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
+    parts = [one / 255 for one in colour]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    return sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def confused(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

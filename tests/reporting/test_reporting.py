@@ -137,6 +137,17 @@ def test_the_verdict_says_what_chance_may_do() -> None:
     assert "do not use it" in compose.verdict(metrics, [])[1]
 
 
+def test_every_cell_of_a_confusion_matrix_can_be_read() -> None:
+    metrics = {"confusion_matrix": [[one, 100 - one] for one in range(0, 101, 5)]}
+    names = [str(one) for one in range(21)]
+    found = compose.confusion(metrics, names)
+    assert found is not None
+    for cell in (cell for row in found["cells"] for cell in row):
+        colour = [int(one) for one in cell["colour"].split(", ")]
+        assert compose._contrast(cell["ink"], colour) >= 4.5
+    assert compose._contrast("#ffffff", [0, 0, 0]) == pytest.approx(21)
+
+
 def test_mistakes_are_grouped_by_what_is_taken_for_what() -> None:
     rows = rows_of(*drawn(1.0, 200, 3))
     assert compose.has_confidence(rows)
