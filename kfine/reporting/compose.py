@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,17 @@ def worst(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The most confident mistakes."""
     wrong = [one for one in rows if one["prediction"] != one["label"]]
     return _short(sorted(wrong, key=_sure, reverse=True)[:MOST_SHOWN])
+
+
+def surest(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The right predictions with the most probability, of each class in turn."""
+    right = [one for one in rows if one["prediction"] == one["label"]]
+    turns: Counter[str] = Counter()
+    ordered = []
+    for one in sorted(right, key=_sure, reverse=True):
+        turns[one["label"]] += 1
+        ordered.append((turns[one["label"]], one))
+    return _short([one for _, one in sorted(ordered, key=lambda pair: pair[0])[:MOST_SHOWN]])
 
 
 def least_sure(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

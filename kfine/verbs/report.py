@@ -17,6 +17,8 @@ from kfine.training.run import TrainedRun
 from kfine.verbs.evaluate import evaluate
 
 NAME = "report.html"
+# Mistakes, and right predictions, of which is shown what the model looks at.
+_LOOKED = 6
 
 
 def report(run: TrainedRun | str | Path, *, console: Console | None = None) -> dict[str, Any]:
@@ -65,6 +67,10 @@ def report(run: TrainedRun | str | Path, *, console: Console | None = None) -> d
         with console.timed("learning a temperature on validation"):
             held = _validation_rows(trained, data, left_out)
         calibrated = calibration(rows, trained.answer.names, held)
+    looked = [*compose.worst(rows)[:_LOOKED], *compose.surest(rows)[:_LOOKED]] if single else []
+    heated = _heated(trained, data, [one["name"] for one in looked], console)
+    if single and not heated:
+        left_out.append("what it looks at: the model has no feature map of an image")
     found = {
         "name": f"{info['recipe']} on {Path(str(trained.config.data)).name}",
         "run": str(trained.path),
@@ -74,6 +80,7 @@ def report(run: TrainedRun | str | Path, *, console: Console | None = None) -> d
         "confusion": compose.confusion(metrics, trained.answer.names),
         "confused": compose.confused(rows) if single else [],
         "worst": compose.worst(rows) if single else [],
+        "looked": [one for one in looked if one["name"] in heated],
         "unsure": compose.least_sure(rows) if single else [],
         "calibration": calibrated,
         "thresholds": _thresholds(calibrated),
@@ -84,7 +91,7 @@ def report(run: TrainedRun | str | Path, *, console: Console | None = None) -> d
         "made": _made(trained, info),
         "left_out": left_out,
     }
-    _write(trained, found, data)
+    _write(trained, found, data, heated)
     console.say(f"{NAME} and report.json in {trained.path}: {time.monotonic() - start:.1f} s")
     return found
 
@@ -158,7 +165,33 @@ def _made(trained: TrainedRun, info: dict[str, Any]) -> list[list[Any]]:
     return found + [[name, str(version)] for name, version in sorted(versions.items())]
 
 
-def _write(trained: TrainedRun, found: dict[str, Any], data: Data | None) -> None:
+def _heated(
+    trained: TrainedRun, data: Data | None, names: list[str], console: Console
+) -> dict[str, Any]:
+    """Test images with what speaks for their prediction in colour, by name; empty for others."""
+    import numpy as np
+
+    test = None if data is None else data.test
+    if test is None or not names:
+        return {}
+    places = {name: number for number, name in enumerate(test.names)}
+    names = [name for name in names if name in places]
+    rows = test.inputs[[places[name] for name in names]]
+    if not (isinstance(rows, np.ndarray) and rows.ndim == 4 and rows.dtype == np.uint8):
+        return {}
+    with console.timed("finding what the model looks at"):
+        model, prepare = trained.model, trained.input.prepare
+        from kfine.evaluation.activation import class_activation, with_heat
+
+        heat = class_activation(model, rows if prepare is None else np.asarray(prepare(rows)))
+    if heat is None:
+        return {}
+    return {name: with_heat(row, one) for name, row, one in zip(names, rows, heat, strict=True)}
+
+
+def _write(
+    trained: TrainedRun, found: dict[str, Any], data: Data | None, heated: dict[str, Any]
+) -> None:
     from markupsafe import Markup
 
     from kfine.drawing.pages import render
@@ -169,12 +202,13 @@ def _write(trained: TrainedRun, found: dict[str, Any], data: Data | None) -> Non
     if test is not None:
         places = {name: number for number, name in enumerate(test.names)}
 
-    def show(name: str) -> Markup:
+    def show(name: str, *, heat: bool = False) -> Markup:
         if name not in places or data is None or test is None or data.examiner is None:
             return Markup()
         number = places[name]
         # The examiner escapes what it shows.
-        return Markup(data.examiner.html(test.inputs[[number]][0], test.records[number]))
+        example = heated[name] if heat else test.inputs[[number]][0]
+        return Markup(data.examiner.html(example, test.records[number]))
 
     history, watched = trained.history, trained.answer.watched
     drawn = {
