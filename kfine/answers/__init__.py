@@ -124,8 +124,8 @@ class Answer(Protocol):
     - `calibrated(predictions, labels)`: of validation examples, which are new to the model: the
       answer whose `finish` is as often right as it says.
     - `doubts(predictions, labels)`: of predictions by models that did not learn from the examples,
-      a `kfine.answers.doubts.Doubt` for each label that is probably wrong, and
-      `confused(predictions, labels)`, pairs of names that are taken for each other.
+      a `kfine.answers.doubts.Doubt` for each label that is probably wrong.
+    - `confused(predictions, labels)`: of the same, pairs of names that are taken for each other.
     - `mixes`: true where a mean of two rows of its one target is a target too, so that examples
       may be mixed.
     """

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+# Between the names of a set.
+SEPARATOR = "|"
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -66,6 +69,41 @@ def doubtful_classes(
                     float(quality[number]),
                 )
             )
+    return found
+
+
+def doubtful_sets(held: np.ndarray, probabilities: np.ndarray, names: Sequence[str]) -> list[Doubt]:
+    """Examples one of whose labels is probably wrong or missing, the most doubtful first.
+
+    By cleanlab: Thyagarajan et al., Identifying Incorrect Annotations in Multi-Label Classification
+    Data, 2023, https://arxiv.org/abs/2211.13895.
+
+    Args:
+        held: bool `(examples, labels)`, which labels examples have.
+        probabilities: float `(examples, labels)` by models that did not learn from the example.
+        names: Of the labels.
+    """
+    from cleanlab.multilabel_classification.filter import find_label_issues
+    from cleanlab.multilabel_classification.rank import get_label_quality_scores
+
+    # One that all or no examples have tells nothing, and cleanlab wants each to occur.
+    telling = np.flatnonzero(held.any(axis=0) & ~held.all(axis=0))
+    if not len(telling):
+        return []
+    sets = [np.flatnonzero(row).tolist() for row in held[:, telling]]
+    shares = np.clip(probabilities[:, telling], 1e-6, 1 - 1e-6)
+    worst = find_label_issues(sets, shares, return_indices_ranked_by="self_confidence", n_jobs=1)
+    quality = get_label_quality_scores(sets, shares)
+    found = []
+    for number in worst:
+        likely = np.where(
+            np.isin(np.arange(len(names)), telling), probabilities[number] >= 0.5, held[number]
+        )
+        changed = likely != held[number]
+        if changed.any():
+            sure = float(np.abs(probabilities[number][changed] - ~likely[changed]).min())
+            words = SEPARATOR.join(sorted(np.array(names, object)[likely]))
+            found.append(Doubt(int(number), words, sure, 1 - sure, float(quality[number])))
     return found
 
 

@@ -116,9 +116,10 @@ def with_features(
     deep["right"] = round(float(score.each.mean()), 4)
     if hasattr(answer, "doubts"):
         findings = [*doubtful_labels(answer, predictions, pool), *findings]
-        deep["confused"] = answer.confused(predictions, pool.labels)  # type: ignore[attr-defined]
     else:
         left_out.append(f"labels that are probably wrong: the answer {answer.kind} cannot tell")
+    if hasattr(answer, "confused"):
+        deep["confused"] = answer.confused(predictions, pool.labels)
     deep["weak"] = [
         {**one, "examples": [pool.place(number) for number in one.pop("numbers")]}
         for one in weak_groups(answer, features, predictions, pool, seed)

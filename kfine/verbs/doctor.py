@@ -18,7 +18,7 @@ from kfine.examination.findings import Finding, Pool
 from kfine.examination.look import nothing, with_features, without_features
 from kfine.examination.sentences import classes, grouped, sentences
 from kfine.recipe import Recipe, load_recipe, recipe_name, recipe_of_run
-from kfine.runs.folder import Folder, open_run
+from kfine.runs.folder import Folder, open_run, removed_on_failure
 from kfine.training.data import as_in, read_data
 from kfine.verbs.files import is_run
 from kfine.verbs.folds import OUT_OF_FOLD, SETTINGS, FoldsFolder
@@ -75,7 +75,13 @@ def doctor(
     console = console or Console()
     start = time.monotonic()
     patient = _patient(str(data), recipe, config, settings, console)
-    folder = _new_folder(output, Path(str(patient.config.data)).name or "data")
+    folder = Folder(_new_folder(output, Path(str(patient.config.data)).name or "data"))
+    with removed_on_failure(folder):
+        return _examined(patient, folder, start, console)
+
+
+def _examined(patient: _Patient, folder: Folder, start: float, console: Console) -> dict[str, Any]:
+    """Look, write what was found, and return it."""
     summary = patient.data.summary()
     pool = Pool(patient.data)
     findings, left_out, together, ranged = without_features(patient.data, pool, console)
@@ -101,7 +107,7 @@ def doctor(
     found = {
         "source": summary["source"],
         "recipe": recipe_name(patient.module),
-        "folder": str(folder),
+        "folder": str(folder.path),
         "data": summary,
         "classes": classes(summary),
         "ranges": ranged,
@@ -205,7 +211,7 @@ def _new_folder(output: str | Path | None, name: str) -> Path:
 
 
 def _write(
-    folder: Path,
+    folder: Folder,
     found: Mapping[str, Any],
     by_kind: Mapping[str, Sequence[Finding]],
     data: Data,
@@ -225,9 +231,8 @@ def _write(
         # The examiner escapes what it shows.
         return Markup(data.examiner.html(where.inputs[[index]][0], where.records[index]))
 
-    kept = Folder(folder)
-    kept.write("doctor.json", found)
-    kept.write_text("doctor.html", page(found, by_kind, show))
+    folder.write("doctor.json", found)
+    folder.write_text("doctor.html", page(found, by_kind, show))
     rows = [
         {
             "file": one.name,
@@ -241,4 +246,4 @@ def _write(
         for several in by_kind.values()
         for one in several
     ]
-    kept.write_text("clean.csv", clean_list_text(rows))
+    folder.write_text("clean.csv", clean_list_text(rows))

@@ -182,3 +182,26 @@ def test_the_linear_probe_finds_labels_that_are_in_the_features() -> None:
     trivial = WEATHER.trivial(labels[:120], features[:120])
     guessed = WEATHER.score(trivial.predict(features[160:]), labels[160:])
     assert guessed.metrics["macro_f1"] < 0.5
+
+
+def test_a_label_that_is_missing_or_too_many_is_doubted() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random((400, 3)) < 0.4
+    held = truth.copy()
+    wrong = random.choice(400, 20, replace=False)
+    held[wrong, 1] ^= True
+    sure = np.clip(truth + random.normal(0, 0.15, truth.shape), 0.02, 0.98)
+    answer = Labels(("fog", "rain", "sun"))
+    labels = [
+        tuple(name for name, one in zip(answer.names, row, strict=True) if one) for row in held
+    ]
+    found = answer.doubts(list(sure), labels)
+    assert {one.number for one in found[:15]} <= set(wrong)
+    assert len({one.number for one in found} & set(wrong)) >= 18
+    for one in found[:15]:
+        right = "|".join(
+            name for name, has in zip(answer.names, truth[one.number], strict=True) if has
+        )
+        assert one.label == right and one.probability > 0.5 > one.given
+    # One that all have tells nothing.
+    assert answer.doubts([np.full(3, 0.9)] * 20, [("rain",)] * 20) == []

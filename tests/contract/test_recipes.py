@@ -77,6 +77,18 @@ def test_a_recipe_is_short_and_looks_like_the_others(name: str) -> None:
     assert len(Path(str(module.__file__)).read_text().splitlines()) <= 126
 
 
+def test_the_doctor_looks_at_the_data_of_a_run(run: kfine.Run, tmp_path: Path) -> None:
+    found = kfine.doctor(run.path, output=tmp_path / "doctor", console=Console(quiet=True))
+    before = run.folder.read("data.json")
+    assert found["data"]["splits"] == before["splits"]
+    assert found["data"]["fingerprint"] == before["fingerprint"]
+    names = {one.name for one in (tmp_path / "doctor").iterdir()}
+    assert names == {"doctor.html", "doctor.json", "clean.csv"}
+    # What frozen features tell, or a line that says why not.
+    assert (found["right"] is not None) == run.answer.probes
+    assert any("no linear model" in one for one in found["left_out"]) != run.answer.probes
+
+
 def test_a_run_has_a_report_on_one_page(run: kfine.Run) -> None:
     found = kfine.report(run, console=Console(quiet=True))
     assert json.loads((run.path / "report.json").read_text())["verdict"] == found["verdict"]

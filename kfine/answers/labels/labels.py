@@ -17,6 +17,7 @@ from kfine.inputs import Mistake
 from kfine.inputs.places import Places, mean_of_rows
 
 if TYPE_CHECKING:
+    from kfine.answers.doubts import Doubt
     from kfine.answers.labels.device import LabelsOnDevice
 
 OUTPUT = "label"
@@ -152,6 +153,12 @@ class Labels:
             tables=tables,
             resample=lambda rows: macro_f1(given[rows], truth[rows]),
         )
+
+    def doubts(self, predictions: Sequence[Any], labels: Sequence[Any]) -> list[Doubt]:
+        """As `doubtful_sets`."""
+        from kfine.answers.doubts import doubtful_sets
+
+        return doubtful_sets(self.held(labels), self.probabilities(predictions), self.names)
 
     def trivial(self, labels: Sequence[Any], examples: Sequence[Any]) -> Trivial:
         """How often each label occurs in training, as its probability for every example."""
