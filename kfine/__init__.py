@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kfine.verbs.run import Run as Run
     from kfine.verbs.search import Search as Search
     from kfine.verbs.soup import soup as soup
+    from kfine.verbs.stress import stress as stress
     from kfine.verbs.tune import tune as tune
 else:
     from kfine._lazy import attach
@@ -55,6 +56,7 @@ else:
             "predict": "verbs.predict",
             "report": "verbs.report",
             "soup": "verbs.soup",
+            "stress": "verbs.stress",
             "tune": "verbs.tune",
             "unfreeze": "training.layers",
         },

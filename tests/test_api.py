@@ -35,6 +35,7 @@ PUBLIC = [
     "predict",
     "report",
     "soup",
+    "stress",
     "tune",
     "unfreeze",
 ]

@@ -25,6 +25,7 @@ _WITH_MODELS = (
     "benchmark",
     "doctor",
     "report",
+    "stress",
 )
 _VERBS = (*_WITH_MODELS, "recipes", "presets", "runs", "cache")
 

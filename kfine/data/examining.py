@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import numpy as np
 
+    from kfine.data.changes import Change
     from kfine.data.records import Record
     from kfine.data.split import Split
 
@@ -36,9 +37,11 @@ class Examiner(Protocol):
 
     Attributes:
         many: "images".
+        changes: What may happen to them outside.
     """
 
     many: str
+    changes: tuple[Change, ...]
 
     def measure(self, split: Split) -> dict[str, np.ndarray]:
         """Name and unit, such as "width in pixels" -> float64 `(examples,)`; NaN if unknown."""
@@ -51,6 +54,10 @@ class Examiner(Protocol):
             rows: Of all examples, indexable with a list of numbers.
             report: Called while it lasts.
         """
+        ...
+
+    def unfamiliar(self, example: Any, random: np.random.Generator) -> dict[str, Any]:
+        """Names and examples that are none of the classes, as large as one that is."""
         ...
 
     def html(self, example: Any, record: Record) -> str:

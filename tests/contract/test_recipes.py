@@ -14,8 +14,8 @@ import pytest
 import kfine
 from kfine.answers import load_answer
 from kfine.console import Console
-from kfine.errors import ConfigError
-from kfine.recipe import load_recipe, recipe_names
+from kfine.errors import ConfigError, DataError
+from kfine.recipe import load_recipe, recipe_names, recipe_of_run
 from kfine.runtimes.loading import load_exported
 from kfine.training.data import load_data_of_run
 from kfine.verbs.fit import prepare
@@ -87,6 +87,25 @@ def test_the_doctor_looks_at_the_data_of_a_run(run: kfine.Run, tmp_path: Path) -
     # What frozen features tell, or a line that says why not.
     assert (found["right"] is not None) == run.answer.probes
     assert any("no linear model" in one for one in found["left_out"]) != run.answer.probes
+
+
+def test_a_run_is_tried_on_changed_examples(run: kfine.Run) -> None:
+    quiet = Console(quiet=True)
+    if (
+        load_data_of_run(run.folder, recipe_of_run(run.folder)[0], run.config, quiet).examiner
+        is None
+    ):
+        with pytest.raises(DataError, match="No changes are known"):
+            kfine.stress(run, examples=2, console=quiet)
+        return
+    found = kfine.stress(run, examples=2, console=quiet)
+    assert json.loads((run.path / "stress.json").read_text()) == json.loads(json.dumps(found))
+    assert found["primary"] == run.answer.primary and found["count"] == 2
+    values = [step[found["primary"]] for one in found["changes"] for step in one["steps"]]
+    assert len(values) >= 18 and np.isfinite([found["unchanged"], *values]).all()
+    moved = {"turned", "cropped"} if run.answer.moves else set()
+    assert moved == {one.partition(":")[0] for one in found["left_out"] if "moves what" in one}
+    assert bool(found["unfamiliar"]) == hasattr(run.answer, "calibrated")
 
 
 def test_a_run_has_a_report_on_one_page(run: kfine.Run) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kfine.data.examining import Alike, Report
+from kfine.inputs.audio.changes import CHANGES, unfamiliar
 from kfine.inputs.audio.fingerprints import RATE, alike_sounds
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class SoundExaminer:
     """Lengths, loudness, and copies that were encoded anew, cut, or made louder."""
 
     many = "recordings"
+    changes = CHANGES
 
     def measure(self, split: Split) -> dict[str, np.ndarray]:
         """Seconds, and loudness in dB of full scale."""
@@ -37,6 +39,10 @@ class SoundExaminer:
     def alike(self, rows: Any, report: Report | None = None) -> tuple[list[Alike], str]:
         """As `alike_sounds`."""
         return alike_sounds(list(rows[list(range(len(rows)))]), report), ""
+
+    def unfamiliar(self, example: Any, random: np.random.Generator) -> dict[str, Any]:
+        """As `unfamiliar` of the changes."""
+        return unfamiliar(example, random)
 
     def html(self, example: Any, record: Record) -> str:
         """The first seconds, to be played inside the page."""

@@ -12,6 +12,7 @@ from kfine.data.annotations import upright_size
 from kfine.data.examining import Alike, Report
 from kfine.data.threads import decoding_threads
 from kfine.inputs.image.alike import alike_images
+from kfine.inputs.image.changes import CHANGES, unfamiliar
 
 if TYPE_CHECKING:
     from kfine.data.records import Record
@@ -25,6 +26,7 @@ class ImageExaminer:
     """Sizes, brightness, contrast, and copies that were resized, cropped or turned."""
 
     many = "images"
+    changes = CHANGES
 
     def measure(self, split: Split) -> dict[str, np.ndarray]:
         """Of files their size, of all the brightness and the contrast, fractions 0 to 1."""
@@ -49,6 +51,10 @@ class ImageExaminer:
     def alike(self, rows: Any, report: Report | None = None) -> tuple[list[Alike], str]:
         """As `alike_images`."""
         return alike_images(rows, report)
+
+    def unfamiliar(self, example: Any, random: np.random.Generator) -> dict[str, Any]:
+        """As `unfamiliar` of the changes."""
+        return unfamiliar(example, random)
 
     def html(self, example: Any, record: Record) -> str:
         """A small JPEG of uint8 RGB `(height, width, 3)`, as wide and high as the file is."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kfine.data.examining import Alike, Report
+from kfine.inputs.text.changes import CHANGES, unfamiliar
 from kfine.inputs.text.duplicates import MOST_CHARACTERS, MOST_TRAINING_TEXTS, alike_texts
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class TextExaminer:
     """Lengths, and texts that differ in a few signs."""
 
     many = "texts"
+    changes = CHANGES
 
     def measure(self, split: Split) -> dict[str, np.ndarray]:
         """Characters and words."""
@@ -38,6 +40,10 @@ class TextExaminer:
         if len(texts) > MOST_TRAINING_TEXTS or sum(map(len, texts)) > MOST_CHARACTERS:
             return [], f"texts that are nearly the same: there are {len(texts)}, too many"
         return alike_texts(texts), ""
+
+    def unfamiliar(self, example: Any, random: np.random.Generator) -> dict[str, Any]:
+        """As `unfamiliar` of the changes."""
+        return unfamiliar(example, random)
 
     def html(self, example: Any, record: Record) -> str:
         """The beginning of a text."""
