@@ -9,19 +9,25 @@ from typing import Any
 
 from kfine.console import Console
 from kfine.data.labelled import Data
-from kfine.errors import DataError
+from kfine.errors import ConfigError, DataError
 from kfine.recipe import recipe_of_run
-from kfine.runs.files import plain_disk_errors
+from kfine.runs.files import plain_disk_errors, read_json
 from kfine.training.data import as_in, read_data
 from kfine.training.run import TrainedRun
 from kfine.verbs.evaluate import evaluate
+from kfine.verbs.evaluate_file import file_evaluation_folder
+from kfine.verbs.files import is_run
 
 NAME = "report.html"
 # Mistakes, and right predictions, of which is shown what the model looks at.
 _LOOKED = 6
 
 
-def report(run: TrainedRun | str | Path, *, console: Console | None = None) -> dict[str, Any]:
+def report(
+    run: TrainedRun | str | Path,
+    *others: TrainedRun | str | Path,
+    console: Console | None = None,
+) -> dict[str, Any]:
     """Write one page on a finished run: `report.html`, and the same as `report.json`.
 
     How good it is and beside what; by class; what is taken for what, with the examples; the most
@@ -34,13 +40,16 @@ def report(run: TrainedRun | str | Path, *, console: Console | None = None) -> d
 
     Args:
         run: A run or its folder.
+        *others: Other runs, or exported files inside their runs, to stand beside it: a paired test
+            on the test examples that both have, and which of them changed.
         console: Hears of the progress; standard error if omitted.
 
     Returns:
         What `report.json` holds.
 
     Raises:
-        KfineError: The run has not finished, its data cannot be read, or its folder not written.
+        KfineError: The run has not finished, its data cannot be read, its folder not written, or
+            another model shares no test example with it.
     """
     from kfine.reporting import compose
     from kfine.reporting.advice import advice
@@ -53,6 +62,7 @@ def report(run: TrainedRun | str | Path, *, console: Console | None = None) -> d
     if not (trained.path / "predictions.json").is_file():
         evaluate(trained, console=console)
     metrics, rows = trained.folder.read("metrics.json"), trained.folder.read("predictions.json")
+    besides = _besides(trained, rows, others, console)
     info, exports = trained.folder.info(), _exports(trained.path)
     data = _data(trained, console)
     left_out: list[str] = []
@@ -76,6 +86,7 @@ def report(run: TrainedRun | str | Path, *, console: Console | None = None) -> d
         "run": str(trained.path),
         "verdict": compose.verdict(metrics, exports),
         "compared": compose.compared(metrics),
+        "beside": besides,
         "per_class": compose.per_class(metrics),
         "confusion": compose.confusion(metrics, trained.answer.names),
         "confused": compose.confused(rows) if single else [],
@@ -94,6 +105,52 @@ def report(run: TrainedRun | str | Path, *, console: Console | None = None) -> d
     _write(trained, found, data, heated)
     console.say(f"{NAME} and report.json in {trained.path}: {time.monotonic() - start:.1f} s")
     return found
+
+
+def _besides(
+    trained: TrainedRun,
+    rows: list[dict[str, Any]],
+    others: tuple[TrainedRun | str | Path, ...],
+    console: Console,
+) -> list[dict[str, Any]]:
+    """Each other model beside this one, evaluated first where it was not yet.
+
+    Raises:
+        ConfigError: The answer has not one label and one prediction for each example.
+        DataError: They share no test example.
+    """
+    from kfine.reporting.beside import beside
+    from kfine.reporting.compose import has_confidence
+
+    if others and not has_confidence(rows):
+        raise ConfigError(
+            "Models are compared by one label and one prediction for each example. Received: a "
+            f"run that answers {trained.answer.kind}"
+        )
+    found = []
+    for other in others:
+        folder, name = _evaluated(other, console)
+        compared = beside(name, rows, read_json(folder / "predictions.json"))
+        if compared is None:
+            raise DataError(
+                f"{other} shares no test example with {trained.path}: compare models of the same "
+                "data"
+            )
+        found.append(compared)
+    return found
+
+
+def _evaluated(model: TrainedRun | str | Path, console: Console) -> tuple[Path, str]:
+    """Where the predictions of a run or a file lie, and what it is called."""
+    if isinstance(model, TrainedRun) or is_run(model):
+        run = model if isinstance(model, TrainedRun) else TrainedRun(model)
+        folder, name = run.path, run.path.name
+    else:
+        folder = file_evaluation_folder(Path(model), None)
+        name = "/".join(Path(model).parts[-2:])
+    if not (folder / "predictions.json").is_file():
+        evaluate(model, console=console)
+    return folder, name
 
 
 def _exports(run: Path) -> list[dict[str, Any]]:

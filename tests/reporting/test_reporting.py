@@ -13,6 +13,7 @@ from kfine.answers.confidence import best_temperature, expected_error, with_temp
 from kfine.drawing.pages import render
 from kfine.reporting import compose
 from kfine.reporting.advice import advice
+from kfine.reporting.beside import beside
 from kfine.reporting.calibration import calibration
 from kfine.reporting.charts import curves, reliability_chart
 
@@ -159,6 +160,29 @@ def test_mistakes_are_grouped_by_what_is_taken_for_what() -> None:
     assert sure == sorted(sure, reverse=True)
     assert compose.least_sure(rows)[0]["probability"] == min(one["probability"] for one in rows)
     assert not compose.has_confidence([{"label": ["a"], "prediction": ["b"]}])
+
+
+def test_two_models_are_compared_on_the_examples_that_both_have() -> None:
+    rows = [
+        {"name": f"{place}", "label": "cat", "prediction": "cat" if place % 2 else "dog"}
+        for place in range(40)
+    ]
+    better = [{**one, "prediction": "cat"} for one in rows[:30]]
+    better[1]["prediction"] = "owl"
+    found = beside("other", rows, [*better, {"name": "x", "label": "cat", "prediction": "cat"}])
+    assert found is not None
+    assert (found["count"], found["gained"]["count"], found["lost"]["count"]) == (30, 15, 1)
+    assert found["difference"] == pytest.approx(14 / 30)
+    assert found["interval"][0] > 0 and found["said"] == "better by more than chance"
+    assert found["lost"]["examples"] == [
+        {"name": "1", "label": "cat", "prediction": "cat", "other": "owl"}
+    ]
+    turned = beside("this", better, rows)
+    assert turned is not None and turned["said"] == "worse by more than chance"
+    assert turned["interval"] == pytest.approx([-one for one in found["interval"][::-1]])
+    same = beside("same", rows, rows)
+    assert same is not None and same["said"] == "may be chance" and same["difference"] == 0
+    assert beside("none", rows, [{"name": "0", "label": "dog", "prediction": "dog"}]) is None
 
 
 def test_what_a_page_is_filled_with_is_escaped() -> None:
