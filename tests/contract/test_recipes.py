@@ -205,8 +205,7 @@ def test_a_bundle_answers_what_the_run_does(run: kfine.Run, program: Callable[[P
     theirs = list(exported.predict(examples))
     assert exported.answer.device().tensors == described
     labels = [run.answer.settle(one) for one in ours]
-    # One of the eight may lie between two classes, where float16 decides.
-    assert run.answer.score(theirs, labels).each.mean() > 0.85
+    assert run.answer.score(theirs, labels).each.mean() > 0.9
     golden = json.loads((report.bundle / "golden" / "golden.json").read_text())
     assert golden["examples"]
     (snippet,) = (report.bundle / "snippets").glob("*.py")
