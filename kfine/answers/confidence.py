@@ -56,10 +56,9 @@ def best_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
 
 def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """The probabilities of logits that were divided by a temperature."""
-    logits = np.log(np.maximum(probabilities, 1e-12)) / temperature
-    logits -= logits.max(axis=1, keepdims=True)
-    powers = np.exp(logits)
-    found: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    from scipy.special import softmax
+
+    found: np.ndarray = softmax(np.log(np.maximum(probabilities, 1e-12)) / temperature, axis=1)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,9 +11,6 @@ if TYPE_CHECKING:
     from kfine.data.changes import Change
     from kfine.data.records import Record
     from kfine.data.split import Split
-
-# Called with (done, total) examples.
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -47,12 +43,11 @@ class Examiner(Protocol):
         """Name and unit, such as "width in pixels" -> float64 `(examples,)`; NaN if unknown."""
         ...
 
-    def alike(self, rows: Any, report: Report | None = None) -> tuple[list[Alike], str]:
+    def alike(self, rows: Any) -> tuple[list[Alike], str]:
         """Pairs that are nearly the same, and a sentence on what was not looked for, or nothing.
 
         Args:
             rows: Of all examples, indexable with a list of numbers.
-            report: Called while it lasts.
         """
         ...
 

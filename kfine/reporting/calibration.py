@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kfine.answers.confidence import (
+    LEAST_EXAMPLES,
     best_temperature,
     expected_error,
     reliability,
@@ -15,7 +16,6 @@ from kfine.answers.confidence import (
 )
 
 _THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-_LEAST = 20
 
 
 def calibration(
@@ -37,7 +37,7 @@ def calibration(
         `temperature` and `error_after`, `None` where none could be learned. `None` without
         probabilities.
     """
-    if len(rows) < _LEAST or not all("probabilities" in one for one in rows):
+    if len(rows) < LEAST_EXAMPLES or not all("probabilities" in one for one in rows):
         return None
     probabilities, truth = _arrays(rows, names)
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
@@ -57,7 +57,7 @@ def calibration(
         "temperature": None,
         "error_after": None,
     }
-    if validation is not None and len(validation) >= _LEAST:
+    if validation is not None and len(validation) >= LEAST_EXAMPLES:
         held, held_truth = _arrays(validation, names)
         temperature = best_temperature(held, held_truth)
         after = with_temperature(probabilities, temperature).max(axis=1)

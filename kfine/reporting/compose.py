@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kfine.console import format_bytes
+from kfine.examination.sentences import classes
 from kfine.statistics import surely_above
 
 MOST_SHOWN = 12
@@ -182,8 +183,7 @@ def data_table(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Examples of each class by split, and what was said of the data."""
     splits = summary["splits"]
     rows: list[list[Any]] = [["all", *(one["used"] for one in splits.values())]]
-    names = list(dict.fromkeys(name for one in splits.values() for name in one["per_class"]))
-    rows += [[name, *(one["per_class"].get(name, 0) for one in splits.values())] for name in names]
+    rows += [[name, *counts] for name, counts in classes(summary).items()]
     lines = [*summary["notes"], *summary["warnings"]]
     aside = sum(one["set_aside"] for one in splits.values())
     if aside:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kfine.config import make_config
 from kfine.console import Console
 from kfine.data.clean_list import CleanList, clean, read_clean_list
 from kfine.data.files import tables_in
@@ -17,7 +18,7 @@ from kfine.data.split import Split
 from kfine.data.tables import SUFFIXES
 from kfine.errors import RunError
 from kfine.inputs import Input
-from kfine.recipe import Recipe
+from kfine.recipe import Recipe, recipe_of_run
 from kfine.runs.folder import Folder, RunFolder
 from kfine.training.rehearsal import beside
 
@@ -63,6 +64,19 @@ def as_in(folder: Folder) -> dict[str, Any]:
         "split_lists": folder.read("splits.json"),
         "decided": CleanList.from_dict(kept) if kept else CleanList(),
     }
+
+
+def read_again(folder: Folder, console: Console) -> tuple[Recipe, Any, Data]:
+    """Recipe, settings and data of a run, a search or folds, as they began.
+
+    Raises:
+        KfineError: The recipe, the settings or the data cannot be read.
+    """
+    module, note = recipe_of_run(folder)
+    if note:
+        console.warn(note)
+    config = make_config(module.Config, {}, folder.path / "config.yaml")
+    return module, config, read_data(module, config, console, **as_in(folder))
 
 
 def with_rehearsal(data: Data, module: Recipe, config: Any, console: Console) -> Data:

@@ -17,9 +17,9 @@ from kfine.errors import ConfigError, DataError, PresetError, RunError
 from kfine.examination.findings import Finding, Pool
 from kfine.examination.look import nothing, with_features, without_features
 from kfine.examination.sentences import classes, grouped, sentences
-from kfine.recipe import Recipe, load_recipe, recipe_name, recipe_of_run
+from kfine.recipe import Recipe, load_recipe, recipe_name
 from kfine.runs.folder import Folder, open_run, removed_on_failure
-from kfine.training.data import as_in, read_data
+from kfine.training.data import read_again, read_data
 from kfine.verbs.files import is_run
 from kfine.verbs.folds import OUT_OF_FOLD, SETTINGS, FoldsFolder
 from kfine.verbs.guess import guess_recipe
@@ -148,12 +148,7 @@ def _patient(
     if is_run(Path(data)):
         if recipe or config or settings:
             raise ConfigError("doctor takes no recipe and no settings for a run: it has its own.")
-        folder = open_run(data)
-        module, note = recipe_of_run(folder)
-        if note:
-            console.warn(note)
-        kept = make_config(module.Config, {}, folder.path / "config.yaml")
-        return _Patient(module, kept, read_data(module, kept, console, **as_in(folder)), True)
+        return _Patient(*read_again(open_run(data), console), True)
     named = recipe is not None
     if (Path(data) / SETTINGS).is_file():
         if recipe or config or settings:
@@ -186,14 +181,9 @@ def _of_folds(folder: FoldsFolder, console: Console) -> _Patient:
             f"The cross-validation {folder.path} has not finished; continue it with `kfine fit "
             f"--resume {shlex.quote(str(folder.path))}`."
         )
-    module, note = recipe_of_run(folder)
-    if note:
-        console.warn(note)
-    config = make_config(module.Config, {}, folder.path / "config.yaml")
-    data = read_data(module, config, console, **as_in(folder))
     rows = folder.read(OUT_OF_FOLD)
     known = {one["name"]: one["probabilities"] for one in rows if "probabilities" in one}
-    return _Patient(module, config, data, True, known)
+    return _Patient(*read_again(folder, console), True, known)
 
 
 def _new_folder(output: str | Path | None, name: str) -> Path:

@@ -10,10 +10,9 @@ from typing import Any
 from kfine.console import Console
 from kfine.data.labelled import Data
 from kfine.errors import ConfigError, DataError
-from kfine.recipe import recipe_of_run
 from kfine.runs.files import plain_disk_errors, read_json
-from kfine.training.data import as_in, read_data
-from kfine.training.run import TrainedRun
+from kfine.training.data import read_again
+from kfine.training.run import TrainedRun, as_run
 from kfine.verbs.evaluate import evaluate
 from kfine.verbs.evaluate_file import file_evaluation_folder
 from kfine.verbs.files import is_run
@@ -57,7 +56,7 @@ def report(
 
     console = console or Console()
     start = time.monotonic()
-    trained = run if isinstance(run, TrainedRun) else TrainedRun(run)
+    trained = as_run(run)
     trained.folder.require_finished()
     if not (trained.path / "predictions.json").is_file():
         evaluate(trained, console=console)
@@ -143,7 +142,7 @@ def _besides(
 def _evaluated(model: TrainedRun | str | Path, console: Console) -> tuple[Path, str]:
     """Where the predictions of a run or a file lie, and what it is called."""
     if isinstance(model, TrainedRun) or is_run(model):
-        run = model if isinstance(model, TrainedRun) else TrainedRun(model)
+        run = as_run(model)
         folder, name = run.path, run.path.name
     else:
         folder = file_evaluation_folder(Path(model), None)
@@ -168,11 +167,8 @@ def _exports(run: Path) -> list[dict[str, Any]]:
 
 def _data(trained: TrainedRun, console: Console) -> Data | None:
     """The data of the run; `None` where it is gone, so that the page has no pictures."""
-    module, note = recipe_of_run(trained.folder)
-    if note:
-        console.warn(note)
     try:
-        return read_data(module, trained.config, console, **as_in(trained.folder))
+        return read_again(trained.folder, console)[2]
     except DataError as error:
         console.warn(f"without pictures: {error}")
         return None

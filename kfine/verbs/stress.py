@@ -14,10 +14,9 @@ from kfine.data.labelled import Data
 from kfine.data.split import Split
 from kfine.errors import ConfigError, DataError, RunError
 from kfine.examination.stress import changed_scores, unfamiliar_scores, what_to_fear
-from kfine.recipe import recipe_of_run
 from kfine.runs.files import plain_disk_errors, write_json
-from kfine.training.data import as_in, read_data
-from kfine.training.run import TrainedRun
+from kfine.training.data import read_again
+from kfine.training.run import TrainedRun, as_run
 from kfine.verbs.evaluate_file import file_evaluation_folder
 from kfine.verbs.files import is_run, load_file, run_around, warn_if_refused
 
@@ -107,7 +106,7 @@ def stress(
 def _opened(model: TrainedRun | str | Path, console: Console) -> tuple[TrainedRun, Any, Path]:
     """The run, what predicts, and where the result goes."""
     if isinstance(model, TrainedRun) or is_run(model):
-        run = model if isinstance(model, TrainedRun) else TrainedRun(model)
+        run = as_run(model)
         run.folder.require_finished()
         with console.timed("loading TensorFlow and the model"):
             predictor = run.predictor
@@ -124,10 +123,7 @@ def _opened(model: TrainedRun | str | Path, console: Console) -> tuple[TrainedRu
 
 
 def _test(run: TrainedRun, console: Console) -> tuple[Data, Split]:
-    module, note = recipe_of_run(run.folder)
-    if note:
-        console.warn(note)
-    data = read_data(module, run.config, console, **as_in(run.folder))
+    _, _, data = read_again(run.folder, console)
     if data.test is None:
         raise DataError(f"The data of {run.path} has no test split to try the model on.")
     if data.examiner is None:

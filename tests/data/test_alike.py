@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfine.inputs.audio.fingerprints import RATE, alike_sounds
+from kfine.inputs.audio.fingerprints import alike_sounds
+from kfine.inputs.audio.log_mel import RATE
 from kfine.inputs.image.alike import alike_images
 from kfine.inputs.text.duplicates import alike_texts
 

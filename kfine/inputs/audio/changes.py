@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from kfine.data.changes import Change
+from kfine.inputs.audio.log_mel import RATE
 
-_RATE = 16000  # samples a second
 _LARGEST = 32767
 
 
@@ -30,7 +30,7 @@ def room(sound: np.ndarray, seconds: float, random: np.random.Generator) -> np.n
     """An echo that falls by 60 dB in so many seconds, as loud as the recording was."""
     from scipy.signal import fftconvolve
 
-    time = np.arange(max(1, round(seconds * _RATE))) / _RATE
+    time = np.arange(max(1, round(seconds * RATE))) / RATE
     echo = random.normal(size=len(time)) * 10 ** (-3 * time / seconds)
     echo[0] = np.abs(echo).max() * 4
     heard = fftconvolve(sound.astype(np.float64), echo)[: len(sound)]
@@ -44,7 +44,7 @@ def band(sound: np.ndarray, highest: float, random: np.random.Generator) -> np.n
 
     if len(sound) < 64:
         return sound
-    stages = butter(6, highest, fs=_RATE, output="sos")
+    stages = butter(6, highest, fs=RATE, output="sos")
     return _samples(sosfiltfilt(stages, sound.astype(np.float64), padlen=min(27, len(sound) - 1)))
 
 
@@ -75,7 +75,7 @@ CHANGES: tuple[Change, ...] = (
 
 def unfamiliar(sound: np.ndarray, random: np.random.Generator) -> dict[str, np.ndarray]:
     """What a microphone may hear that is none of the classes, as long as a recording."""
-    time = np.arange(len(sound)) / _RATE
+    time = np.arange(len(sound)) / RATE
     tone = np.sin(2 * np.pi * random.uniform(200, 2000) * time)
     return {
         "white noise": _samples(random.normal(0, 3000, len(sound))),

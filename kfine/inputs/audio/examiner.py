@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.data.examining import Alike, Report
+from kfine.data.examining import Alike
 from kfine.inputs.audio.changes import CHANGES, unfamiliar
-from kfine.inputs.audio.fingerprints import RATE, alike_sounds
+from kfine.inputs.audio.fingerprints import alike_sounds
+from kfine.inputs.audio.log_mel import RATE
 
 if TYPE_CHECKING:
     from kfine.data.records import Record
@@ -36,9 +37,9 @@ class SoundExaminer:
             "loudness in dB": np.array(loud, np.float64),
         }
 
-    def alike(self, rows: Any, report: Report | None = None) -> tuple[list[Alike], str]:
+    def alike(self, rows: Any) -> tuple[list[Alike], str]:
         """As `alike_sounds`."""
-        return alike_sounds(list(rows[list(range(len(rows)))]), report), ""
+        return alike_sounds(list(rows[list(range(len(rows)))])), ""
 
     def unfamiliar(self, example: Any, random: np.random.Generator) -> dict[str, Any]:
         """As `unfamiliar` of the changes."""

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from kfine.data.examining import Alike, Report
+from kfine.data.examining import Alike
+from kfine.inputs.audio.log_mel import RATE
 
-RATE = 16000  # samples a second
 # Share of equal bits from which two recordings hold the same; of unlike ones half are equal.
 SIMILARITY = 0.8
 _WINDOW, _HOP = 2048, 128  # samples
@@ -24,7 +24,7 @@ _LEAST_FRAMES = 8
 _LEAST_OVERLAP = 0.6  # of the shorter recording
 
 
-def alike_sounds(sounds: Sequence[np.ndarray], report: Report | None = None) -> list[Alike]:
+def alike_sounds(sounds: Sequence[np.ndarray]) -> list[Alike]:
     """Pairs of recordings that hold the same sound: encoded anew, cut, louder, or with some noise.
 
     Of each frame, 32 bits say whether the difference in power of neighbouring bands rises or
@@ -33,13 +33,8 @@ def alike_sounds(sounds: Sequence[np.ndarray], report: Report | None = None) -> 
 
     Args:
         sounds: int16 `(samples,)` at 16 kHz.
-        report: Called with (done, total) recordings.
     """
-    prints = []
-    for number, sound in enumerate(sounds, 1):
-        prints.append(_fingerprint(sound))
-        if report is not None:
-            report(number, len(sounds))
+    prints = [_fingerprint(sound) for sound in sounds]
     places: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for number, (codes, loud) in enumerate(prints):
         for frame in np.flatnonzero(loud):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kfine.data.examining import Alike, Report
+from kfine.data.examining import Alike
 
 # Correlation of two pictures from which they count as the same: the first at which there are not
 # more pairs than images in them, for pictures as simple as digits are all alike.
@@ -46,7 +46,7 @@ _ROWS = 512  # at a time
 _MOVES = np.concatenate([np.eye(4), -np.eye(4)]).astype(np.float32)
 
 
-def alike_images(rows: Any, report: Report | None = None) -> tuple[list[Alike], str]:
+def alike_images(rows: Any) -> tuple[list[Alike], str]:
     """Pairs of images that show the same.
 
     Each is compared with each, turned by quarters, mirrored, and with cut-outs of it that lose up
@@ -57,7 +57,6 @@ def alike_images(rows: Any, report: Report | None = None) -> tuple[list[Alike], 
 
     Args:
         rows: uint8 RGB, indexable with a list of numbers as `(rows, height, width, 3)`.
-        report: Called with (done, total) images.
 
     Returns:
         Pairs, and a sentence on what was not looked for; empty if nothing was left out.
@@ -66,7 +65,7 @@ def alike_images(rows: Any, report: Report | None = None) -> tuple[list[Alike], 
     if count > MOST_IMAGES:
         return [], f"images that are nearly the same: of {count}, more than {MOST_IMAGES}"
     none = np.zeros((0, 3, _SIDE, _SIDE), np.float32)
-    thumbnails = np.concatenate([none, *_thumbnails(rows, report)])
+    thumbnails = np.concatenate([none, *_thumbnails(rows)])
     telling = np.flatnonzero(_deviations(thumbnails) > _FLAT)
     pictures = thumbnails[telling]
     found: dict[tuple[int, int], float] = {}
@@ -102,7 +101,7 @@ def _limit(found: Mapping[tuple[int, int], float]) -> float:
     return limit
 
 
-def _thumbnails(rows: Any, report: Report | None) -> Iterator[np.ndarray]:
+def _thumbnails(rows: Any) -> Iterator[np.ndarray]:
     """float32 `(rows, 3, _SIDE, _SIDE)`, 0 to 255."""
     from PIL import Image
 
@@ -114,8 +113,6 @@ def _thumbnails(rows: Any, report: Report | None) -> Iterator[np.ndarray]:
         ]
         stacked = np.stack([np.asarray(one, np.float32) for one in small])
         yield np.ascontiguousarray(stacked.transpose(0, 3, 1, 2))
-        if report is not None:
-            report(numbers.stop, len(rows))
 
 
 def _turned(pictures: np.ndarray, way: int) -> np.ndarray:

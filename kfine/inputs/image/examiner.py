@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kfine.data.annotations import upright_size
-from kfine.data.examining import Alike, Report
+from kfine.data.examining import Alike
 from kfine.data.threads import decoding_threads
 from kfine.inputs.image.alike import alike_images
 from kfine.inputs.image.changes import CHANGES, unfamiliar
@@ -48,9 +48,9 @@ class ImageExaminer:
             "contrast": np.concatenate(contrasts).astype(np.float64),
         }
 
-    def alike(self, rows: Any, report: Report | None = None) -> tuple[list[Alike], str]:
+    def alike(self, rows: Any) -> tuple[list[Alike], str]:
         """As `alike_images`."""
-        return alike_images(rows, report)
+        return alike_images(rows)
 
     def unfamiliar(self, example: Any, random: np.random.Generator) -> dict[str, Any]:
         """As `unfamiliar` of the changes."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.data.examining import Alike, Report
+from kfine.data.examining import Alike
 from kfine.inputs.text.changes import CHANGES, unfamiliar
 from kfine.inputs.text.duplicates import MOST_CHARACTERS, MOST_TRAINING_TEXTS, alike_texts
 
@@ -32,11 +32,9 @@ class TextExaminer:
             "words": np.array([len(one.split()) for one in texts], np.float64),
         }
 
-    def alike(self, rows: Any, report: Report | None = None) -> tuple[list[Alike], str]:
+    def alike(self, rows: Any) -> tuple[list[Alike], str]:
         """As `alike_texts`, where there are not too many."""
         texts = list(rows[list(range(len(rows)))])
-        if report is not None:
-            report(len(texts), len(texts))
         if len(texts) > MOST_TRAINING_TEXTS or sum(map(len, texts)) > MOST_CHARACTERS:
             return [], f"texts that are nearly the same: there are {len(texts)}, too many"
         return alike_texts(texts), ""
