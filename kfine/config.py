@@ -137,8 +137,14 @@ def make_config(
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known name is most like the given one, or which names there are."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"the nearest is {close[0]!r}" if close else "there are: " + ", ".join(known)
+    close = closest(name, known)
+    return f"the nearest is {close!r}" if close else "there are: " + ", ".join(known)
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like the given one; `None` where none is."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return close[0] if close else None
 
 
 def check_value(one: Setting, value: Any) -> Any:

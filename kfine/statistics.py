@@ -149,6 +149,81 @@ def paired_comparison(one: np.ndarray, other: np.ndarray) -> tuple[float, float,
     return paired_binomial(int((one > other).sum()), int((one < other).sum())), low, high
 
 
+def gap_p_value(
+    each: np.ndarray,
+    inside: np.ndarray,
+    metric: Callable[[np.ndarray], float] | None = None,
+    *,
+    resamples: int = 999,
+) -> float:
+    """Whether some examples score otherwise than the rest by more than chance, two-sided.
+
+    Fisher's exact test where each example is right or wrong; else a permutation test, which divides
+    the examples at random from a fixed seed.
+
+    Args:
+        each: float `(examples,)`, how right each example is.
+        inside: bool `(examples,)`, which examples are meant; neither all nor none.
+        metric: The metric of the examples with some numbers, where it is no mean of `each`.
+        resamples: Draws of the permutation test.
+
+    Reference:
+        Good 2005, Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3.
+    """
+    if metric is None and right_or_wrong(each):
+        from scipy.stats import fisher_exact
+
+        table = [[int((each[one] == value).sum()) for value in (0, 1)] for one in (inside, ~inside)]
+        return float(fisher_exact(table).pvalue)
+    value = metric or (lambda numbers: float(each[numbers].mean()))
+    order, count = np.flatnonzero(inside), int(inside.sum())
+    seen = abs(value(order) - value(np.flatnonzero(~inside)))
+    generator = np.random.default_rng(0)
+    as_far = 0
+    for _ in range(resamples):
+        drawn = generator.permutation(len(each))
+        as_far += abs(value(drawn[:count]) - value(drawn[count:])) >= seen - 1e-12
+    return (as_far + 1) / (resamples + 1)
+
+
+def mean_interval(
+    each: np.ndarray,
+    metric: Callable[[np.ndarray], float] | None = None,
+    *,
+    level: float = 0.95,
+    resamples: int = 999,
+) -> tuple[float, float]:
+    """Interval of the mean of examples, or of another metric of theirs.
+
+    Args:
+        each: float `(examples,)`, how right each example is; Wilson's interval where that is 0 or
+            1, a percentile bootstrap from a fixed seed else.
+        metric: The metric of the examples with some numbers, where it is no mean of `each`.
+        level: Coverage of the two-sided interval, between 0 and 1.
+        resamples: Draws of the bootstrap.
+    """
+    if metric is None and right_or_wrong(each):
+        return wilson_interval(int(each.sum()), len(each), level)
+    value = metric or (lambda numbers: float(each[numbers].mean()))
+    generator = np.random.default_rng(0)
+    drawn = [value(generator.integers(0, len(each), len(each))) for _ in range(resamples)]
+    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values of several tests, each corrected for the number of all.
+
+    Reference:
+        Holm, Scandinavian Journal of Statistics 6 (1979), 65-70.
+    """
+    corrected, least = [0.0] * len(p_values), 0.0
+    for rank, number in enumerate(np.argsort(p_values, kind="stable").tolist()):
+        least = max(least, min(1.0, p_values[number] * (len(p_values) - rank)))
+        corrected[number] = least
+    return corrected
+
+
 def surely_above(p_value: float, interval: Sequence[float]) -> bool:
     """Whether a comparison may be called better: by its one-sided test and by its interval."""
     return p_value <= 0.05 and interval[0] > 0

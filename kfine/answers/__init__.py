@@ -126,6 +126,7 @@ class Answer(Protocol):
     - `doubts(predictions, labels)`: of predictions by models that did not learn from the examples,
       a `kfine.answers.doubts.Doubt` for each label that is probably wrong.
     - `confused(predictions, labels)`: of the same, pairs of names that are taken for each other.
+    - `held(labels)`: which names examples have, bool `(examples, names)`, where each is given some.
     - `mixes`: true where a mean of two rows of its one target is a target too, so that examples
       may be mixed.
     """

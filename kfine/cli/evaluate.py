@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
+from kfine.cli.options import (
+    json_option,
+    make_console,
+    print_json,
+    print_table,
+    quiet_option,
+    slices_options,
+)
 
 _MISTAKES, _WIDTH = 5, 100
 _MODELS = {"linear_probe": "linear probe (frozen backbone)", "majority": "majority class"}
@@ -21,9 +28,17 @@ _MODELS = {"linear_probe": "linear probe (frozen backbone)", "majority": "majori
     metavar="SOURCE",
     help="Other labelled data of the same classes, in place of the test split.",
 )
+@slices_options
 @quiet_option
 @json_option
-def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
+def command(
+    model: str,
+    data: str | None,
+    slices: tuple[str, ...],
+    sensitive: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Score a run on its test split, beside the trivial answer and the frozen backbone.
 
     A file that `kfine export` wrote is run as it is, on --data or on the test split of the run
@@ -32,7 +47,9 @@ def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
     from kfine.verbs.evaluate import evaluate
     from kfine.verbs.evaluation_files import evaluation_folder
 
-    metrics = evaluate(model, data=data, console=make_console(quiet))
+    metrics = evaluate(
+        model, data=data, slices=slices, sensitive=sensitive, console=make_console(quiet)
+    )
     if as_json:
         print_json(metrics)
         return
@@ -40,6 +57,7 @@ def command(model: str, data: str | None, quiet: bool, as_json: bool) -> None:
     _offer_head(model, metrics)
     _print_tables(metrics)
     _print_sizes(metrics)
+    _print_slices(metrics)
     _print_mistakes(metrics)
     folder = evaluation_folder(Path(model), data)
     if "model" in metrics:
@@ -190,6 +208,23 @@ def _print_sizes(metrics: dict[str, Any]) -> None:
     rows = [["{} to {}".format(*one[unit]), *(_cell(one[key]) for key in names)] for one in parts]
     click.echo()
     print_table([unit, *("examples" if key == "count" else _heading(key) for key in names)], rows)
+
+
+def _print_slices(metrics: dict[str, Any]) -> None:
+    """Scores of what columns tell apart, and what they say."""
+    primary = metrics["primary"]
+    for one in metrics.get("slices", ()):
+        rows = []
+        for row in one["slices"]:
+            interval = "{:.3f} to {:.3f}".format(*row["interval"]) if row["interval"] else ""
+            cells = [_cell(row[primary]), interval, str(row["count"]), _cell(row.get("p_value"))]
+            rows.append([row["value"], *cells])
+        click.echo()
+        if rows:
+            titles = [_heading(primary), "95 % interval", "examples", "p"]
+            print_table([one["column"], *titles], rows)
+        for line in one["words"]:
+            click.echo(line)
 
 
 def _print_mistakes(metrics: dict[str, Any]) -> None:

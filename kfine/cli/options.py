@@ -28,6 +28,27 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def slices_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--slices` and `--sensitive`."""
+    slices = click.option(
+        "--slices",
+        metavar="COLUMN,...",
+        callback=_columns,
+        help="Columns of the data's table by which it is scored too, such as light,device.",
+    )
+    sensitive = click.option(
+        "--sensitive",
+        metavar="COLUMN,...",
+        callback=_columns,
+        help="The same of people, such as sex, with four fifths and equalised odds.",
+    )
+    return slices(sensitive(function))
+
+
+def _columns(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(one.strip() for one in (value or "").split(",") if one.strip())
+
+
 def make_console(quiet: bool) -> Console:
     """The console of a verb."""
     return Console(quiet=quiet)

@@ -6,15 +6,30 @@ from pathlib import Path
 
 import click
 
-from kfine.cli.options import json_option, make_console, near, print_json, quiet_option
+from kfine.cli.options import (
+    json_option,
+    make_console,
+    near,
+    print_json,
+    quiet_option,
+    slices_options,
+)
 
 
 @click.command("report")
 @click.argument("run", metavar="RUN")
 @click.argument("others", nargs=-1, metavar="[RUN_OR_FILE]...")
+@slices_options
 @quiet_option
 @json_option
-def command(run: str, others: tuple[str, ...], quiet: bool, as_json: bool) -> None:
+def command(
+    run: str,
+    others: tuple[str, ...],
+    slices: tuple[str, ...],
+    sensitive: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Write report.html into a finished run: what it is worth, on one page.
 
     The page holds all of its pictures, texts and sounds, and needs no network. A run that was not
@@ -23,7 +38,7 @@ def command(run: str, others: tuple[str, ...], quiet: bool, as_json: bool) -> No
     """
     from kfine.verbs.report import NAME, report
 
-    found = report(run, *others, console=make_console(quiet))
+    found = report(run, *others, slices=slices, sensitive=sensitive, console=make_console(quiet))
     if as_json:
         print_json(found)
         return

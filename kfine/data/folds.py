@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from kfine.data.files import tables_in
+from kfine.data.columns import read_columns
 from kfine.data.labelled import Data
-from kfine.data.manifest import read_column
-from kfine.data.records import split_named
 from kfine.data.split import Split
-from kfine.data.tables import SUFFIXES
 from kfine.errors import ConfigError, DataError
 
 
@@ -30,18 +26,7 @@ def read_groups(data: str, column: str) -> dict[str, str]:
     Raises:
         DataError: The source has no columns, not this one, or it is empty somewhere.
     """
-    path = Path(data).expanduser()
-    files = [path]
-    if path.is_dir():
-        # Tables beside the splits are no data of theirs, see `read_text_folder`.
-        files = [one for one in tables_in(path) if split_named(one.stem)]
-    if not files or files[0].suffix.lower() not in SUFFIXES or not files[0].is_file():
-        raise DataError(
-            f"Groups are a column of a manifest (.csv, .tsv or .jsonl), and {data} is none."
-        )
-    found: dict[str, str] = {}
-    for file in files:
-        found |= read_column(file, column)
+    (found,) = read_columns(data, [column], "Groups are a column", filled=True).values()
     return found
 
 

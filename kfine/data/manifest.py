@@ -61,11 +61,11 @@ def read_manifest(
     return Source("manifest", path.parent, tuple(ordered), tuple(set_aside))
 
 
-def read_column(path: Path, column: str) -> dict[str, str]:
+def read_column(path: Path, column: str, *, filled: bool) -> dict[str, str]:
     """The cells of one column of a manifest, by the names of the examples.
 
     Raises:
-        DataError: There is no such column, or a row has nothing in it.
+        DataError: There is no such column, or, if it is to be `filled`, a row has nothing in it.
     """
 
     def name(row: Row) -> str:
@@ -73,7 +73,7 @@ def read_column(path: Path, column: str) -> dict[str, str]:
             return _place(path, row)[0]
         return f"{printable(path.name)}:{row.line}"
 
-    return named_cells(read_table(path), column, name)
+    return named_cells(read_table(path), column, name, filled=filled)
 
 
 def _place(manifest: Path, row: Row) -> tuple[str, Path | None]:

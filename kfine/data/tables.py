@@ -13,6 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
+from kfine.config import closest
 from kfine.data.records import split_named
 from kfine.errors import DataError
 
@@ -148,22 +149,24 @@ def split_cell(path: Path, row: Row) -> str | None:
     return split
 
 
-def named_cells(table: Table, column: str, name: Callable[[Row], str]) -> dict[str, str]:
+def named_cells(
+    table: Table, column: str, name: Callable[[Row], str], *, filled: bool
+) -> dict[str, str]:
     """The cells of one column of a table, by what each row is called.
 
     Raises:
-        DataError: There is no such column, or a row has nothing in it.
+        DataError: There is no such column, or, if it is to be `filled`, a row has nothing in it.
     """
     key = column.strip().lower()
+    if key not in table.columns:
+        named = ", ".join(table.columns)
+        close = closest(key, table.columns)
+        meant = f"; the nearest is {close!r}" if close else ""
+        raise DataError(f"{table.path} has no column {column!r}; there are: {named}{meant}.")
     found = {}
     for row in table.rows:
-        if key not in row.cells:
-            raise DataError(
-                f"{table.path}, line {row.line}: no column {column!r}; there are: "
-                f"{', '.join(row.cells)}"
-            )
-        cell = cell_text(row.cells[key])
-        if not cell:
+        cell = cell_text(row.cells.get(key))
+        if filled and not cell:
             raise DataError(f"{table.path}, line {row.line}: the column {column!r} is empty")
         found[name(row)] = cell
     return found

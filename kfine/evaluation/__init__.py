@@ -6,7 +6,8 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "beside_baselines": "baselines",
-        "by_size": "slices",
+        "by_columns": "slices",
+        "by_size": "sizes",
         "gain_over": "gain",
     },
 )

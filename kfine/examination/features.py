@@ -11,6 +11,7 @@ import numpy as np
 from kfine.answers import Answer
 from kfine.data.clean_list import LOOK, RELABEL
 from kfine.examination.findings import Finding, Pool
+from kfine.statistics import holm
 
 FOLDS = 5
 # Of fewer examples of a split no classifier can tell it from another.
@@ -159,16 +160,16 @@ def weak_groups(
         clusters = KMeans(min(20, count), n_init=3, random_state=seed).fit_predict(
             normalize(features)
         )
-    tested = []
-    for cluster in np.unique(clusters):
+    p_values = []
+    found_clusters = np.unique(clusters).tolist()
+    for cluster in found_clusters:
         inside = clusters == cluster
         table = [
             [int((right[one] == value).sum()) for value in (0, 1)] for one in (inside, ~inside)
         ]
-        tested.append((float(fisher_exact(table, "greater").pvalue), cluster))
+        p_values.append(float(fisher_exact(table, "greater").pvalue))
     found = []
-    for rank, (p_value, cluster) in enumerate(sorted(tested)):
-        corrected = p_value * (len(tested) - rank)
+    for corrected, cluster in sorted(zip(holm(p_values), found_clusters, strict=True)):
         if corrected > 0.05:
             break
         inside = clusters == cluster

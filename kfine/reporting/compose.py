@@ -97,6 +97,32 @@ def per_class(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
+def slices(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Figures by what columns tell apart, and what they say."""
+    primary = metrics["primary"]
+    found = []
+    for one in metrics.get("slices", ()):
+        rows = []
+        for row in one["slices"]:
+            between = "{:.3f} to {:.3f}".format(*row["interval"]) if row["interval"] else None
+            rows.append([row["value"], row["count"], row[primary], between, row.get("p_value")])
+        headings = [one["column"], "examples", _title(primary), "95 % interval", "p"]
+        rates = one.get("fairness") or {}
+        found.append(
+            {
+                "column": one["column"],
+                "headings": headings,
+                "rows": rows,
+                "words": one["words"],
+                "given": {
+                    "headings": ["given to", *(row["value"] for row in one["slices"])],
+                    "rows": [[name, *given["rates"].values()] for name, given in rates.items()],
+                },
+            }
+        )
+    return found
+
+
 def confusion(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any] | None:
     """The confusion matrix with a colour for each cell; `None` where there is none."""
     matrix = metrics.get("confusion_matrix")

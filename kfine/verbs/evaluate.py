@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kfine.answers.score import Score
 from kfine.console import Console
+from kfine.data.columns import cells_of, read_columns
 from kfine.data.labelled import Data
 from kfine.data.split import Split
 from kfine.errors import DataError
@@ -30,6 +32,8 @@ def evaluate(
     model: TrainedRun | str | Path,
     *,
     data: str | None = None,
+    slices: Sequence[str] = (),
+    sensitive: Sequence[str] = (),
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Score a finished run, or an exported file, on the run's test split or on other data.
@@ -41,13 +45,18 @@ def evaluate(
     Args:
         model: A run, its folder, or what `kfine export` wrote, in any format.
         data: Other data of the same classes, as a source that the recipe can read.
+        slices: Columns of the data's table, such as the light or the device: what they tell apart
+            is scored by itself, see `kfine.evaluation.slices`.
+        sensitive: Columns, such as the sex, of which it is told too whether what is given to whom
+            keeps four fifths and equalised odds.
         console: Hears of the progress.
 
     Returns:
         The answer's metrics, the `primary` one and its `direction` named, and under `baselines`
         the trivial answer and the frozen backbone (a linear probe, or the head alone), each with
         the same metrics; under `gain` the comparison with the latter; under `rehearsed`, where the
-        run rehearsed other data, the primary metric on its test examples. Those of an exported file
+        run rehearsed other data, the primary metric on its test examples; under `slices` those of
+        columns. Those of an exported file
         have no baselines, and under `model` its path, its kind and its milliseconds per example.
 
     Raises:
@@ -57,9 +66,12 @@ def evaluate(
     if not isinstance(model, TrainedRun) and _is_exported(find_model(model)):
         from kfine.verbs.evaluate_file import evaluate_file
 
-        return evaluate_file(find_model(model), data=data, console=console)
+        return evaluate_file(
+            find_model(model), data=data, slices=slices, sensitive=sensitive, console=console
+        )
     run = as_run(model)
     run.folder.require_finished()
+    columns = Columns.read(data or str(run.config.data), slices, sensitive)
     module, note = recipe_of_run(run.folder)
     if note:
         console.warn(note)
@@ -72,7 +84,7 @@ def evaluate(
         run.model  # noqa: B018
     predictions = _predict_with_cache(run, scored.test, console)
     score = run.answer.score(predictions, scored.test.labels)
-    metrics = metrics_of(run, score, predictions, scored.test, console)
+    metrics = metrics_of(run, score, predictions, scored.test, columns, console)
     with console.timed("scoring the baselines"):
         from kfine.evaluation.baselines import beside_baselines
 
@@ -116,8 +128,29 @@ def _other_data(run: TrainedRun, module: Recipe, data: str, console: Console) ->
     return scored
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Columns that tell slices apart: what they say of each example, by its name."""
+
+    cells: dict[str, dict[str, str]]
+    sensitive: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, data: str, slices: Sequence[str], sensitive: Sequence[str]) -> Columns:
+        """The columns of a source, which is not read where none is asked for.
+
+        Raises:
+            DataError: The source has no table, or not such a column.
+        """
+        names = list(dict.fromkeys(one.strip().lower() for one in (*slices, *sensitive)))
+        if not names:
+            return cls({})
+        cells = read_columns(data, names, "Slices are columns")
+        return cls(cells, tuple(one.strip().lower() for one in sensitive))
+
+
 def metrics_of(
-    model: Any, score: Score, predictions: Any, split: Split, console: Console
+    model: Any, score: Score, predictions: Any, split: Split, columns: Columns, console: Console
 ) -> dict[str, Any]:
     """What `metrics.json` holds of a model: its score, that of small and large examples apart.
 
@@ -128,15 +161,21 @@ def metrics_of(
         score: Of the predictions.
         predictions: One for each example of the split.
         split: What was predicted.
+        columns: What tells slices apart.
         console: Is warned.
     """
-    from kfine.evaluation.slices import by_size
+    from kfine.evaluation import by_columns, by_size
 
     metrics = score.to_dict(model.answer)
     sizes = model.input.sizes(split.examples()) if split.read is None else None
     if sizes is not None:
         unit, counted = sizes
         metrics["by_size"] = by_size(model.answer, predictions, split.labels, unit, counted)
+    if columns.cells:
+        cells = {name: cells_of(split.records, one) for name, one in columns.cells.items()}
+        metrics["slices"] = by_columns(
+            model.answer, predictions, split.labels, cells, columns.sensitive
+        )
     cut = warn_cut_split(model.input, split, console)
     if cut:
         metrics["cut"] = cut

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,12 @@ from kfine.verbs.files import load_file, run_around, warn_if_refused
 
 
 def evaluate_file(
-    path: Path, *, data: str | None = None, console: Console | None = None
+    path: Path,
+    *,
+    data: str | None = None,
+    slices: Sequence[str] = (),
+    sensitive: Sequence[str] = (),
+    console: Console | None = None,
 ) -> dict[str, Any]:
     """Score an exported file on labelled data.
 
@@ -33,6 +39,8 @@ def evaluate_file(
         path: What `kfine export` wrote, in any format.
         data: Labelled data of the file's classes; the test split of the run that the file lies
             in, if omitted.
+        slices: As for `evaluate`.
+        sensitive: As for `evaluate`.
         console: Hears of the progress.
 
     Returns:
@@ -47,6 +55,13 @@ def evaluate_file(
     around = run_around(path)
     if data is None and around is None:
         raise DataError(f"{path} has no data of its own: give labelled data with --data.")
+    from kfine.verbs.evaluate import Columns, metrics_of
+
+    source = data
+    if source is None:
+        assert around is not None
+        source = str(TrainedRun(around).config.data)
+    columns = Columns.read(source, slices, sensitive)
     warn_if_refused(path, console)
     with console.timed("loading the model"):
         exported = load_file(path)
@@ -59,11 +74,9 @@ def evaluate_file(
     if scored.test is None:
         raise DataError(f"The data of {around} has no test split; give other data with --data.")
     predictions, milliseconds = _predict(exported, scored.test, console)
-    from kfine.verbs.evaluate import metrics_of
-
     answer = exported.answer
     score = answer.score(predictions, scored.test.labels)
-    metrics = metrics_of(exported, score, predictions, scored.test, console)
+    metrics = metrics_of(exported, score, predictions, scored.test, columns, console)
     metrics["model"] = {"path": str(path), "kind": kind, "milliseconds": milliseconds}
     folder = file_evaluation_folder(path, data)
     keep_evaluation(

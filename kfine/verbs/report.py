@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ _LOOKED = 6
 def report(
     run: TrainedRun | str | Path,
     *others: TrainedRun | str | Path,
+    slices: Sequence[str] = (),
+    sensitive: Sequence[str] = (),
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Write one page on a finished run: `report.html`, and the same as `report.json`.
@@ -41,6 +44,8 @@ def report(
         run: A run or its folder.
         *others: Other runs, or exported files inside their runs, to stand beside it: a paired test
             on the test examples that both have, and which of them changed.
+        slices: As for `evaluate`; those that it was evaluated by last, if omitted.
+        sensitive: The same.
         console: Hears of the progress; standard error if omitted.
 
     Returns:
@@ -58,8 +63,8 @@ def report(
     start = time.monotonic()
     trained = as_run(run)
     trained.folder.require_finished()
-    if not (trained.path / "predictions.json").is_file():
-        evaluate(trained, console=console)
+    if slices or sensitive or not (trained.path / "predictions.json").is_file():
+        evaluate(trained, slices=slices, sensitive=sensitive, console=console)
     metrics, rows = trained.folder.read("metrics.json"), trained.folder.read("predictions.json")
     besides = _besides(trained, rows, others, console)
     info, exports = trained.folder.info(), _exports(trained.path)
@@ -87,6 +92,7 @@ def report(
         "compared": compose.compared(metrics),
         "beside": besides,
         "per_class": compose.per_class(metrics),
+        "slices": compose.slices(metrics),
         "confusion": compose.confusion(metrics, trained.answer.names),
         "confused": compose.confused(rows) if single else [],
         "worst": compose.worst(rows) if single else [],

@@ -95,6 +95,12 @@ def test_a_dry_run_as_json(
     assert not list(tmp_path.iterdir())
 
 
+def test_slices_need_a_table(kfine_command: Command, finished_run: Path) -> None:
+    said = kfine_command("evaluate", finished_run, "--slices", "light, device")
+    assert said.status == 2
+    assert "Slices are columns of a manifest (.csv, .tsv or .jsonl), and" in said.err
+
+
 def test_evaluate_prints_a_table_and_json(kfine_command: Command, finished_run: Path) -> None:
     said = kfine_command("evaluate", finished_run, "--quiet")
     assert said.status == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,25 @@ PLAIN, NAMES = ("a", "the", "film", "plot", "is", "very"), ("witty", "moving", "
 QUICK = {"epochs": 1, "batch_size": 16, "unfreeze": "none", "learning_rate": 0.02}
 
 
+def _below(files: Path, root: Path) -> Path:
+    """A folder that holds the files too, so that their names, and the splits, stay the same."""
+    shutil.copytree(files, root / "files")
+    return root
+
+
 @pytest.fixture(scope="session")
 def photo_table(digit_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A manifest of digits with a class, labels, a number, and gaps."""
-    path = tmp_path_factory.mktemp("photo-table") / "digits.csv"
+    path = _below(digit_photos, tmp_path_factory.mktemp("photo-table")) / "digits.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "label", "labels", "value", "gappy"])
-        for index, photo in enumerate(sorted(digit_photos.rglob("*.png"))):
+        for index, photo in enumerate(sorted(path.parent.rglob("*.png"))):
             name = photo.parent.name
             value = ("zero", "one", "two").index(name)
             labels = "|".join(["even"] * (value % 2 == 0) + ["positive"] * (value > 0))
-            writer.writerow([photo, name, labels, value, "" if index % 4 == 0 else value])
+            row = photo.relative_to(path.parent)
+            writer.writerow([row, name, labels, value, "" if index % 4 == 0 else value])
     return path
 
 
@@ -77,26 +85,26 @@ def boxed_photos(digit_photos: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def labelled_tones(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A manifest of tones with what they are: none, one or two of plain and deep."""
-    path = tmp_path_factory.mktemp("labelled-tones") / "tones.csv"
+    path = _below(tones, tmp_path_factory.mktemp("labelled-tones")) / "tones.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "heard"])
-        for sound in sorted(tones.rglob("*.wav")):
+        for sound in sorted(path.parent.rglob("*.wav")):
             heard = {"low": "deep|plain", "middle": "plain", "high": ""}[sound.parent.name]
-            writer.writerow([sound, heard])
+            writer.writerow([sound.relative_to(path.parent), heard])
     return path
 
 
 @pytest.fixture(scope="session")
 def spoken_tones(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A manifest of tones with words for them."""
-    path = tmp_path_factory.mktemp("spoken-tones") / "tones.csv"
+    path = _below(tones, tmp_path_factory.mktemp("spoken-tones")) / "tones.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "text"])
-        for sound in sorted(tones.rglob("*.wav")):
+        for sound in sorted(path.parent.rglob("*.wav")):
             words = {"low": "low", "middle": "hi low", "high": "hi"}[sound.parent.name]
-            writer.writerow([sound, words])
+            writer.writerow([sound.relative_to(path.parent), words])
     return path
 
 

@@ -14,6 +14,7 @@ import pytest
 import kfine
 from kfine.answers import load_answer
 from kfine.console import Console
+from kfine.data.tables import SUFFIXES, read_table
 from kfine.errors import ConfigError, DataError
 from kfine.recipe import load_recipe, recipe_names, recipe_of_run
 from kfine.runtimes.loading import load_exported
@@ -137,6 +138,24 @@ def test_a_run_knows_its_parts_and_is_scored_by_its_own_metric(run: kfine.Run) -
     assert load_answer(written).to_dict() == answer.to_dict() == written
     assert len(json.loads((run.path / "predictions.json").read_text())) == metrics["count"]
     json.loads((run.path / "metrics.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_what_a_column_tells_apart_is_scored_by_itself(run: kfine.Run) -> None:
+    data = Path(run.config.data)
+    if data.suffix not in SUFFIXES:
+        with pytest.raises(DataError, match="Slices are columns of a manifest"):
+            kfine.evaluate(run, slices=["site"], console=QUIET)
+        return
+    with pytest.raises(DataError, match="no column 'nowhere'"):
+        kfine.evaluate(run, slices=["nowhere"], console=QUIET)
+    column = read_table(data).columns[-1]
+    metrics = kfine.evaluate(run, sensitive=[column.upper()], console=QUIET)
+    (found,) = metrics["slices"]
+    parts = [*found["slices"], *found["too_few"]]
+    assert found["column"] == column and found["words"]
+    assert sum(one["count"] for one in parts) + found["unstated"] == metrics["count"]
+    assert all(np.isfinite(one[run.answer.primary]) for one in found["slices"])
+    assert found == run.metrics["slices"][0]
 
 
 def test_a_model_is_made_of_layers_that_keras_has(run: kfine.Run) -> None:

@@ -77,10 +77,17 @@ class Classes:
             )
         return np.array([known[one] for one in labels], np.int64)
 
+    def held(self, labels: Sequence[Any]) -> np.ndarray:
+        """Which class examples have, bool `(examples, classes)`.
+
+        Raises:
+            DataError: A label is none of the classes.
+        """
+        return np.eye(len(self.names), dtype=bool)[self.numbers(labels)]
+
     def encode(self, labels: Sequence[Any], places: Places) -> Targets:
         """One-hot float32 `(rows, classes)`."""
-        rows = self.numbers(labels)[places.owner]
-        return Targets({OUTPUT: np.eye(len(self.names), dtype=np.float32)[rows]})
+        return Targets({OUTPUT: self.held(labels).astype(np.float32)[places.owner]})
 
     def losses(self) -> dict[str, Any]:
         """Cross-entropy of logits, adjusted to the shares of the classes if there are any."""
