@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kfine.verbs.export import export as export
     from kfine.verbs.fit import fit as fit
     from kfine.verbs.folds import cross_validate as cross_validate
+    from kfine.verbs.fractions import learning_curve as learning_curve
     from kfine.verbs.predict import predict as predict
     from kfine.verbs.report import report as report
     from kfine.verbs.run import Run as Run
@@ -53,6 +54,7 @@ else:
             "freeze_to": "training.layers",
             "layer_groups": "models.groups",
             "layerwise_adamw": "training.layers",
+            "learning_curve": "verbs.fractions",
             "predict": "verbs.predict",
             "report": "verbs.report",
             "soup": "verbs.soup",

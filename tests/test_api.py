@@ -32,6 +32,7 @@ PUBLIC = [
     "freeze_to",
     "layer_groups",
     "layerwise_adamw",
+    "learning_curve",
     "predict",
     "report",
     "soup",

@@ -111,6 +111,12 @@ def _own_options() -> list[click.Parameter]:
             help="Cross-validate: one run per fold, mean and spread, out-of-fold predictions.",
         ),
         click.option(
+            "--fractions",
+            metavar="FRACTION,...",
+            help="Learning curve: one run for each fraction of the training examples, such as "
+            "0.25,0.5,1, and whether more examples would help.",
+        ),
+        click.option(
             "--dry-run",
             is_flag=True,
             help="Print the data, the stages and the time a run would take; train nothing.",
@@ -138,6 +144,7 @@ def _callback(recipe: str) -> Any:
         schedule: str | None,
         folds: int | None,
         groups: str | None,
+        fractions: str | None,
         quiet: bool,
         as_json: bool,
         **settings: Any,
@@ -158,6 +165,8 @@ def _callback(recipe: str) -> Any:
             return
         if schedule is not None:
             raise ConfigError("--schedule is written by a dry run: give --dry-run too.")
+        if fractions is not None and (folds is not None or groups is not None):
+            raise ConfigError("--fractions and --folds are two ways to part the data: give one.")
         if folds is not None or groups is not None:
             if folds is None:
                 raise ConfigError("--groups says how folds are made: give --folds too.")
@@ -173,6 +182,19 @@ def _callback(recipe: str) -> Any:
                 **given,
             )
             _print_folds(found, as_json)
+            return
+        if fractions is not None:
+            from kfine.verbs.fractions import learning_curve
+
+            curve = learning_curve(
+                recipe,
+                fractions=_fractions(fractions),
+                config=config,
+                run_dir=run_dir,
+                console=console,
+                **given,
+            )
+            _print_curve(curve, as_json)
             return
         from kfine.verbs.fit import fit
 
@@ -225,6 +247,32 @@ def _print_folds(found: dict[str, Any], as_json: bool) -> None:
     click.echo(f"out_of_fold.json is in {found['folder']}", err=True)
 
 
+def _fractions(text: str) -> list[float]:
+    try:
+        return [float(one) for one in text.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"--fractions wants numbers with commas between them, such as 0.25,0.5,1. Received: "
+            f"{text!r}"
+        ) from None
+
+
+def _print_curve(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    primary = found["primary"]
+    rows = []
+    for one in (*found["points"], *filter(None, [found["expected"]])):
+        interval = "{:.3f} to {:.3f}".format(*one["interval"]) if one["interval"] else ""
+        expected = "expected" if one is found["expected"] else ""
+        rows.append([str(one["count"]), f"{one[primary]:.3f}", interval, expected])
+    print_table(["training examples", primary.replace("_", " "), "95 % interval", ""], rows)
+    for line in found["words"]:
+        click.echo(line)
+    click.echo(f"fractions.json and learning_curve.png are in {found['folder']}", err=True)
+
+
 def _print_result(run: Any, quiet: bool, as_json: bool) -> None:
     info = run._folder.info()
     if as_json:
@@ -261,6 +309,11 @@ def command(ctx: click.Context, resume: str | None, quiet: bool, as_json: bool) 
             from kfine.verbs.folds import cross_validate
 
             _print_folds(cross_validate(resume=resume, console=make_console(quiet)), as_json)
+            return
+        if (Path(resume) / "fractions.json").is_file():
+            from kfine.verbs.fractions import learning_curve
+
+            _print_curve(learning_curve(resume=resume, console=make_console(quiet)), as_json)
             return
         _print_result(fit(resume=resume, console=make_console(quiet)), quiet, as_json)
     elif ctx.invoked_subcommand is None:

@@ -9,5 +9,6 @@ __getattr__, __dir__, __all__ = attach(
         "by_columns": "slices",
         "by_size": "sizes",
         "gain_over": "gain",
+        "learning_curve": "curve",
     },
 )

@@ -200,7 +200,7 @@ class Features:
             return Decision("cached", why="no augmentation")
         if stage_batches(job, stage).augment is None:
             why = "only a linear head trains, which augmented views do not help"
-            self.console.say(f"  images as they are: {why}")
+            self.console.say(f"  examples as they are: {why}")
             return Decision("cached", why=why, views=0)
         if job.moves:
             why = "the targets change with the augmented images"

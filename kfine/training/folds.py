@@ -32,8 +32,8 @@ def divide(data: Data, config: Any, count: int, groups: str | None) -> list[Data
     return fold_data(data, count, config.seed, known)
 
 
-def fit_fold(path: Path, module: Recipe, config: Any, data: Data, console: Console) -> TrainedRun:
-    """The run of a fold: found finished, continued, or begun."""
+def fit_part(path: Path, module: Recipe, config: Any, data: Data, console: Console) -> TrainedRun:
+    """The run of a part of the data, such as a fold: found finished, continued, or begun."""
     run = RunFolder(path)
     if run.model_path.is_file() and run.info()["status"] == "finished":
         return TrainedRun(run)

@@ -21,8 +21,9 @@ from kfine.recipe import Recipe, load_recipe, recipe_name
 from kfine.runs.folder import Folder, open_run, removed_on_failure
 from kfine.training.data import read_again, read_data
 from kfine.verbs.files import is_run
-from kfine.verbs.folds import OUT_OF_FOLD, SETTINGS, FoldsFolder
+from kfine.verbs.folds import KIND, OUT_OF_FOLD, SETTINGS
 from kfine.verbs.guess import guess_recipe
+from kfine.verbs.several import RunsFolder
 
 
 def doctor(
@@ -153,7 +154,7 @@ def _patient(
     if (Path(data) / SETTINGS).is_file():
         if recipe or config or settings:
             raise ConfigError("doctor takes no recipe and no settings for folds: they have theirs.")
-        return _of_folds(FoldsFolder(Path(data).resolve()), console)
+        return _of_folds(RunsFolder(Path(data).resolve(), KIND), console)
     name = recipe or guess_recipe(data)
     module = load_recipe(name)
     asked = make_config(module.Config, {**settings, "data": data}, config)
@@ -174,7 +175,7 @@ def _patient(
     return _Patient(module, resolved, loaded, recipe is not None)
 
 
-def _of_folds(folder: FoldsFolder, console: Console) -> _Patient:
+def _of_folds(folder: RunsFolder, console: Console) -> _Patient:
     """What a cross-validation was about, with a probability for each example it held out."""
     if not (folder.path / OUT_OF_FOLD).is_file():
         raise RunError(

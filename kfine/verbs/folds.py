@@ -5,19 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kfine.config import make_config
 from kfine.console import Console
 from kfine.data.labelled import Data
 from kfine.errors import ConfigError
-from kfine.recipe import Recipe, recipe_name, recipe_of_run, recipe_reference
-from kfine.runs.folder import Folder, new_run, removed_on_failure
-from kfine.runs.lock import locked
-from kfine.training.data import load_data, load_unchanged, say_data
-from kfine.training.folds import divide, fit_fold, mean_and_spread, numbers_of
-from kfine.training.job import describe_beginning
-from kfine.verbs.fit import prepare
+from kfine.training.folds import divide, fit_part, mean_and_spread, numbers_of
+from kfine.verbs.several import Several, beginning, going_on
 
-SETTINGS = "folds.json"
+KIND = "folds"
+SETTINGS = f"{KIND}.json"
 OUT_OF_FOLD = "out_of_fold.json"
 
 
@@ -58,59 +53,22 @@ def cross_validate(
     if resume is not None:
         if recipe or settings or config or run_dir or groups:
             raise ConfigError("resume takes no recipe and no settings: the folds have their own.")
-        return _resume(FoldsFolder(Path(resume).resolve()), console)
-    module, resolved = prepare(recipe, config, settings)
-    folder = FoldsFolder(new_run(f"{recipe_name(module)}-folds", run_dir).path)
-    kept = {"recipe": recipe_reference(module), "count": folds, "groups": groups}
-    with locked(folder.path):
-        with removed_on_failure(folder):
-            data = load_data(module, resolved, console)
-            say_data(data, console)
-            divide(data, resolved, folds, groups)
-            describe_beginning(folder, module, resolved, data)
-            folder.write(SETTINGS, kept)
-        return _run(folder, module, resolved, data, kept, console)
+        with going_on(KIND, resume, console) as several:
+            return _run(several, console)
+
+    def check(data: Data, resolved: Any) -> object:
+        return divide(data, resolved, folds, groups)
+
+    kept = {"count": folds, "groups": groups}
+    with beginning(KIND, recipe, config, run_dir, settings, kept, check, console) as several:
+        return _run(several, console)
 
 
-class FoldsFolder(Folder):
-    """The folder of a cross-validation, with one run per fold below it."""
-
-    def info(self) -> dict[str, Any]:
-        """What `folds.json` says: recipe, number of folds, groups, and the metrics at the end."""
-        info: dict[str, Any] = self.read(SETTINGS)
-        return info
-
-
-def _resume(folder: FoldsFolder, console: Console) -> dict[str, Any]:
-    kept = folder.info()
-    module, note = recipe_of_run(folder)
-    if note:
-        console.warn(note)
-    config = make_config(module.Config, {}, folder.path / "config.yaml")
-    with locked(folder.path):
-        # Other data would be divided otherwise, and finished folds have trained on it.
-        data = load_unchanged(
-            folder,
-            module,
-            config,
-            console,
-            since="its folds were made",
-            so="they cannot be continued; restore the data, or start anew",
-        )
-        return _run(folder, module, config, data, kept, console)
-
-
-def _run(
-    folder: FoldsFolder,
-    module: Recipe,
-    config: Any,
-    data: Data,
-    kept: dict[str, Any],
-    console: Console,
-) -> dict[str, Any]:
+def _run(several: Several, console: Console) -> dict[str, Any]:
     from kfine.models.pretrained import pretrained_in_memory
 
-    parts = divide(data, config, kept["count"], kept["groups"])
+    folder, module, config, kept = several.folder, several.module, several.config, several.kept
+    parts = divide(several.data, config, kept["count"], kept["groups"])
     rows: list[dict[str, Any]] = []
     scores: list[dict[str, Any]] = []
     predictions: list[Any] = []
@@ -118,7 +76,7 @@ def _run(
     with pretrained_in_memory():
         for number, part in enumerate(parts, start=1):
             console.say(f"fold {number} of {len(parts)}")
-            run = fit_fold(folder.path / f"fold-{number}", module, config, part, console)
+            run = fit_part(folder.path / f"fold-{number}", module, config, part, console)
             held = part.validation
             assert held is not None  # every fold has one
             found, answer = run.predictor.predict_split(held), run.answer

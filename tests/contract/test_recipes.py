@@ -266,6 +266,20 @@ def test_folds_score_every_training_example_once(
     assert len(names) == len(set(names))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case", ["audio_classification", "image_regression", "object_detection", "token_classification"]
+)
+def test_a_learning_curve_has_a_point_for_each_fraction(
+    cases: dict[str, dict[str, Any]], tmp_path: Path, case: str
+) -> None:
+    found = kfine.learning_curve(
+        case, fractions=(0.5, 1), run_dir=tmp_path / "curve", console=QUIET, **cases[case]
+    )
+    values = [one[found["primary"]] for one in (*found["points"], found["expected"])]
+    assert np.isfinite(values).all() and found["words"]
+
+
 def _check_program(
     module: Any, folder: Path, golden: list[dict[str, Any]], values: dict[str, Any]
 ) -> None:
