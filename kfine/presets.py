@@ -77,25 +77,8 @@ class Preset:
         return values if isinstance(values, list) else []
 
     def license(self) -> str:
-        """The licence of local weights in a line; empty where nothing beside them says it.
-
-        As the front matter of a README.md has it, as on Hugging Face, or else the title of a
-        LICENSE file.
-        """
-        if self.folder is None:
-            return ""
-        files = {file.name.upper(): file for file in sorted(self.folder.iterdir())}
-        page = _text(files["README.MD"]) if "README.MD" in files else ""
-        front = page.partition("\n---")[0] if page.startswith("---\n") else ""
-        found = re.search(r"^license:[ \t]*(\S.*)$", front, re.MULTILINE)
-        if found:
-            return found[1].strip().strip("\"'")
-        for name, file in files.items():
-            if name.partition(".")[0] in ("LICENSE", "LICENCE"):
-                lines = [line.strip() for line in _text(file).splitlines() if line.strip()]
-                versioned = lines[1:] and "version" in lines[1].lower()
-                return ", ".join(lines[: 2 if versioned else 1])
-        return ""
+        """The licence of local weights in a line; empty where nothing beside them says it."""
+        return "" if self.folder is None else stated_license(self.folder)
 
     def _read(self, name: str) -> Any:
         if self.folder is None or not (self.folder / name).is_file():
@@ -106,6 +89,33 @@ class Preset:
             raise PresetError(
                 f"The preset file {self.folder / name} is damaged: {error}."
             ) from None
+
+
+def license_of(preset: str) -> str:
+    """The licence of a preset, or that it is not known; its folder may have gone since."""
+    with suppress(PresetError):
+        return find_preset(preset).license() or "not stated beside it"
+    return "not known"
+
+
+def stated_license(folder: Path) -> str:
+    """The licence of what is in a folder in a line; empty where nothing in it says it.
+
+    As the front matter of a README.md has it, as on Hugging Face, or else the title of a LICENSE
+    file.
+    """
+    files = {file.name.upper(): file for file in sorted(folder.iterdir())}
+    page = _text(files["README.MD"]) if "README.MD" in files else ""
+    front = page.partition("\n---")[0] if page.startswith("---\n") else ""
+    found = re.search(r"^license:[ \t]*(\S.*)$", front, re.MULTILINE)
+    if found:
+        return found[1].strip().strip("\"'")
+    for name, file in files.items():
+        if name.partition(".")[0] in ("LICENSE", "LICENCE"):
+            lines = [line.strip() for line in _text(file).splitlines() if line.strip()]
+            versioned = lines[1:] and "version" in lines[1].lower()
+            return ", ".join(lines[: 2 if versioned else 1])
+    return ""
 
 
 def _of_keras_hub(folder: Path) -> bool:

@@ -28,6 +28,19 @@ class Alike:
     similarity: float
 
 
+@dataclass(frozen=True)
+class Marked:
+    """A text with how much parts of it speak for what a model says.
+
+    Attributes:
+        text: The text.
+        parts: First character, the one behind the last, and from -1, against it, to 1.
+    """
+
+    text: str
+    parts: tuple[tuple[int, int, float], ...]
+
+
 class Examiner(Protocol):
     """What is known of examples of one kind.
 

@@ -123,6 +123,29 @@ def slices(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def stressed(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The primary metric on changed examples, by strength; `None` where none were tried."""
+    if found is None:
+        return None
+    primary = found["primary"]
+    rows = [
+        [
+            one["name"],
+            *(step[primary] for step in one["steps"]),
+            f"{', '.join(str(step['value']) for step in one['steps'])} {one['unit']}",
+        ]
+        for one in found["changes"]
+    ]
+    return {
+        "headings": ["change", "weak", "middle", "strong", "that is"],
+        "rows": rows,
+        "unchanged": found["unchanged"],
+        "count": found["count"],
+        "metric": _title(primary),
+        "fear": found["fear"][:1].upper() + found["fear"][1:],
+    }
+
+
 def confusion(metrics: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any] | None:
     """The confusion matrix with a colour for each cell; `None` where there is none."""
     matrix = metrics.get("confusion_matrix")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfine.data.labelled import Data
 from kfine.data.split import Split
-from kfine.errors import PresetError
-from kfine.presets import find_preset
+from kfine.presets import license_of
 from kfine.training.run import TrainedRun
 
 if TYPE_CHECKING:
@@ -129,18 +127,12 @@ class ExportJob:
             "recipe": Path(info["recipe"]).stem,
             "run": run.path.name,
             "preset": Path(preset).name,
-            **({"preset_license": _license_of(preset)} if preset else {}),
+            **({"preset_license": license_of(preset)} if preset else {}),
             "columns": run.columns,
             "data": Path(str(getattr(config, "data", ""))).name,
             f"training_{run.input.many}": run.refit.get("examples", len(self.data.train)),
             **{one: decided[one] for one in ("accents", "unknown_pieces") if one in decided},
         }
-
-
-def _license_of(preset: str) -> str:
-    with suppress(PresetError):  # its folder has gone since
-        return find_preset(preset).license() or "not stated beside it"
-    return "not known"
 
 
 class SplitExamples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from kfine.console import Console
+from kfine.data.examining import Marked
 from kfine.data.labelled import Data
+from kfine.data.split import Split
 from kfine.errors import ConfigError, DataError
 from kfine.runs.files import plain_disk_errors, read_json
 from kfine.training.data import read_again
@@ -17,8 +20,10 @@ from kfine.training.run import TrainedRun, as_run
 from kfine.verbs.evaluate import evaluate
 from kfine.verbs.evaluate_file import file_evaluation_folder
 from kfine.verbs.files import is_run
+from kfine.verbs.stress import NAME as STRESS
 
 NAME = "report.html"
+CARD, NEW_CARD = "model_card.md", "model_card.new.md"
 # Mistakes, and right predictions, of which is shown what the model looks at.
 _LOOKED = 6
 
@@ -31,6 +36,9 @@ def report(
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Write one page on a finished run: `report.html`, and the same as `report.json`.
+
+    Beside it `model_card.md`: what is known of the model for whoever answers for it, with a line to
+    fill in for each thing that only people know, such as what it is for.
 
     How good it is and beside what; by class; what is taken for what, with the examples; the most
     confident mistakes and where it is least sure; whether it is as often right as it says, with a
@@ -58,6 +66,7 @@ def report(
     from kfine.reporting import compose
     from kfine.reporting.advice import advice
     from kfine.reporting.calibration import calibration
+    from kfine.reporting.card import facts_of, run_card
 
     console = console or Console()
     start = time.monotonic()
@@ -84,7 +93,7 @@ def report(
     looked = [*compose.worst(rows)[:_LOOKED], *compose.surest(rows)[:_LOOKED]] if single else []
     heated = _heated(trained, data, [one["name"] for one in looked], console)
     if single and not heated:
-        left_out.append("what it looks at: the model has no feature map of an image")
+        left_out.append("what it looks at: that is known of images with maps and of plain texts")
     found = {
         "name": f"{info['recipe']} on {Path(str(trained.config.data)).name}",
         "run": str(trained.path),
@@ -96,10 +105,12 @@ def report(
         "confusion": compose.confusion(metrics, trained.answer.names),
         "confused": compose.confused(rows) if single else [],
         "worst": compose.worst(rows) if single else [],
+        "looked_by": _looked_by(heated),
         "looked": [one for one in looked if one["name"] in heated],
         "unsure": compose.least_sure(rows) if single else [],
         "calibration": calibrated,
         "thresholds": _thresholds(calibrated),
+        "stress": compose.stressed(_stress(trained)),
         "data": compose.data_table(trained.folder.read("data.json")),
         "advice": advice(trained.history, trained.answer.watched, trained.config),
         "stages": compose.stages(info),
@@ -107,8 +118,11 @@ def report(
         "made": _made(trained, info),
         "left_out": left_out,
     }
-    _write(trained, found, data, heated)
-    console.say(f"{NAME} and report.json in {trained.path}: {time.monotonic() - start:.1f} s")
+    card = run_card(found, facts_of(trained, info))
+    if _write(trained, found, card, data, heated):
+        console.warn(f"{CARD} was edited and is left as it is; the new one is {NEW_CARD}")
+    seconds = time.monotonic() - start
+    console.say(f"{NAME}, {CARD} and report.json in {trained.path}: {seconds:.1f} s")
     return found
 
 
@@ -224,10 +238,39 @@ def _made(trained: TrainedRun, info: dict[str, Any]) -> list[list[Any]]:
     return found + [[name, str(version)] for name, version in sorted(versions.items())]
 
 
+def _stress(trained: TrainedRun) -> dict[str, Any] | None:
+    found = trained.path / STRESS
+    return read_json(found) if found.is_file() else None
+
+
+def _looked_by(heated: dict[str, Any]) -> str | None:
+    """How it was found what a model looks at."""
+    if not heated:
+        return None
+    words = any(isinstance(one, Marked) for one in heated.values())
+    return "integrated gradients" if words else "Grad-CAM"
+
+
+def _is_edited(trained: TrainedRun) -> bool:
+    """Whether there is a card that is not as a report left it."""
+    card, before = trained.path / CARD, trained.path / "report.json"
+    if not card.is_file():
+        return False
+    written = read_json(before).get("card") if before.is_file() else None
+    return _hash(card.read_text(encoding="utf-8")) != written
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _heated(
     trained: TrainedRun, data: Data | None, names: list[str], console: Console
 ) -> dict[str, Any]:
-    """Test images with what speaks for their prediction in colour, by name; empty for others."""
+    """Test images and texts with what speaks for their prediction marked, by name.
+
+    Empty where the model has neither a map of an image nor the words of a text.
+    """
     import numpy as np
 
     test = None if data is None else data.test
@@ -235,9 +278,10 @@ def _heated(
         return {}
     places = {name: number for number, name in enumerate(test.names)}
     names = [name for name in names if name in places]
-    rows = test.inputs[[places[name] for name in names]]
+    numbers = [places[name] for name in names]
+    rows = test.inputs[numbers]
     if not (isinstance(rows, np.ndarray) and rows.ndim == 4 and rows.dtype == np.uint8):
-        return {}
+        return _marked(trained, test, dict(zip(names, numbers, strict=True)), console)
     with console.timed("finding what the model looks at"):
         model, prepare = trained.model, trained.input.prepare
         from kfine.evaluation.activation import class_activation, with_heat
@@ -248,9 +292,39 @@ def _heated(
     return {name: with_heat(row, one) for name, row, one in zip(names, rows, heat, strict=True)}
 
 
+def _marked(
+    trained: TrainedRun, test: Split, numbers: dict[str, int], console: Console
+) -> dict[str, Any]:
+    """Test texts with how much their words speak for what the model says, by name."""
+    texts = test.examples(list(numbers.values()))
+    if not all(isinstance(one, str) for one in texts):
+        return {}
+    encoded = trained.input.encode(texts)
+    spoken: Any = encoded.places
+    if not hasattr(spoken, "pieces"):
+        return {}
+    with console.timed("finding which words decide"):
+        model = trained.model
+        from kfine.evaluation.deciding import deciding_words
+
+        found = deciding_words(model, encoded.rows, spoken)
+    if found is None:
+        return {}
+    marked = {}
+    for name, text, shares in zip(numbers, spoken.texts, found, strict=True):
+        parts = zip(text.spans, shares.tolist(), strict=True)
+        marked[name] = Marked(text.text, tuple((*span, share) for span, share in parts))
+    return marked
+
+
 def _write(
-    trained: TrainedRun, found: dict[str, Any], data: Data | None, heated: dict[str, Any]
-) -> None:
+    trained: TrainedRun,
+    found: dict[str, Any],
+    card: str,
+    data: Data | None,
+    heated: dict[str, Any],
+) -> bool:
+    """Write the page, the card and the JSON; returns whether somebody filled in the card before."""
     from markupsafe import Markup
 
     from kfine.drawing.pages import render
@@ -279,6 +353,9 @@ def _write(
         "reliability": charts.reliability_chart((found["calibration"] or {}).get("bins", [])),
     }
     with plain_disk_errors(trained.path):
-        trained.folder.write("report.json", found)
         page = render("kfine.reporting", "report.html", found=found, charts=drawn, show=show)
         trained.folder.write_text(NAME, page)
+        edited = _is_edited(trained)
+        trained.folder.write_text(NEW_CARD if edited else CARD, card)
+        trained.folder.write("report.json", {**found, "card": _hash(card)})
+    return edited

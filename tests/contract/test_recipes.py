@@ -116,6 +116,10 @@ def test_a_run_has_a_report_on_one_page(run: kfine.Run) -> None:
     page = (run.path / "report.html").read_text()
     assert all(name in page for name in run.folder.read("data.json")["splits"])
     assert 'src="http' not in page and 'href="http' not in page
+    card = (run.path / "model_card.md").read_text()
+    assert found["verdict"][0] in card and card.count("*to be filled in*") >= 5
+    plain = run.input.many == "texts" and run.answer.kind == "classes"
+    assert (found["looked_by"] == "integrated gradients") == plain
     # One label and one probability for each example, or a line that says why not.
     assert bool(found["worst"] or found["unsure"]) != any(
         "mistakes" in one for one in found["left_out"]

@@ -38,13 +38,13 @@ def model_card(
     parts = [
         f"# {facts.get('name', f'{input.kind.capitalize()} model')}",
         given.purpose(input.many, counted=True),
-        _table(("", ""), [(name, str(value)) for name, value in _rows(report, input, facts)]),
+        table(("", ""), [(name, str(value)) for name, value in _rows(report, input, facts)]),
         "## Use",
         input.device().card_use(report.form, words, platforms(input, answer)),
         "## Quality",
         f"Measured by running this file on {verdict.count} held-out {input.many}, beside the "
         "Keras model that it was made from.",
-        _table(("", "this file", "Keras model"), _quality(report, answer)),
+        table(("", "this file", "Keras model"), _quality(report, answer)),
     ]
     parts += _by_class(report, answer)
     if report.unsure:
@@ -58,7 +58,7 @@ def model_card(
     if report.ladder:
         parts += [
             "What was tried, on the validation split:",
-            _table(headings(report.ladder), [rung.row() for rung in report.ladder]),
+            table(headings(report.ladder), [rung.row() for rung in report.ladder]),
         ]
     if report.bundle and golden:
         parts.append(
@@ -117,11 +117,11 @@ def _by_class(report: ExportReport, answer: Answer) -> list[str]:
     ]
     counted = getattr(answer.device(), "counted", "examples")
     headings = ("class", "precision", "recall", "change of recall against Keras", counted)
-    parts = [_table(headings, rows)]
+    parts = [table(headings, rows)]
     matrix = report.confusion_matrix
     if matrix and len(matrix) <= _MOST_CLASSES:
         lines = [(name, *map(str, row)) for name, row in zip(names, matrix, strict=True)]
-        parts += ["What each class (row) is taken for (column):", _table(("", *names), lines)]
+        parts += ["What each class (row) is taken for (column):", table(("", *names), lines)]
     return parts
 
 
@@ -159,7 +159,8 @@ def _devices(report: ExportReport) -> list[str]:
     ]
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [headings, ["---"] * len(headings), *rows]
     cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kfine.data.examining import Alike
+from kfine.data.examining import Alike, Marked
 from kfine.inputs.text.changes import CHANGES, unfamiliar
 from kfine.inputs.text.duplicates import MOST_CHARACTERS, MOST_TRAINING_TEXTS, alike_texts
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kfine.data.split import Split
 
 _SHOWN = 400  # characters
+# Of the strongest word: less is not coloured, and not named.
+_FAINT, _NAMED = 0.1, 4
+_FOR, _AGAINST = "59, 130, 246", "249, 115, 22"
 
 
 class TextExaminer:
@@ -44,6 +47,40 @@ class TextExaminer:
         return unfamiliar(example, random)
 
     def html(self, example: Any, record: Record) -> str:
-        """The beginning of a text."""
+        """The beginning of a text; one that is `Marked` with colours, and its words by name."""
+        if isinstance(example, Marked):
+            return _marked(example)
         more = " …" if len(example) > _SHOWN else ""
         return f"<p>{html.escape(example[:_SHOWN])}{more}</p>"
+
+
+def _marked(example: Marked) -> str:
+    """Words on blue speak for what the model says, on orange against it; the strongest by name."""
+    found, place = [], 0
+    for start, end, share in example.parts:
+        if start >= _SHOWN:
+            break
+        word = html.escape(example.text[start:end])
+        if abs(share) >= _FAINT:
+            colour = _FOR if share > 0 else _AGAINST
+            # Dark text stays readable on half of it.
+            style = f"background: rgba({colour}, {abs(share) / 2:.2f}); color: inherit"
+            word = f'<mark style="{style}">{word}</mark>'
+        found += [html.escape(example.text[place:start]), word]
+        place = end
+    rest = example.text[place:]
+    found.append(html.escape(rest[: max(0, _SHOWN - place)]))
+    more = " …" if len(example.text) > _SHOWN else ""
+    return f"<p>{''.join(found)}{more}</p>{_names(example)}"
+
+
+def _names(example: Marked) -> str:
+    """The strongest words, for whoever does not see colours."""
+    lines = []
+    for called, sign in (("for", 1), ("against", -1)):
+        strong = [one for one in example.parts if sign * one[2] >= _FAINT]
+        strong.sort(key=lambda one: -sign * one[2])
+        words = [html.escape(example.text[start:end]) for start, end, _ in strong[:_NAMED]]
+        if words:
+            lines.append(f"{called} it: {', '.join(words)}")
+    return f"<p><small>{'; '.join(lines)}</small></p>" if lines else ""
