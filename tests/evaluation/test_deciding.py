@@ -33,7 +33,7 @@ def summing(texts: object, vocabulary: int, *, layers: int = 1) -> object:
     if layers > 1:
         found = keras.layers.Add()([found, small(keras.ops.zeros_like(ids))])
     head = keras.layers.Dense(2)
-    model = keras.Model(ids, head(keras.layers.GlobalAveragePooling1D()(found)))
+    model = keras.Model({"token_ids": ids}, head(keras.layers.GlobalAveragePooling1D()(found)))
     generator = np.random.default_rng(0)
     table.set_weights([generator.normal(size=(vocabulary, 3)).astype("float32")])
     kernel = generator.normal(size=(3, 2)).astype("float32")
@@ -54,7 +54,7 @@ def test_words_have_the_shares_that_a_linear_model_gives_them(texts: object, lay
         np.testing.assert_array_equal(one, other)
     table = model.get_layer("table").get_weights()[0]
     kernel = model.layers[-1].get_weights()[0]
-    logits = np.asarray(model(encoded.rows["token_ids"]))
+    logits = np.asarray(model(encoded.rows))
     owners = encoded.places.pieces.owners
     for row in (0, 1):
         said = logits[row].argmax()
