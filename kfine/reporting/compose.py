@@ -92,7 +92,8 @@ def per_class(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
         if key.startswith("per_") and isinstance(parts, dict) and parts:
             names = list(dict.fromkeys(name for one in parts.values() for name in one))
             rows = [[name, *(one.get(key) for key in names)] for name, one in parts.items()]
-            titles = ["examples" if one == "support" else _title(one) for one in names]
+            counted = metrics.get("counted_in", "examples")
+            titles = [counted if one == "support" else _title(one) for one in names]
             return {"headings": [key.removeprefix("per_"), *titles], "rows": rows}
     return None
 

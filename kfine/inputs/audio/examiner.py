@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kfine.data.split import Split
 
 _SHOWN = 5.0  # seconds
+# Of a waveform, wide and half as high.
+_COLUMNS, _HALF = 240, 20
 _SHOWN_RATE = 8000
 _SILENCE = -100.0  # dB
 
@@ -46,7 +48,7 @@ class SoundExaminer:
         return unfamiliar(example, random)
 
     def html(self, example: Any, record: Record) -> str:
-        """The first seconds, to be played inside the page."""
+        """The waveform, and the first seconds to be played inside the page."""
         import soundfile
 
         kept = io.BytesIO()
@@ -55,7 +57,24 @@ class SoundExaminer:
         few = few[: len(few) // step * step].reshape(-1, step).mean(axis=1)
         soundfile.write(kept, few.astype(np.int16), _SHOWN_RATE, format="WAV")
         content = base64.b64encode(kept.getvalue()).decode()
-        return f'<audio controls preload="none" src="data:audio/wav;base64,{content}"></audio>'
+        played = f'<audio controls preload="none" src="data:audio/wav;base64,{content}"></audio>'
+        return _waveform(example) + played
+
+
+def _waveform(samples: np.ndarray) -> str:
+    """The least and the largest sample of each of the columns, as SVG."""
+    columns = np.array_split(np.asarray(samples, np.float32), min(_COLUMNS, len(samples)) or 1)
+    lines = "".join(
+        f"M{place} {_HALF - _HALF * one.max(initial=0) / 32768:.1f}"
+        f"V{_HALF - _HALF * one.min(initial=0) / 32768 + 0.5:.1f}"
+        for place, one in enumerate(columns)
+    )
+    return (
+        f'<svg viewBox="0 0 {_COLUMNS} {2 * _HALF}" role="img" '
+        'style="width: 100%; max-width: 18rem" '
+        f'aria-label="waveform of {len(samples) / RATE:.1f} seconds">'
+        f'<path d="{lines}" stroke="#1f5fa8" fill="none"/></svg>'
+    )
 
 
 def _loudness(samples: np.ndarray) -> float:
