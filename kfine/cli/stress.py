@@ -9,6 +9,7 @@ import click
 from kfine.cli.options import json_option, make_console, print_json, print_table, quiet_option
 
 _EXAMPLES = 300
+_UNFAMILIAR = {"sure": "how sure", "auroc": "AUROC", "energy_auroc": "by energy"}
 
 
 @click.command("stress")
@@ -21,9 +22,22 @@ _EXAMPLES = 300
     metavar="EXAMPLES",
     help="How many test examples are tried at most.",
 )
+@click.option(
+    "--base/--no-base",
+    default=True,
+    show_default=True,
+    help="Try a linear model of the frozen backbone beside it.",
+)
+@click.option(
+    "--unfamiliar",
+    metavar="SOURCE",
+    help="Examples of something else, of which it should be less sure: files, a folder, a table.",
+)
 @quiet_option
 @json_option
-def command(model: str, examples: int, quiet: bool, as_json: bool) -> None:
+def command(
+    model: str, examples: int, base: bool, unfamiliar: str | None, quiet: bool, as_json: bool
+) -> None:
     """Try a run, or a file that it exported, on changed and unfamiliar test examples.
 
     Photos in bad light, blurred, small or covered; texts with typos; recordings with noise: each
@@ -31,7 +45,9 @@ def command(model: str, examples: int, quiet: bool, as_json: bool) -> None:
     """
     from kfine.verbs.stress import stress
 
-    found = stress(model, examples=examples, console=make_console(quiet))
+    found = stress(
+        model, examples=examples, base=base, unfamiliar=unfamiliar, console=make_console(quiet)
+    )
     if as_json:
         print_json(found)
         return
@@ -46,15 +62,17 @@ def _print(found: dict[str, Any]) -> None:
     for one in found["changes"]:
         strengths = ", ".join(f"{step['value']:g}" for step in one["steps"])
         scores = [f"{step[primary]:.3f}" for step in one["steps"]]
-        rows.append([one["name"], *scores, f"{strengths} {one['unit']}"])
-    print_table(["change", "weak", "middle", "strong", "that is"], rows)
+        beside = [f"{step['base']:.3f}" for step in one["steps"] if "base" in step]
+        rows.append([one["name"], *scores, *beside, f"{strengths} {one['unit']}"])
+    titles = ["weak", "middle", "strong", *(["base: weak", "middle", "strong"] * bool(beside))]
+    print_table(["change", *titles, "that is"], rows)
     if found["unfamiliar"]:
         click.echo()
-        rows = [
-            [one["name"], f"{one['sure']:.3f}", f"{one['auroc']:.3f}"]
-            for one in found["unfamiliar"]
-        ]
-        print_table(["none of the classes", "how sure", "AUROC"], rows)
+        keys = [key for key in _UNFAMILIAR if key in found["unfamiliar"][0]]
+        rows = [[one["name"], *(f"{one[key]:.3f}" for key in keys)] for one in found["unfamiliar"]]
+        print_table(["none of the classes", *(_UNFAMILIAR[key] for key in keys)], rows)
     click.echo(f"\n{found['fear']}")
+    if found["base"]:
+        click.echo(found["base"]["words"])
     for line in found["left_out"]:
         click.echo(f"not tried: {line}", err=True)

@@ -31,6 +31,8 @@ class Reads(Protocol):
     def input(self) -> Any: ...
 
 
+# Examples that go through the frozen backbone at a time.
+_ROWS = 32
 # A head on cached features takes a second per epoch.
 HEAD_EPOCHS = 10
 
@@ -142,6 +144,48 @@ def backbone_features(
         suffix, cached = found
         given = head_inputs(suffix, [(rows, None, lengths) for rows, lengths in cached])
     return [mean_of_rows(rows, one.places) for rows, one in zip(given, encoded, strict=True)]
+
+
+class LinearBase:
+    """A linear model of the frozen backbone's features, on examples that come in parts.
+
+    Args:
+        run: A run whose answer has a linear model.
+        module: Its recipe.
+        own: Its data, from which the linear model learns.
+        console: Hears of the pass through the frozen layers.
+    """
+
+    def __init__(self, run: TrainedRun, module: Recipe, own: Data, console: Console) -> None:
+        self._run = run
+        self._base = module.build_model(run.config, own).model
+        self._splits = [own.train, *([own.validation] if own.validation else [])]
+        self._learned = backbone_features(run, self._base, self._splits, console)
+        self._below: Any = None
+        self._seen: list[np.ndarray] = []
+
+    def see(self, examples: Sequence[Any]) -> None:
+        """Compute the features of some examples."""
+        from kfine.models.forward import predict_rows
+        from kfine.models.linear_head import below_head
+
+        # Once: a new model would be traced anew for each part.
+        self._below = self._below or below_head(self._base)
+        encoded = self._run.input.encode(list(examples))
+        rows = predict_rows(
+            self._below, encoded.rows, self._run.input.prepare, _ROWS, encoded.lengths
+        )
+        self._seen.append(mean_of_rows(rows, encoded.places))
+
+    def predictions(self) -> list[Sequence[Any]]:
+        """What the linear model says of each part that was seen."""
+        labels = [split.labels for split in self._splits]
+        learned, *held = zip(self._learned, labels, strict=True)
+        seen, seed = np.concatenate(self._seen), self._run.config.seed
+        none = (self._learned[0][:0], ())
+        found, _ = self._run.answer.probe(learned, held[0] if held else none, seen, seed)
+        ends = np.cumsum([len(one) for one in self._seen])
+        return [found[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def untuned(

@@ -120,7 +120,7 @@ def _stress(found: Mapping[str, Any]) -> list[str]:
         "### On changed examples",
         table(tried["headings"], _cells(tried["rows"])),
         f"{tried['metric']} on {tried['count']} of the test examples, {tried['unchanged']:.3f} as "
-        f"they are. {tried['fear']}.",
+        f"they are. {' '.join(tried['words'])}",
     ]
 
 

@@ -143,7 +143,11 @@ def stressed(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "unchanged": found["unchanged"],
         "count": found["count"],
         "metric": _title(primary),
-        "fear": found["fear"][:1].upper() + found["fear"][1:],
+        "words": [
+            f"{line[:1].upper()}{line[1:]}."
+            for line in (found["fear"], (found.get("base") or {}).get("words"))
+            if line
+        ],
     }
 
 

@@ -102,11 +102,14 @@ def test_a_run_is_tried_on_changed_examples(run: kfine.Run) -> None:
     found = kfine.stress(run, examples=2, console=quiet)
     assert json.loads((run.path / "stress.json").read_text()) == json.loads(json.dumps(found))
     assert found["primary"] == run.answer.primary and found["count"] == 2
-    values = [step[found["primary"]] for one in found["changes"] for step in one["steps"]]
+    assert (found["base"] is not None) == run.answer.probes
+    read = found["primary"], *(["base"] if found["base"] else [])
+    values = [step[key] for one in found["changes"] for step in one["steps"] for key in read]
     assert len(values) >= 18 and np.isfinite([found["unchanged"], *values]).all()
     moved = {"turned", "cropped"} if run.answer.moves else set()
     assert moved == {one.partition(":")[0] for one in found["left_out"] if "moves what" in one}
     assert bool(found["unfamiliar"]) == hasattr(run.answer, "calibrated")
+    assert all(0 <= one["energy_auroc"] <= 1 for one in found["unfamiliar"])
 
 
 def test_a_run_has_a_report_on_one_page(run: kfine.Run) -> None:

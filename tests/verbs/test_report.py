@@ -69,4 +69,6 @@ def test_what_stress_found_is_shown() -> None:
     }
     shown = compose.stressed(found)
     assert shown["rows"] == [["noise", 0.75, 0.5, 0.25, "30, 20, 10 dB"]]
-    assert shown["fear"] == "Fear most: noise" and compose.stressed(None) is None
+    assert shown["words"] == ["Fear most: noise."] and compose.stressed(None) is None
+    shown = compose.stressed({**found, "base": {"unchanged": 0.8, "words": "on average less"}})
+    assert shown["words"] == ["Fear most: noise.", "On average less."]
