@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+# Of fewer numbers nothing is far from the others.
+_LEAST = 20
+_DOUBTFUL = 0.05
 # Between the names of a set.
 SEPARATOR = "|"
 
@@ -19,15 +22,15 @@ class Doubt:
     Attributes:
         number: Of the example.
         label: What it may rather be, as a table has it.
-        probability: Of that, fraction 0 to 1.
-        given: Of the label that it has, fraction 0 to 1.
+        probability: Of that, fraction 0 to 1; `None` of what is no choice among names.
+        given: Of the label that it has, fraction 0 to 1; `None` with `probability`.
         quality: Of the label, 0 to 1; the smaller, the more doubtful.
     """
 
     number: int
     label: str
-    probability: float
-    given: float
+    probability: float | None
+    given: float | None
     quality: float
 
 
@@ -105,6 +108,36 @@ def doubtful_sets(held: np.ndarray, probabilities: np.ndarray, names: Sequence[s
             words = SEPARATOR.join(sorted(np.array(names, object)[likely]))
             found.append(Doubt(int(number), words, sure, 1 - sure, float(quality[number])))
     return found
+
+
+def doubtful_numbers(
+    values: np.ndarray, predicted: np.ndarray, described: Callable[[int], str]
+) -> list[Doubt]:
+    """Numbers that are probably wrong, the most doubtful first.
+
+    By cleanlab: Zhou et al., Detecting Errors in a Numerical Response via any Regression Model,
+    2023, https://arxiv.org/abs/2305.16583; with the limit of its Datalab, a twentieth of the middle
+    score.
+
+    Args:
+        values: float `(examples, numbers)`, the labels.
+        predicted: The same by models that did not learn from the example.
+        described: From the number of an example to what it may rather be.
+    """
+    from cleanlab.regression.rank import get_label_quality_scores
+
+    if len(values) < _LEAST:
+        return []
+    scores = []
+    for given, found in zip(values.T, predicted.T, strict=True):
+        quality = get_label_quality_scores(given, found)
+        scores.append(quality / max(float(np.median(quality)), 1e-12))
+    worst = np.min(scores, axis=0)
+    return [
+        Doubt(int(number), described(int(number)), None, None, float(worst[number]))
+        for number in np.argsort(worst, kind="stable")
+        if worst[number] < _DOUBTFUL
+    ]
 
 
 def confused_pairs(

@@ -13,6 +13,8 @@ from kfine.data.labelled import Data
 from kfine.examination.findings import Finding, Pool, duplicates
 from kfine.recipe import Recipe
 
+# Training examples that matter most, and that do most harm.
+_MATTER = 12
 # Area under the ROC curve from which two splits are said to differ.
 _DIFFERENT = 0.6
 
@@ -95,6 +97,7 @@ def with_features(
             out_of_fold,
             outliers,
             weak_groups,
+            worth_of_training,
         )
 
         built = module.build_model(config, data)
@@ -124,6 +127,15 @@ def with_features(
         {**one, "examples": [pool.place(number) for number in one.pop("numbers")]}
         for one in weak_groups(answer, features, predictions, pool, seed)
     ]
+    worth = worth_of_training(features, pool)
+    if worth is not None:
+        train = pool.splits[0]
+        rows = [
+            {"name": train.names[one], "label": train.labels[one], "worth": float(worth[one])}
+            for one in np.argsort(worth, kind="stable")
+        ]
+        deep["matter"] = rows[::-1][:_MATTER]
+        deep["harm"] = [one for one in rows[:_MATTER] if one["worth"] < 0]
     for held in (split.name for split in pool.splits if split.name != "train"):
         apart = difference_between(features, pool, held)
         if apart is None:
@@ -137,7 +149,14 @@ def with_features(
 
 def nothing() -> dict[str, Any]:
     """What frozen features tell, where there are none."""
-    return {"confused": [], "weak": [], "differences": {}, "right": None}
+    return {
+        "confused": [],
+        "weak": [],
+        "differences": {},
+        "matter": [],
+        "harm": [],
+        "right": None,
+    }
 
 
 @dataclass(frozen=True)

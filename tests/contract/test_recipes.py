@@ -85,6 +85,7 @@ def test_the_doctor_looks_at_the_data_of_a_run(run: kfine.Run, tmp_path: Path) -
     assert found["data"]["fingerprint"] == before["fingerprint"]
     names = {one.name for one in (tmp_path / "doctor").iterdir()}
     assert names == {"doctor.html", "doctor.json", "clean.csv"}
+    assert bool(found["matter"]) == (run.answer.kind == "classes")
     # What frozen features tell, or a line that says why not.
     assert (found["right"] is not None) == run.answer.probes
     assert any("no linear model" in one for one in found["left_out"]) != run.answer.probes

@@ -18,6 +18,7 @@ from kfine.inputs import Mistake
 from kfine.inputs.places import Places, mean_of_rows
 
 if TYPE_CHECKING:
+    from kfine.answers.doubts import Doubt
     from kfine.answers.numbers.device import NumbersOnDevice
 
 OUTPUT = "number"
@@ -203,6 +204,18 @@ class Numbers:
         """Kernel `(features, numbers)` and bias `(numbers,)` of a ridge regression."""
         kernel, bias, _ = ridge(train, validation, np.ones(len(self.names)), weights)
         return kernel, bias
+
+    def doubts(self, predictions: Sequence[Any], labels: Sequence[Any]) -> list[Doubt]:
+        """As `doubtful_numbers`."""
+        from kfine.answers.doubts import doubtful_numbers
+
+        predicted = np.array(predictions, np.float64).reshape(len(labels), len(self.names))
+
+        def described(number: int) -> str:
+            pairs = zip(predicted[number], self.units, strict=True)
+            return ", ".join(f"{value:.4g} {unit}".strip() for value, unit in pairs)
+
+        return doubtful_numbers(np.array(labels, np.float64), predicted, described)
 
     def describe(self, prediction: Any) -> list[dict[str, Any]]:
         """`number` (its name), `value` and `unit` of each."""
