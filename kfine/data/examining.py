@@ -44,6 +44,9 @@ class Marked:
 class Examiner(Protocol):
     """What is known of examples of one kind.
 
+    It may have `origins(split)`: what the files say of what made the examples, what that is called
+    and its name for each, empty where it is not said.
+
     Attributes:
         many: "images".
         changes: What may happen to them outside.

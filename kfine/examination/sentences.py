@@ -9,6 +9,7 @@ from typing import Any
 from kfine.data.labelled import Data
 from kfine.data.shared_names import shared_parts
 from kfine.examination.findings import Finding
+from kfine.examination.origins import origin_sentences
 
 # One class has so many times as many training examples as another.
 _UNEVEN = 3
@@ -66,6 +67,7 @@ def sentences(
                 f"fewer than {_FEW} training examples of {', '.join(small)}: too few to divide well"
             )
     found += [one.sentence() for one in shared_parts(data)]
+    found += origin_sentences(data)
     # Duplicates are told above, example by example.
     found += [line for line in data.warnings if not line.startswith("the same content")]
     for split, one in deep["differences"].items():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 160  # pixels
 _ROWS = 256  # at a time
+_MODEL = 0x0110  # EXIF's tag of the camera's model
 
 
 class ImageExaminer:
@@ -48,6 +49,11 @@ class ImageExaminer:
             "contrast": np.concatenate(contrasts).astype(np.float64),
         }
 
+    def origins(self, split: Split) -> tuple[str, list[str]]:
+        """The model of the camera of each, as EXIF has it; empty where it does not say."""
+        with decoding_threads() as pool:
+            return "camera", list(pool.map(_camera, split.records))
+
     def alike(self, rows: Any) -> tuple[list[Alike], str]:
         """As `alike_images`."""
         return alike_images(rows)
@@ -68,3 +74,15 @@ class ImageExaminer:
         image.save(kept, "JPEG", quality=80)
         content = base64.b64encode(kept.getvalue()).decode()
         return f'<img src="data:image/jpeg;base64,{content}" alt="">'
+
+
+def _camera(record: Record) -> str:
+    from PIL import Image
+
+    if record.path is None:
+        return ""
+    try:
+        with Image.open(record.path) as image:
+            return str(image.getexif().get(_MODEL, "")).strip("\0 ")
+    except (OSError, ValueError, SyntaxError):  # gone since, or a tag that is torn
+        return ""
