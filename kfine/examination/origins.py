@@ -50,11 +50,11 @@ def _with_labels(called: str, pairs: list[tuple[str, str]]) -> list[str]:
     of_labels = table.sum(axis=0)
     others = table.sum(axis=1, keepdims=True) - table
     lead = table / of_labels - others / np.maximum(1, of_labels.sum() - of_labels)
-    value, label = divmod(int(lead.argmax()), len(labels))
+    row, column = divmod(int(lead.argmax()), len(labels))
     return [
-        f"the {called} goes with the class (Cramér's V {strength:.2f}): {values[value]} made "
-        f"{table[value, label]} of {of_labels[label]} examples of {labels[label]}, and "
-        f"{others[value, label]} of {of_labels.sum() - of_labels[label]} others; a model may learn "
+        f"the {called} goes with the class (Cramér's V {strength:.2f}): {values[row]} made "
+        f"{table[row, column]} of {of_labels[column]} examples of {labels[column]}, and "
+        f"{others[row, column]} of {of_labels.sum() - of_labels[column]} others; a model may learn "
         f"the {called}"
     ]
 
