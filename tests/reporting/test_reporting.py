@@ -194,6 +194,8 @@ def test_what_a_page_is_filled_with_is_escaped() -> None:
         "ranges": {},
         "confused": [],
         "weak": [],
+        "matter": [],
+        "harm": [],
         "differences": {},
         "left_out": [],
         "data": {"splits": {}, "notes": []},
