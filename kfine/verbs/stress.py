@@ -12,6 +12,7 @@ import numpy as np
 from kfine.answers import Answer
 from kfine.backend import load_backend
 from kfine.console import Console
+from kfine.data.changes import Change
 from kfine.data.labelled import Data
 from kfine.data.split import Split
 from kfine.errors import ConfigError, DataError, RunError
@@ -91,6 +92,9 @@ def stress(
         for one in data.examiner.changes
         if one not in changes
     ]
+    idle = [one for one in changes if not _does_something(one, shown, run.config.seed)]
+    changes = [one for one in changes if one not in idle]
+    left_out += [f"{one.name}: it changes none of these {data.examiner.many}" for one in idle]
     found: dict[str, Any] = {
         "model": str(target),
         "primary": answer.primary,
@@ -131,6 +135,15 @@ def stress(
         target.parent.mkdir(parents=True, exist_ok=True)
     write_json(target, found)
     return found
+
+
+def _does_something(change: Change, examples: list[Any], seed: int) -> bool:
+    """Whether the strongest step of a change changes one of the examples."""
+    for place, one in enumerate(examples):
+        changed = change.apply(one, change.values[-1], np.random.default_rng((seed, place)))
+        if np.shape(changed) != np.shape(one) or np.any(changed != one):
+            return True
+    return False
 
 
 def _opened(model: TrainedRun | str | Path, console: Console) -> tuple[TrainedRun, Any, Path]:

@@ -100,3 +100,18 @@ def test_what_is_unfamiliar_has_the_form_of_an_example(
     assert all(isinstance(one, str) and one for one in other_texts("", random).values())
     for one in other_sounds(sound, random).values():
         assert one.shape == sound.shape and one.dtype == np.int16
+
+
+def test_what_is_said_otherwise_keeps_its_case_and_comes_back() -> None:
+    change = next(one for one in OF_TEXTS if one.name == "reworded")
+    random = np.random.default_rng(0)
+    said = change.apply("It's a big film. I DON'T buy; Buyers won't.", 1.0, random)
+    assert said == "It is a large movie. I DO NOT purchase; Buyers will not."
+    assert change.apply("Das ist ein Haus", 1.0, random) == "Das ist ein Haus"
+
+
+def test_a_codec_keeps_the_length(sound: np.ndarray) -> None:
+    change = next(one for one in OF_SOUNDS if one.name == "codec")
+    for count in (16000, 100, 1):
+        changed = change.apply(sound[:count], 6, np.random.default_rng(0))
+        assert changed.dtype == np.int16 and len(changed) == count

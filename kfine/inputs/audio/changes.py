@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 
 from kfine.data.changes import Change
@@ -48,6 +50,19 @@ def band(sound: np.ndarray, highest: float, random: np.random.Generator) -> np.n
     return _samples(sosfiltfilt(stages, sound.astype(np.float64), padlen=min(27, len(sound) - 1)))
 
 
+def codec(sound: np.ndarray, rate: float, random: np.random.Generator) -> np.ndarray:
+    """As Opus leaves it at so many kbit/s, the codec of calls and of voice messages."""
+    import soundfile
+
+    kept = io.BytesIO()
+    # libsndfile: from 6 to 256 kbit/s of a channel.
+    level = 1 - (rate - 6) / 250
+    soundfile.write(kept, sound, RATE, format="OGG", subtype="OPUS", compression_level=level)
+    kept.seek(0)
+    found: np.ndarray = soundfile.read(kept, dtype="int16")[0]
+    return found
+
+
 def speed(sound: np.ndarray, factor: float, random: np.random.Generator) -> np.ndarray:
     """Faster and higher by this factor, or slower and lower by it."""
     factor = factor if random.random() < 0.5 else 1 / factor
@@ -68,6 +83,7 @@ CHANGES: tuple[Change, ...] = (
     Change("loud", (6, 12, 18), "dB", gain),
     Change("room", (0.2, 0.5, 1.0), "seconds", room),
     Change("telephone", (3400, 2000, 1000), "Hz", band),
+    Change("codec", (24, 12, 6), "kbit/s of Opus", codec),
     Change("speed", (1.05, 1.1, 1.2), "times", speed, moves=True),
     Change("clipped", (0.5, 0.25, 0.1), "of the loudest", clipped),
 )

@@ -7,6 +7,7 @@ import unicodedata
 import numpy as np
 
 from kfine.data.changes import Change
+from kfine.inputs.text.reworded import reworded
 
 # Letters beside each other on a keyboard.
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -84,6 +85,7 @@ CHANGES: tuple[Change, ...] = (
     Change("no accents, no points", (0.25, 0.5, 1.0), "of the words", plain),
     Change("cut short", (0.75, 0.5, 0.25), "of the words", shortened),
     Change("run together", (0.05, 0.1, 0.25), "of the spaces", run_together),
+    Change("reworded", (0.33, 0.66, 1.0), "of what English says in two ways", reworded),
 )
 
 
