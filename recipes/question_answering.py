@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_space"]
 
+EXAMPLES = (".json",)
 resolve = resolve_text
 search_space = text_space
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_space"]
 
+EXAMPLES = (".conll", ".bio", ".iob", ".iob2")
 resolve = resolve_text
 search_space = text_space
 

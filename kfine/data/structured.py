@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from kfine.data.assembly import Examples, load_examples
+from kfine.data.examining import Examiner
 from kfine.data.labelled import Data
 from kfine.data.labels import Known
 from kfine.data.objects import Objects
@@ -25,6 +26,7 @@ class Kind:
         content: All that is in an example, its answer included; equal for equal ones.
         together: Equal for examples that no carved split may divide, such as the context.
         counted: Of a label: names of what it holds, which the summary counts.
+        examiner: What can be said of them without a model.
     """
 
     label: Callable[[Any], Any]
@@ -32,6 +34,7 @@ class Kind:
     content: Callable[[Any], str]
     together: Callable[[Any], str]
     counted: Callable[[Any], Iterable[str]]
+    examiner: Examiner | None = None
 
 
 def load_structured(
@@ -133,4 +136,5 @@ def _examples(kind: Kind, progress: Progress | None, records: Sequence[Record]) 
         [hashlib.sha256(content.encode()).hexdigest() for content in contents],
         inputs,
         together=[record.together or "" for record in records],
+        examiner=kind.examiner,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from itertools import islice
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def guess_recipe(data: str) -> str:
         for name in recipe_names()
         for ending in getattr(load_recipe(name), "EXAMPLES", ())
     }
-    counted = Counter(known[one] for one in _endings(path) if one in known)
+    counted = Counter(known[one] for one in _endings(path, known) if one in known)
     if not counted:
         raise DataError(
             f"{data} holds no files of a kind that is known; name the recipe that reads them with "
@@ -43,13 +44,14 @@ def guess_recipe(data: str) -> str:
     return counted.most_common(1)[0][0]
 
 
-def _endings(path: Path) -> list[str]:
+def _endings(path: Path, known: Container[str]) -> list[str]:
     if path.is_file():
         return _of_table(path)
     tables = tables_in(path)
     files = (one for one in path.rglob("*") if not is_clutter(one.name) and one.is_file())
     found = [one.suffix.lower() for one in islice(files, _FILES)]
-    others = [one for one in found if one not in SUFFIXES]
+    # A page that explains the data is none of it.
+    others = [one for one in found if one in known and one not in SUFFIXES]
     return others or [ending for table in tables for ending in _of_table(table)]
 
 

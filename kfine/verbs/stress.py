@@ -212,7 +212,7 @@ def _test(run: TrainedRun, console: Console) -> tuple[Recipe, Data, Split]:
     module, _, data = read_again(run.folder, console)
     if data.test is None:
         raise DataError(f"The data of {run.path} has no test split to try the model on.")
-    if data.examiner is None:
+    if data.examiner is None or not data.examiner.changes:
         raise DataError(
             f"No changes are known for the examples of {run.path}: stress tries images, plain "
             "texts and recordings."

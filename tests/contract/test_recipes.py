@@ -93,10 +93,9 @@ def test_the_doctor_looks_at_the_data_of_a_run(run: kfine.Run, tmp_path: Path) -
 
 def test_a_run_is_tried_on_changed_examples(run: kfine.Run) -> None:
     quiet = Console(quiet=True)
-    if (
-        load_data_of_run(run.folder, recipe_of_run(run.folder)[0], run.config, quiet).examiner
-        is None
-    ):
+    data = load_data_of_run(run.folder, recipe_of_run(run.folder)[0], run.config, quiet)
+    assert data.examiner is not None
+    if not data.examiner.changes:
         with pytest.raises(DataError, match="No changes are known"):
             kfine.stress(run, examples=2, console=quiet)
         return

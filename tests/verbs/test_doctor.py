@@ -15,6 +15,7 @@ import kfine
 from kfine.console import Console
 from kfine.data.shared_names import shared_parts
 from kfine.errors import ConfigError, DataError, RunError
+from kfine.verbs.guess import guess_recipe
 
 QUIET = Console(quiet=True)
 SPEAKERS = ("anna", "bert", "carl")
@@ -123,6 +124,44 @@ def test_texts_are_taken_for_texts(tmp_path: Path) -> None:
     assert "characters" in found["ranges"]
     pairs = [one for one in found["examples"] if "near duplicate" in one["kind"]]
     assert any({one["name"], one["beside"][1]} == {"mails.csv:6", "mails.csv:42"} for one in pairs)
+
+
+def test_tagged_texts_and_questions_are_known_by_their_files(tmp_path: Path) -> None:
+    lines = [f"Anna{i}\tB-person\nsaw\tO\nParis\tB-place\nin\tO\n{i}\tO\n" for i in range(40)]
+    tagged = tmp_path / "tagged"
+    tagged.mkdir()
+    (tagged / "train.conll").write_text("\n".join([*lines, lines[3].replace("saw", "SAW")]))
+    (tagged / "README.md").write_text("what it is")
+    found = kfine.doctor(tagged, output=tmp_path / "one", console=QUIET)
+    assert found["recipe"] == "token_classification" and "words" in found["ranges"]
+    page = (tmp_path / "one" / "doctor.html").read_text()
+    assert "Anna3 SAW Paris in 3" in page
+    paragraphs = [
+        {
+            "context": f"{'The film is very long. ' * (1 + i // 20)}It is {i} hours <b>long</b>.",
+            "qas": [{"id": f"q{i}", "question": f"How long is film {i}?", "answers": []}],
+        }
+        for i in range(30)
+    ]
+    for i, one in enumerate(paragraphs):
+        start = one["context"].index(f"{i} hours")
+        one["qas"][0]["answers"] = [{"text": str(i), "answer_start": start}]
+    asked = tmp_path / "asked"
+    asked.mkdir()
+    content = {"version": "v1.1", "data": [{"title": "films", "paragraphs": paragraphs}]}
+    (asked / "train.json").write_text(json.dumps(content))
+    found = kfine.doctor(asked, output=tmp_path / "two", console=QUIET)
+    assert found["recipe"] == "question_answering"
+    assert "words of the context" in found["ranges"]
+    assert any("questions that are nearly the same" in line for line in found["left_out"])
+    assert "<b>long" not in (tmp_path / "two" / "doctor.html").read_text()
+
+
+def test_a_page_beside_tables_is_no_data(tmp_path: Path) -> None:
+    rows = "\n".join(f"text number {i},{'ab'[i % 2]}" for i in range(40))
+    (tmp_path / "train.csv").write_text(f"text,label\n{rows}")
+    (tmp_path / "README.md").write_text("what it is")
+    assert guess_recipe(str(tmp_path)) == "text_classification"
 
 
 def test_speakers_in_names_are_told(tmp_path: Path, digit_photos: Path) -> None:

@@ -10,6 +10,7 @@ from kfine.data.labelled import Data
 from kfine.data.labels import Known
 from kfine.data.records import Progress
 from kfine.data.structured import Kind, load_structured
+from kfine.inputs.text.examiner import QuestionExaminer
 from kfine.inputs.text.examples import Question
 
 
@@ -73,4 +74,5 @@ _QUESTIONS = Kind(
     content=_content,
     together=lambda one: one.context,
     counted=lambda texts: ("with answer",) if texts else ("without answer",),
+    examiner=QuestionExaminer(),
 )

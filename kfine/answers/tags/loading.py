@@ -12,6 +12,7 @@ from kfine.data.labelled import Data
 from kfine.data.labels import Known
 from kfine.data.records import Progress
 from kfine.data.structured import Kind, load_structured
+from kfine.inputs.text.examiner import TaggedExaminer
 
 
 def load_tagged(
@@ -73,4 +74,5 @@ _TAGGED = Kind(
     content=lambda one: json.dumps([one.tokens, one.tags]),
     together=lambda one: json.dumps(one.tokens),
     counted=_types,
+    examiner=TaggedExaminer(),
 )

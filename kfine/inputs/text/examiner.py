@@ -12,6 +12,7 @@ from kfine.inputs.text.changes import CHANGES, unfamiliar
 from kfine.inputs.text.duplicates import MOST_CHARACTERS, MOST_TRAINING_TEXTS, alike_texts
 
 if TYPE_CHECKING:
+    from kfine.data.changes import Change
     from kfine.data.records import Record
     from kfine.data.split import Split
 
@@ -25,11 +26,16 @@ class TextExaminer:
     """Lengths, and texts that differ in a few signs."""
 
     many = "texts"
-    changes = CHANGES
+    changes: tuple[Change, ...] = CHANGES
+
+    def text(self, example: Any) -> str:
+        """What is looked at of an example."""
+        found: str = example
+        return found
 
     def measure(self, split: Split) -> dict[str, np.ndarray]:
         """Characters and words."""
-        texts = split.examples()
+        texts = list(map(self.text, split.examples()))
         return {
             "characters": np.array([len(one) for one in texts], np.float64),
             "words": np.array([len(one.split()) for one in texts], np.float64),
@@ -37,7 +43,7 @@ class TextExaminer:
 
     def alike(self, rows: Any) -> tuple[list[Alike], str]:
         """As `alike_texts`, where there are not too many."""
-        texts = list(rows[list(range(len(rows)))])
+        texts = list(map(self.text, rows[list(range(len(rows)))]))
         if len(texts) > MOST_TRAINING_TEXTS or sum(map(len, texts)) > MOST_CHARACTERS:
             return [], f"texts that are nearly the same: there are {len(texts)}, too many"
         return alike_texts(texts), ""
@@ -50,8 +56,52 @@ class TextExaminer:
         """The beginning of a text; one that is `Marked` with colours, and its words by name."""
         if isinstance(example, Marked):
             return _marked(example)
-        more = " …" if len(example) > _SHOWN else ""
-        return f"<p>{html.escape(example[:_SHOWN])}{more}</p>"
+        return _shown(self.text(example))
+
+
+class TaggedExaminer(TextExaminer):
+    """The same of texts in tokens."""
+
+    # They move the tokens that tags speak of.
+    changes: tuple[Change, ...] = ()
+
+    def text(self, example: Any) -> str:
+        """The tokens, with a space between each two."""
+        return " ".join(example.tokens)
+
+
+class QuestionExaminer(TextExaminer):
+    """Lengths of questions and of their contexts."""
+
+    many = "questions"
+    changes: tuple[Change, ...] = ()
+
+    def text(self, example: Any) -> str:
+        """The question, with the context behind it."""
+        return f"{example.question} {example.context}"
+
+    def measure(self, split: Split) -> dict[str, np.ndarray]:
+        """Words of each."""
+        examples = split.examples()
+        return {
+            f"words of the {name}": np.array(
+                [len(getattr(one, name).split()) for one in examples], np.float64
+            )
+            for name in ("question", "context")
+        }
+
+    def alike(self, rows: Any) -> tuple[list[Alike], str]:
+        """None: questions of one context are alike anyhow, and no split divides them."""
+        return [], "questions that are nearly the same: those of one context look alike"
+
+    def html(self, example: Any, record: Record) -> str:
+        """The question, and the beginning of the context."""
+        return _shown(example.question) + _shown(example.context)
+
+
+def _shown(text: str) -> str:
+    more = " …" if len(text) > _SHOWN else ""
+    return f"<p>{html.escape(text[:_SHOWN])}{more}</p>"
 
 
 def _marked(example: Marked) -> str:
