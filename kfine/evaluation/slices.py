@@ -49,7 +49,9 @@ def by_columns(
     """
     score = answer.score(predictions, labels)
     found: list[dict[str, Any]] = []
-    tested: list[tuple[dict[str, Any], float]] = []
+    # By what is compared, for two slices are compared once.
+    tested: dict[frozenset[bytes], float] = {}
+    compared: list[tuple[dict[str, Any], frozenset[bytes]]] = []
     for column, values in cells.items():
         named, unstated = _sliced(values)
         rows: list[dict[str, Any]] = []
@@ -72,7 +74,10 @@ def by_columns(
             rest = _part(answer, predictions, labels, others) if len(others) >= LEAST else None
             if rest is not None:
                 row["difference"] = row[answer.primary] - rest.metrics[answer.primary]
-                tested.append((row, _p_value(score, members, others)))
+                pair = frozenset({members.tobytes(), others.tobytes()})
+                compared.append((row, pair))
+                if pair not in tested:
+                    tested[pair] = _p_value(score, members, others)
         one: dict[str, Any] = {
             "column": column,
             "slices": rows,
@@ -83,8 +88,9 @@ def by_columns(
             scored = {row["value"]: named[row["value"]] for row in rows}
             one["fairness"] = fairness(answer, predictions, labels, scored)
         found.append(one)
-    for (row, _), p_value in zip(tested, holm([one for _, one in tested]), strict=True):
-        row["p_value"] = p_value
+    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
+    for row, pair in compared:
+        row["p_value"] = corrected[pair]
     for one in found:
         one["words"] = _words(one, answer, score, len(tested), one["column"] in sensitive)
     return found

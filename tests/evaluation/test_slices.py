@@ -115,3 +115,12 @@ def test_statistics_of_slices() -> None:
     assert gap_p_value(graded + (np.arange(40) < 20), np.arange(40) < 20) == pytest.approx(0.001)
     low, high = mean_interval(graded)
     assert low < graded.mean() < high
+
+
+def test_two_slices_are_compared_once() -> None:
+    predictions = said(15, 5) + said(9, 11)
+    cells = {"side": ["left"] * 20 + ["right"] * 20}
+    (found,) = by_columns(ANSWER, predictions, ["yes"] * 40, cells)
+    left, right = found["slices"]
+    # Fisher's exact test of 15 of 20 and 9 of 20, not doubled.
+    assert left["p_value"] == right["p_value"] == pytest.approx(0.1053, abs=1e-3)
