@@ -69,8 +69,11 @@ def _print(found: dict[str, Any]) -> None:
     if found["unfamiliar"]:
         click.echo()
         keys = [key for key in _UNFAMILIAR if key in found["unfamiliar"][0]]
-        rows = [[one["name"], *(f"{one[key]:.3f}" for key in keys)] for one in found["unfamiliar"]]
-        print_table(["none of the classes", *(_UNFAMILIAR[key] for key in keys)], rows)
+        rows = [
+            [one["name"], str(one["count"]), *(f"{one[key]:.3f}" for key in keys)]
+            for one in found["unfamiliar"]
+        ]
+        print_table(["none of the classes", "examples", *(_UNFAMILIAR[key] for key in keys)], rows)
     click.echo(f"\n{found['fear']}")
     if found["base"]:
         click.echo(found["base"]["words"])

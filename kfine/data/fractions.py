@@ -15,6 +15,20 @@ from kfine.errors import ConfigError
 _LEAST = 10
 
 
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Refuse what cannot be fractions of any data.
+
+    Raises:
+        ConfigError: They do not rise, are fewer than two, or not above 0 and at most 1.
+    """
+    rising = all(low < high for low, high in pairwise(fractions))
+    if len(fractions) < 2 or not rising or not fractions[0] > 0 or fractions[-1] > 1:
+        raise ConfigError(
+            "Two fractions or more are wanted, above 0 and at most 1, in rising order, such as "
+            f"0.25, 0.5 and 1. Received: {', '.join(f'{one:g}' for one in fractions) or 'none'}"
+        )
+
+
 def fraction_data(data: Data, fractions: Sequence[float], seed: int) -> list[Data]:
     """Data sets with a fraction of the training examples each; what is held out stays whole.
 
@@ -28,12 +42,7 @@ def fraction_data(data: Data, fractions: Sequence[float], seed: int) -> list[Dat
     Raises:
         ConfigError: A fraction cannot be taken, or two are of as many examples.
     """
-    rising = all(low < high for low, high in pairwise(fractions))
-    if len(fractions) < 2 or not rising or not fractions[0] > 0 or fractions[-1] > 1:
-        raise ConfigError(
-            "Two fractions or more are wanted, above 0 and at most 1, in rising order, such as "
-            f"0.25, 0.5 and 1. Received: {', '.join(f'{one:g}' for one in fractions) or 'none'}"
-        )
+    check_fractions(fractions)
     train = data.train
     generator = np.random.default_rng(seed)
     # How large the part of its class is that comes before an example, and it.

@@ -15,6 +15,8 @@ from kfine.statistics import mean_interval, paired_comparison, surely_above
 _RESAMPLES = 999
 # An error that falls by so much of itself when the examples are doubled is worth the work.
 _WORTH = 0.1
+# In so many of the draws of held-out examples.
+_SURE = 0.95
 
 
 def learning_curve(
@@ -30,8 +32,9 @@ def learning_curve(
     Returns:
         `points`, each with `count`, the primary metric and its `interval`; `last_step`, what the
         last of them gained over the one before; `expected`, what twice as many examples as the
-        last would bring by a power law of the error, `None` where the error has no bound; and
-        `words`.
+        last would bring by a power law of the error, with its `interval`, and in which fraction of
+        draws of held-out examples that takes away a tenth of the error, `worth`; `None` where the
+        error has no bound; and `words`.
 
     Reference:
         Hestness et al. 2017, https://arxiv.org/abs/1712.00409: the error falls as a power of the
@@ -73,28 +76,31 @@ def _expected(
 ) -> dict[str, Any] | None:
     """The primary metric of twice as many examples, with an interval over held-out examples."""
     metrics = [_metric(one, answer.primary) for one in scores]
-    held = len(scores[0].each)
-    least, end = 0.5 / (held + 1), math.log(counts[-1])
-
-    def doubled(rows: np.ndarray) -> float:
-        values = np.array([metric(rows) for metric in metrics if metric is not None])
-        errors = 1 - values if answer.direction == "max" else values
-        # One that makes no mistake here may make half a one.
-        logs = np.log(np.maximum(errors, least))
-        slope, offset = np.polyfit(np.log(counts), logs, 1)
-        # More examples are not expected to do harm.
-        error = math.exp(min(0.0, slope) * math.log(2) + min(logs[-1], offset + slope * end))
-        return 1 - error if answer.direction == "max" else error
-
     if any(one is None for one in metrics):
         return None
+    held = len(scores[0].each)
+
+    def doubled(rows: np.ndarray) -> tuple[float, float]:
+        """The error, and how much of the present one that leaves."""
+        values = np.array([metric(rows) for metric in metrics if metric is not None])
+        errors = 1 - values if answer.direction == "max" else values
+        # For the slope alone: one that makes no mistake here may make half a one.
+        slope = np.polyfit(np.log(counts), np.log(np.maximum(errors, 0.5 / (held + 1))), 1)[0]
+        # More examples are not expected to do harm.
+        left = float(2 ** min(0.0, slope))
+        return float(errors[-1] * left), left
+
+    def value(error: float) -> float:
+        return 1 - error if answer.direction == "max" else error
+
     generator = np.random.default_rng(0)
     drawn = [doubled(generator.integers(0, held, held)) for _ in range(_RESAMPLES)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = sorted(np.quantile([value(error) for error, _ in drawn], [0.025, 0.975]))
     return {
         "count": 2 * counts[-1],
-        answer.primary: doubled(np.arange(held)),
+        answer.primary: value(doubled(np.arange(held))[0]),
         "interval": [float(low), float(high)],
+        "worth": float(np.mean([left <= 1 - _WORTH for _, left in drawn])),
     }
 
 
@@ -102,11 +108,14 @@ def _words(answer: Answer, found: dict[str, Any]) -> list[str]:
     primary, named = answer.primary, answer.primary.replace("_", " ")
     before, last = found["points"][-2:]
     step, expected = found["last_step"], found["expected"]
-    sure = surely_above(step["p_value"], step["interval"])
+    said = "the difference may be chance"
+    if surely_above(step["p_value"], step["interval"]):
+        said = "better by more than chance"
+    elif step["interval"][1] < 0:
+        said = "worse by more than chance"
     words = [
         f"{named} {last[primary]:.3f} with {last['count']} training examples, "
-        f"{before[primary]:.3f} with {before['count']}: "
-        + ("better by more than chance" if sure else "the difference may be chance")
+        f"{before[primary]:.3f} with {before['count']}: {said}"
     ]
     if expected is None:
         return words
@@ -115,14 +124,19 @@ def _words(answer: Answer, found: dict[str, Any]) -> list[str]:
         f"a power law through the {len(found['points'])} points expects {named} "
         f"{expected[primary]:.3f} of {expected['count']} ({low:.3f} to {high:.3f})"
     )
-    error, after = (
-        1 - one[primary] if answer.direction == "max" else one[primary] for one in (last, expected)
-    )
-    if error > 0 and (error - after) / error >= _WORTH:
+    perfect = last[primary] == (1 if answer.direction == "max" else 0)
+    if perfect:
+        words.append("there is no mistake left that more examples could take away")
+    elif expected["worth"] >= _SURE:
         words.append("as far as this tells, more examples of the same kind are worth collecting")
-    else:
+    elif expected["worth"] <= 0.5:
         words.append(
             "as far as this tells, more examples of the same kind change little; other ones, or "
             "better labels (kfine doctor), may"
+        )
+    else:
+        words.append(
+            "so few held-out examples cannot tell whether more training examples are worth "
+            "collecting"
         )
     return words

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kfine.answers import Answer
+from kfine.statistics import holm
 
 FOUR_FIFTHS = 0.8
 # Fewer examples than this say nothing of a slice, of those in it that have a name, or that lack it.
@@ -31,10 +32,11 @@ def fairness(
 
     Returns:
         Name -> `rates`, group -> share that is given the name; `ratio` of the `least` to the
-        `most`, with its 95 % `interval` (bootstrap), of which four fifths are demanded; `recalls`
-        and `false_positives`, group -> share that is given it where it is so, and where it is not;
-        `odds`, the larger difference between groups of these two. `None` for fewer than two
-        groups, or answers that do not choose among names.
+        `most`, of which four fifths are demanded, and the `p_value` that groups which are alike
+        lie as far apart (permutation test of the ratio, corrected for the number of names by
+        Holm); `recalls` and `false_positives`, group -> share that is given it where it is so, and
+        where it is not; `odds`, the larger difference between groups of these two. `None` for
+        fewer than two groups, or answers that do not choose among names.
 
     References:
         Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4 D (four fifths).
@@ -45,17 +47,14 @@ def fairness(
     given = answer.held([answer.settle(one) for one in predictions])
     true = answer.held(labels)
     generator = np.random.default_rng(0)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for place, name in enumerate(answer.names):
         chosen, so = given[:, place], true[:, place]
         rates = {group: float(chosen[rows].mean()) for group, rows in groups.items()}
         least, most = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
         recalls = _shares(chosen, so, groups)
         false_positives = _shares(chosen, ~so, groups)
-        ratio, interval = None, None
-        if rates[most] > 0:
-            ratio = rates[least] / rates[most]
-            interval = _ratio_interval(chosen[groups[least]], chosen[groups[most]], generator)
+        ratio = rates[least] / rates[most] if rates[most] > 0 else None
         gaps = [
             max(one.values()) - min(one.values())
             for one in (recalls, false_positives)
@@ -66,11 +65,14 @@ def fairness(
             "least": least,
             "most": most,
             "ratio": ratio,
-            "interval": interval,
+            "p_value": _as_far_apart(chosen, groups, ratio, generator),
             "recalls": recalls,
             "false_positives": false_positives,
             "odds": max(gaps) if gaps else None,
         }
+    corrected = holm([one["p_value"] for one in found.values()])
+    for one, p_value in zip(found.values(), corrected, strict=True):
+        one["p_value"] = p_value
     return found
 
 
@@ -86,13 +88,17 @@ def _shares(
     return found
 
 
-def _ratio_interval(
-    low: np.ndarray, high: np.ndarray, generator: np.random.Generator
-) -> list[float]:
-    """Percentile bootstrap of the ratio of two shares, one draw half an example richer."""
-    counts = [
-        (generator.binomial(len(one), one.mean(), _RESAMPLES) + 0.5) / (len(one) + 1)
-        for one in (low, high)
-    ]
-    ends = np.quantile(counts[0] / counts[1], [0.025, 0.975])
-    return [float(ends[0]), float(ends[1])]
+def _as_far_apart(
+    chosen: np.ndarray,
+    groups: Mapping[str, np.ndarray],
+    ratio: float | None,
+    generator: np.random.Generator,
+) -> float:
+    """How often groups drawn at random have as small a ratio of the least to the largest share."""
+    if ratio is None:
+        return 1.0
+    sizes = np.array([len(rows) for rows in groups.values()])
+    given = int(sum(chosen[rows].sum() for rows in groups.values()))
+    shares = generator.multivariate_hypergeometric(sizes, given, size=_RESAMPLES) / sizes
+    ratios = shares.min(axis=1) / shares.max(axis=1)
+    return float((np.sum(ratios <= ratio + 1e-12) + 1) / (_RESAMPLES + 1))

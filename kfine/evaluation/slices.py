@@ -13,7 +13,7 @@ from kfine.answers import Answer
 from kfine.answers.score import Score
 from kfine.errors import DataError
 from kfine.evaluation.fairness import FOUR_FIFTHS, LEAST, fairness
-from kfine.statistics import gap_p_value, holm, mean_interval
+from kfine.statistics import gap_p_value, holm, mean_interval, right_or_wrong
 
 # Of more values the largest are scored.
 MOST = 20
@@ -43,7 +43,8 @@ def by_columns(
 
     Returns:
         For each column: `column`; `slices`, each with `value`, `count`, the primary metric, its
-        95 % `interval`, the `difference` to the others and the `p_value` of that; `too_few`, slices
+        95 % `interval`, the `difference` to the `others`, of which there are so many, and the
+        `p_value` of that; `too_few`, slices
         under `LEAST` examples, and `unstated`, how many examples have no value; `fairness` of a
         sensitive column whose answer chooses among names; and `words`.
     """
@@ -73,6 +74,7 @@ def by_columns(
             others = np.setdiff1d(stated, members)
             rest = _part(answer, predictions, labels, others) if len(others) >= LEAST else None
             if rest is not None:
+                row["others"] = len(others)
                 row["difference"] = row[answer.primary] - rest.metrics[answer.primary]
                 pair = frozenset({members.tobytes(), others.tobytes()})
                 compared.append((row, pair))
@@ -103,17 +105,38 @@ def _sliced(values: Sequence[str]) -> tuple[dict[str, np.ndarray], int]:
     numbers = _numbers(cells[filled].tolist())
     unstated = len(cells) - len(filled)
     if numbers is not None and len(np.unique(numbers)) > _MOST_NUMBERS:
-        inner = np.unique(np.quantile(numbers, np.arange(1, _PARTS) / _PARTS, method="higher"))
-        part = np.searchsorted(inner, numbers, side="right")
-        spans = {}
-        for number in np.unique(part):
-            inside = part == number
-            span = f"{numbers[inside].min():g} to {numbers[inside].max():g}"
-            spans[span] = filled[inside]
-        return spans, unstated
+        return _ranges(numbers, filled), unstated
     counted = Counter(cells[filled].tolist())
     ordered = sorted(counted, key=lambda one: (-counted[one], one))
     return {one: np.flatnonzero(cells == one) for one in ordered}, unstated
+
+
+def _ranges(numbers: np.ndarray, filled: np.ndarray) -> dict[str, np.ndarray]:
+    """Up to four ranges of about equal count; a value that is as frequent stands by itself."""
+    found, counts = np.unique(numbers, return_counts=True)
+    frequent = found[counts >= len(numbers) / _PARTS]
+    part = np.full(len(numbers), -1)
+    rest = ~np.isin(numbers, frequent)
+    if rest.any():
+        count = max(1, _PARTS - len(frequent))
+        inner = np.quantile(numbers[rest], np.arange(1, count) / count, method="higher")
+        part[rest] = np.searchsorted(np.unique(inner), numbers[rest], side="right")
+    parts = [numbers == value for value in frequent]
+    parts += [part == number for number in np.unique(part[rest])]
+    parts.sort(key=lambda inside: float(numbers[inside].min()))
+    ends = [(float(numbers[one].min()), float(numbers[one].max())) for one in parts]
+    # As few digits as keep all ends apart.
+    digits = next(
+        count
+        for count in range(6, 18)
+        if len({f"{end:.{count}g}" for pair in ends for end in pair})
+        == len({end for pair in ends for end in pair})
+    )
+    names = [
+        f"{low:.{digits}g}" if low == high else f"{low:.{digits}g} to {high:.{digits}g}"
+        for low, high in ends
+    ]
+    return {name: filled[inside] for name, inside in zip(names, parts, strict=True)}
 
 
 def _numbers(cells: Sequence[str]) -> np.ndarray | None:
@@ -157,11 +180,32 @@ def _words(
 ) -> list[str]:
     """What the figures of a column say, and what they cannot."""
     column, rows = found["column"], found["slices"]
-    if not rows:
-        return [f"{column}: no value has the {LEAST} examples that a score needs"]
     compared = [one for one in rows if "p_value" in one]
-    if not compared:
-        return [f"{column}: all examples with a score are {rows[0]['value']}: nothing to compare"]
+    words = []
+    if compared:
+        words = _gaps(column, compared, answer, tests)
+        words += _seen(column, compared, score, tests)
+    elif rows:
+        words.append(f"{column}: only {rows[0]['value']} has enough examples: nothing to compare")
+    elif found["too_few"]:
+        words.append(f"{column}: no value has the {LEAST} examples that a score needs")
+    else:
+        words.append(f"{column} is empty for all examples that were scored")
+    if found["too_few"]:
+        named = ", ".join(f"{one['value']} ({one['count']})" for one in found["too_few"][:5])
+        more = len(found["too_few"]) - 5
+        named += f" and {more} more" if more > 0 else ""
+        words.append(f"{column}, too few examples or too many values to be scored: {named}")
+    if found["unstated"] and (rows or found["too_few"]):
+        words.append(f"{column}: {found['unstated']} examples have no value")
+    if sensitive:
+        words += _fairness_words(column, found.get("fairness"))
+    return words
+
+
+def _gaps(
+    column: str, compared: Sequence[Mapping[str, Any]], answer: Answer, tests: int
+) -> list[str]:
     primary = answer.primary.replace("_", " ")
     sign = 1 if answer.direction == "max" else -1
     words = []
@@ -174,27 +218,35 @@ def _words(
             f"examples, {word} than the others by {abs(one['difference']):.3f} (p = "
             f"{one['p_value']:.2g}, corrected for {tests} comparisons)"
         )
-    if not words:
-        words.append(f"{column}: no slice differs from the others by more than chance")
+    return words or [f"{column}: no slice differs from the others by more than chance"]
+
+
+def _seen(
+    column: str, compared: Sequence[Mapping[str, Any]], score: Score, tests: int
+) -> list[str]:
+    """How large a gap of the smallest slice must be to be found four times in five."""
+    if score.resample is not None or not right_or_wrong(score.each):
+        return []
+    from scipy.stats import norm
+
     least = min(compared, key=lambda one: int(one["count"]))
-    others = sum(one["count"] for one in rows) - least["count"]
-    if others > 0:
-        spread = float(score.each.std()) or math.sqrt(1 / (len(score.each) + 2))
-        seen = 2.8 * spread * math.sqrt(1 / least["count"] + 1 / others)
-        words.append(
-            f"{column} {least['value']} has {least['count']} examples: a gap of less than "
-            f"{min(1.0, seen):.0%} of what is right would hardly show there"
-        )
-    if found["too_few"]:
-        named = ", ".join(f"{one['value']} ({one['count']})" for one in found["too_few"][:5])
-        more = len(found["too_few"]) - 5
-        named += f" and {more} more" if more > 0 else ""
-        words.append(f"{column}, too few examples or too many values to be scored: {named}")
-    if found["unstated"]:
-        words.append(f"{column}: {found['unstated']} examples have no value")
-    if sensitive:
-        words += _fairness_words(column, found.get("fairness"))
-    return words
+    count, others = least["count"], least["others"]
+    right = (score.each.sum() + 1) / (len(score.each) + 2)
+    limit = float(norm.ppf(1 - 0.025 / tests))
+    # The exact test asks for more than the normal one: half an example of each side.
+    gap, half = 0.0, 0.5 / count + 0.5 / others
+    for _ in range(50):
+        below = min(max(right - gap, 0.0), 1.0)
+        mean = (count * below + others * right) / (count + others)
+        alike = math.sqrt(mean * (1 - mean) * (1 / count + 1 / others))
+        apart = math.sqrt(below * (1 - below) / count + right * (1 - right) / others)
+        gap = limit * alike + float(norm.ppf(0.8)) * apart + half
+    if gap >= right:
+        return [f"{column} {least['value']} has {count} examples: hardly any gap would show there"]
+    return [
+        f"{column} {least['value']} has {count} examples: that it gets {gap:.0%} fewer right would "
+        "be found four times in five, and a smaller gap less often"
+    ]
 
 
 def _fairness_words(column: str, found: Mapping[str, Any] | None) -> list[str]:
@@ -204,23 +256,23 @@ def _fairness_words(column: str, found: Mapping[str, Any] | None) -> list[str]:
     for name, one in found.items():
         if one["ratio"] is None or one["ratio"] > FOUR_FIFTHS - 1e-9:
             continue
-        if one["interval"][1] >= FOUR_FIFTHS:
-            chance.append(name)
+        if one["p_value"] > 0.05:
+            chance.append(f"{name} ({one['ratio']:.2f})")
             continue
         words.append(
             f"{column}: {name} is given to {one['rates'][one['least']]:.1%} of {one['least']} "
-            f"and {one['rates'][one['most']]:.1%} of {one['most']}, {one['ratio']:.2f} of it "
-            f"({one['interval'][0]:.2f} to {one['interval'][1]:.2f}): below four fifths"
+            f"and {one['rates'][one['most']]:.1%} of {one['most']}, {one['ratio']:.2f} of it, "
+            f"below four fifths and more than chance (p = {one['p_value']:.2g})"
         )
     if chance:
         words.append(f"{column}: below four fifths, which may be chance: {', '.join(chance)}")
     if not words:
         words.append(f"{column}: four fifths are kept for every name that is given")
-    gaps = {name: one["odds"] for name, one in found.items() if one["odds"] is not None}
+    gaps = {name: one["odds"] for name, one in found.items() if one["odds"]}
     if gaps:
         widest = max(gaps, key=lambda one: gaps[one])
         words.append(
-            f"{column}: equalised odds are furthest apart for {widest}, by {gaps[widest]:.3f} "
-            "(of the share found where it is so, or given where it is not)"
+            f"{column}: equalised odds: recall or false positives of slices are at most "
+            f"{gaps[widest]:.3f} apart, for {widest}; no test says whether that is chance"
         )
     return words

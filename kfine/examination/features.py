@@ -141,19 +141,20 @@ def _error_of_auc(auc: float, few: int, many: int) -> float:
 
 
 def worth_of_training(features: np.ndarray, pool: Pool) -> np.ndarray | None:
-    """How much each training example helps its neighbours that are held out to the right class.
+    """How much each training example helps its neighbours in validation to the right class.
 
     The Shapley value of each for a classifier of the five nearest neighbours, exact: Jia et al.,
     Efficient Task-Specific Data Valuation for Nearest Neighbor Algorithms, 2019,
     https://arxiv.org/abs/1908.08619.
 
     Returns:
-        float64 `(training examples,)`; together they are the share of held-out examples that the
-        classifier gets right, and one below 0 does harm. `None` where labels are no classes, or too
-        few examples are held out.
+        float64 `(training examples,)`; together they are the share of the five neighbours of an
+        example in validation that have its label, on average, and one below 0 does harm. `None`
+        where labels are no classes, or too few examples validate. Test examples have no say: a
+        training set that is cleaned by them would make their scores too good.
     """
     names = np.array([pool.place(number)[0] for number in range(len(pool))])
-    learned, held = np.flatnonzero(names == "train"), np.flatnonzero(names != "train")
+    learned, held = np.flatnonzero(names == "train"), np.flatnonzero(names == "validation")
     if len(held) < _LEAST or not all(isinstance(one, str) for one in pool.labels):
         return None
     from sklearn.preprocessing import normalize

@@ -52,7 +52,8 @@ def _with_labels(called: str, pairs: list[tuple[str, str]]) -> list[str]:
     lead = table / of_labels - others / np.maximum(1, of_labels.sum() - of_labels)
     row, column = divmod(int(lead.argmax()), len(labels))
     return [
-        f"the {called} goes with the class (Cramér's V {strength:.2f}): {values[row]} made "
+        f"the {called} goes with the class (Cramér's V {strength:.2f}, of {len(pairs)} examples "
+        f"whose files name it): {values[row]} made "
         f"{table[row, column]} of {of_labels[column]} examples of {labels[column]}, and "
         f"{others[row, column]} of {of_labels.sum() - of_labels[column]} others; a model may learn "
         f"the {called}"

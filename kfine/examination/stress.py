@@ -141,10 +141,11 @@ def unfamiliar_scores(
         energy: From examples to how familiar their logits say that they are, `(examples,)`.
 
     Returns:
-        For each kind: `name`; `sure`, the mean confidence; `auroc`, how well confidence tells
-        them from test examples (D. Hendrycks, K. Gimpel, A Baseline for Detecting Misclassified
-        and Out-of-Distribution Examples, 2017, https://arxiv.org/abs/1610.02136); `energy_auroc`,
-        how well the energy does (Liu et al., 2020, https://arxiv.org/abs/2010.03759).
+        For each kind: `name`; `count`; `sure`, the mean confidence; `auroc`, how well confidence
+        tells them from test examples (D. Hendrycks, K. Gimpel, A Baseline for Detecting
+        Misclassified and Out-of-Distribution Examples, 2017, https://arxiv.org/abs/1610.02136);
+        `energy_auroc`, how well the energy does (Liu et al., 2020,
+        https://arxiv.org/abs/2010.03759).
     """
     from sklearn.metrics import roc_auc_score
 
@@ -162,7 +163,8 @@ def unfamiliar_scores(
     found = []
     for name, some in kinds.items():
         sure = np.array([float(np.max(one)) for one in predict(some)])
-        row: dict[str, Any] = {"name": name, "sure": round(float(sure.mean()), 4)}
+        row: dict[str, Any] = {"name": name, "count": len(some)}
+        row["sure"] = round(float(sure.mean()), 4)
         row["auroc"] = area(known, sure)
         if energy is not None and familiar is not None:
             row["energy_auroc"] = area(familiar, energy(some))

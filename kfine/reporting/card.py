@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kfine import __version__
-from kfine.exporting.bundle.model_card import table
+from kfine.exporting.bundle.model_card import plain, table
 from kfine.presets import license_of, stated_license
 from kfine.training.run import TrainedRun
 
@@ -23,12 +22,12 @@ def run_card(found: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         facts: As `facts_of` gives them.
     """
     parts = [
-        f"# {found['name']}",
-        " ".join([str(facts["purpose"]), *found["verdict"]]),
+        f"# {plain(found['name'])}",
+        plain(" ".join([str(facts["purpose"]), *found["verdict"]])),
         "## Model",
         _rows(facts["details"]),
         "## Intended use",
-        f"{facts['purpose']} {facts['limits']}",
+        plain(f"{facts['purpose']} {facts['limits']}"),
         f"- Who uses it, for which decisions: {OPEN}\n- What it must not be used for: {OPEN}\n"
         f"- What happens where it is wrong, and who looks: {OPEN}",
         "## Data",
@@ -42,7 +41,7 @@ def run_card(found: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     if found["per_class"]:
         parts.append(table(found["per_class"]["headings"], _cells(found["per_class"]["rows"])))
     for one in found["slices"]:
-        parts += [f"### By {one['column']}", table(one["headings"], _cells(one["rows"]))]
+        parts += [f"### By {plain(one['column'])}", table(one["headings"], _cells(one["rows"]))]
         if one["given"]["rows"]:
             parts.append(table(one["given"]["headings"], _cells(one["given"]["rows"])))
         parts += _lines(one["words"])
@@ -78,7 +77,7 @@ def facts_of(trained: TrainedRun, info: Mapping[str, Any]) -> dict[str, Any]:
     details += [
         ["licence of this model", OPEN],
         ["trained", str(info.get("started", ""))[:10]],
-        ["made with", f"kfine {__version__}"],
+        ["made with", f"kfine {trained.folder.read('environment.json')['packages']['kfine']}"],
         ["who answers for it, and how to reach them", OPEN],
     ]
     origin = [
@@ -133,11 +132,11 @@ def _limits(found: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     lines += [f"{line[:1].upper()}{line[1:]}." for line in found["advice"]]
     lines += [f"Not told here: {line}." for line in found["left_out"]]
     lines.append(f"Risks for people whom it concerns, and what was done about them: {OPEN}")
-    return ["## Limits", "\n".join(f"- {line}" for line in lines)]
+    return ["## Limits", *_lines(lines)]
 
 
 def _lines(lines: Sequence[str]) -> list[str]:
-    return ["\n".join(f"- {line}" for line in lines)] if lines else []
+    return ["\n".join(f"- {plain(line)}" for line in lines)] if lines else []
 
 
 def _rows(rows: Sequence[Sequence[Any]]) -> str:

@@ -98,6 +98,12 @@ def open_run(path: str | Path) -> RunFolder:
     """
     folder = Path(path)
     if not (folder / "run.json").is_file():
+        inside = sorted(one.parent.name for one in folder.glob("*/run.json"))
+        if inside:
+            raise RunError(
+                f"{folder} holds {len(inside)} runs and is none itself: give one of them, such as "
+                f"{folder / inside[-1]}."
+            )
         what = "is no run folder: it has no run.json" if folder.exists() else "does not exist"
         raise RunError(f"{folder} {what}; `kfine runs` lists the runs there are.")
     return RunFolder(folder.resolve())

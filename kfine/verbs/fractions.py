@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kfine.console import Console
-from kfine.data.fractions import fraction_data
+from kfine.data.fractions import check_fractions, fraction_data
 from kfine.data.labelled import Data
 from kfine.errors import ConfigError, DataError
 from kfine.training.folds import fit_part
@@ -57,6 +57,8 @@ def learning_curve(
             )
         with going_on(KIND, resume, console) as several:
             return _run(several, console)
+
+    check_fractions(fractions)
 
     def check(data: Data, resolved: Any) -> None:
         fraction_data(data, fractions, resolved.seed)

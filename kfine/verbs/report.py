@@ -8,6 +8,8 @@ import io
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from kfine.console import Console
 from kfine.data.examining import Marked
 from kfine.data.labelled import Data
 from kfine.data.split import Split
-from kfine.errors import ConfigError, DataError
+from kfine.errors import ConfigError, DataError, RunError
 from kfine.runs.files import plain_disk_errors, read_json
 from kfine.training.data import read_again
 from kfine.training.run import TrainedRun, as_run
@@ -25,7 +27,7 @@ from kfine.verbs.files import is_run
 from kfine.verbs.stress import NAME as STRESS
 
 NAME = "report.html"
-CARD, NEW_CARD = "model_card.md", "model_card.new.md"
+CARD = "model_card.md"
 # Mistakes, and right predictions, of which is shown what the model looks at.
 _LOOKED = 6
 # Of what stands inside images: a fifth of the PNG, and edges stay sharp.
@@ -123,10 +125,11 @@ def report(
         "left_out": left_out,
     }
     card = run_card(found, facts_of(trained, info))
-    if _write(trained, found, card, data, heated):
-        console.warn(f"{CARD} was edited and is left as it is; the new one is {NEW_CARD}")
+    place = _write(trained, found, card, data, heated)
+    if place != CARD:
+        console.warn(f"{CARD} was edited and is left as it is; the new one is {place}")
     seconds = time.monotonic() - start
-    console.say(f"{NAME}, {CARD} and report.json in {trained.path}: {seconds:.1f} s")
+    console.say(f"{NAME}, {place} and report.json in {trained.path}: {seconds:.1f} s")
     return found
 
 
@@ -255,17 +258,17 @@ def _looked_by(heated: dict[str, Any]) -> str | None:
     return "integrated gradients" if words else "Grad-CAM"
 
 
-def _is_edited(trained: TrainedRun) -> bool:
-    """Whether there is a card that is not as a report left it."""
-    card, before = trained.path / CARD, trained.path / "report.json"
-    if not card.is_file():
-        return False
-    written = read_json(before).get("card") if before.is_file() else None
-    return _hash(card.read_text(encoding="utf-8")) != written
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _place_of_card(trained: TrainedRun) -> str:
+    """The first name for a card under which nobody wrote: there is none, or as a report left it."""
+    written = None
+    with suppress(RunError):  # none yet, or one that is torn
+        written = read_json(trained.path / "report.json").get("card")
+    for number in count(0):
+        name = CARD if not number else f"model_card.new{'' if number == 1 else number}.md"
+        path = trained.path / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() == written:
+            return name
+    raise AssertionError("there is always another number")
 
 
 def _heated(
@@ -341,8 +344,8 @@ def _write(
     card: str,
     data: Data | None,
     heated: dict[str, Any],
-) -> bool:
-    """Write the page, the card and the JSON; returns whether somebody filled in the card before."""
+) -> str:
+    """Write the page, the card and the JSON; returns the name that the card got."""
     from markupsafe import Markup
 
     from kfine.drawing.pages import render
@@ -374,7 +377,8 @@ def _write(
     with plain_disk_errors(trained.path):
         page = render("kfine.reporting", "report.html", found=found, charts=drawn, show=show)
         trained.folder.write_text(NAME, page)
-        edited = _is_edited(trained)
-        trained.folder.write_text(NEW_CARD if edited else CARD, card)
-        trained.folder.write("report.json", {**found, "card": _hash(card)})
-    return edited
+        place = _place_of_card(trained)
+        trained.folder.write_text(place, card)
+        digest = hashlib.sha256((trained.path / place).read_bytes()).hexdigest()
+        trained.folder.write("report.json", {**found, "card": digest})
+    return place

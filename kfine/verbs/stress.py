@@ -173,6 +173,8 @@ def _others(
     Raises:
         DataError: None of them can be read.
     """
+    if not Path(given).exists():
+        raise DataError(f"There is no file or folder {given} of unfamiliar {run.input.many}.")
     requested = run.input.requested(Request([given], run.columns.get("text_column")))
     found: list[Any] = []
     for _, raw in requested.read(console):

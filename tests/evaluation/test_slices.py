@@ -52,7 +52,7 @@ def test_chance_is_not_called_a_gap_and_numbers_become_ranges() -> None:
     assert age["slices"][0]["value"].startswith("18 to ")
     assert len(site["slices"]) == 6
     for one in (age, site):
-        assert "no slice differs" in one["words"][0] and "would hardly show" in one["words"][1]
+        assert "no slice differs" in one["words"][0] and "four times in five" in one["words"][1]
 
 
 def test_four_fifths_and_equalised_odds_of_a_sensitive_column() -> None:
@@ -64,13 +64,54 @@ def test_four_fifths_and_equalised_odds_of_a_sensitive_column() -> None:
     (found,) = by_columns(ANSWER, [*women, *men], labels, cells, ["sex"])
     yes = found["fairness"]["yes"]
     assert yes["rates"] == {"f": 0.5, "m": 0.2} and yes["ratio"] == pytest.approx(0.4)
-    assert yes["interval"][0] < 0.4 < yes["interval"][1] < 0.8
+    assert 0.001 <= yes["p_value"] < 0.05
     assert yes["recalls"] == {"f": 0.9, "m": 0.4}
     assert yes["false_positives"] == {"f": 0.1, "m": 0.0}
     assert yes["odds"] == pytest.approx(0.5)
     told = "\n".join(found["words"])
-    assert "yes is given to 20.0% of m and 50.0% of f, 0.40 of it" in told
-    assert "furthest apart for" in told and "0.500" in told
+    assert "yes is given to 20.0% of m and 50.0% of f, 0.40 of it, below four fifths" in told
+    assert "recall or false positives of slices are at most 0.500 apart" in told
+
+
+def test_groups_that_are_alike_are_rarely_said_to_be_treated_unlike() -> None:
+    generator = np.random.default_rng(0)
+    groups = {str(one): np.arange(50 * one, 50 * one + 50) for one in range(10)}
+    alarms = 0
+    for _ in range(40):
+        given = generator.random(500) < 0.1
+        predictions = [said(1, 0)[0] if one else said(0, 1)[0] for one in given]
+        found = fairness(ANSWER, predictions, ["yes"] * 500, groups)
+        assert found is not None and found["yes"]["ratio"] < 0.8
+        alarms += found["yes"]["p_value"] <= 0.05
+    assert alarms <= 5
+
+
+@pytest.mark.parametrize("right", [0.8, 0.95])
+def test_a_gap_of_the_size_that_is_said_is_found_four_times_in_five(right: float) -> None:
+    small, large = 50, 250
+    count = round(right * (small + large))
+    predictions = said(count, small + large - count)
+    cells = {"site": ["a"] * small + ["b"] * large}
+    (found,) = by_columns(ANSWER, predictions, ["yes"] * (small + large), cells)
+    (line,) = [one for one in found["words"] if "four times in five" in one]
+    gap = int(line.split("gets ")[1].split("%")[0]) / 100
+    generator, inside = np.random.default_rng(0), np.arange(small + large) < small
+    seen = 0
+    for _ in range(200):
+        each = generator.random(small + large) < np.where(inside, right - gap, right)
+        seen += gap_p_value(each.astype(float), inside) <= 0.05
+    assert 0.7 < seen / 200 < 0.95
+
+
+def test_ranges_hold_all_examples_whatever_their_digits() -> None:
+    right, labels = said(400, 0), ["yes"] * 400
+    times = [str(1_700_000_000 + one) for one in range(400)]
+    zeros = ["0"] * 301 + [str(one) for one in range(1, 100)]
+    time, zero = by_columns(ANSWER, right, labels, {"time": times, "zero": zeros})
+    assert [one["count"] for one in time["slices"]] == [100] * 4
+    assert time["slices"][0]["value"] == "1700000000 to 1700000099"
+    assert (zero["slices"][0]["value"], zero["slices"][0]["count"]) == ("0", 301)
+    assert [one["count"] for one in zero["slices"][1:]] == [33, 33, 33]
 
 
 def test_labels_are_given_by_their_thresholds() -> None:

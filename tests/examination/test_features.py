@@ -20,7 +20,7 @@ class Numbered(Pool):
         return len(self.labels)
 
     def place(self, number: int) -> tuple[str, str]:
-        return ("train" if number < self.train else "test"), str(number)
+        return ("train" if number < self.train else "validation"), str(number)
 
     def finding(self, kind: str, number: int, detail: str, **more: object) -> object:  # type: ignore[override]
         return number, detail, more

@@ -108,7 +108,21 @@ def test_what_no_longer_rises_is_said_too() -> None:
     assert "the difference may be chance" in found["words"][0]
     assert "change little" in found["words"][-1]
     perfect = curve_of(ANSWER, [100, 200], [score(30, 30), score(30, 30)])
-    assert perfect["expected"]["accuracy"] > 0.98 and "change little" in perfect["words"][-1]
+    assert perfect["expected"]["accuracy"] == 1 and "no mistake left" in perfect["words"][-1]
+    fallen = curve_of(ANSWER, [100, 200], [score(170, 200), score(130, 200)])
+    assert "worse by more than chance" in fallen["words"][0]
+
+
+def test_flat_curves_of_few_examples_are_rarely_called_rising() -> None:
+    generator = np.random.default_rng(0)
+    called = 0
+    for _ in range(20):
+        scores = [score(int(one), 300) for one in generator.binomial(300, 0.9, 3)]
+        said = curve_of(ANSWER, [100, 200, 400], scores)["words"][-1]
+        called += (
+            said == "as far as this tells, more examples of the same kind are worth collecting"
+        )
+    assert called <= 5
 
 
 def test_an_error_falls_in_its_own_unit() -> None:

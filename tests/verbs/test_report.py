@@ -51,6 +51,12 @@ def test_a_card_that_was_filled_in_is_kept(finished_run: Path, tmp_path: Path) -
         assert any("model_card.md was edited" in line for line in listening.warned)
     assert (run / "model_card.md").read_text() == filled
     assert (run / "model_card.new.md").read_text() == card
+    # One that was filled in too, in another encoding, beside a torn report.
+    (run / "model_card.new.md").write_bytes(b"caf\xe9")
+    (run / "report.json").write_text("{")
+    kfine.report(run, console=Listening())
+    assert (run / "model_card.new.md").read_bytes() == b"caf\xe9"
+    assert (run / "model_card.new2.md").read_text() == card
 
 
 def test_what_stress_found_is_shown() -> None:

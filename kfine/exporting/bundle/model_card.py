@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def model_card(
     words = given.words(given.describe(report.quantize).get("dtype", "float32"))
     parts = [
         f"# {facts.get('name', f'{input.kind.capitalize()} model')}",
-        given.purpose(input.many, counted=True),
+        plain(given.purpose(input.many, counted=True)),
         table(("", ""), [(name, str(value)) for name, value in _rows(report, input, facts)]),
         "## Use",
         input.device().card_use(report.form, words, platforms(input, answer)),
@@ -159,8 +160,15 @@ def _devices(report: ExportReport) -> list[str]:
     ]
 
 
+def plain(text: object) -> str:
+    """A text as Markdown that cannot be taken for HTML."""
+    return html.escape(str(text), quote=False)
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """A table in Markdown; cells are no HTML."""
     lines = [headings, ["---"] * len(headings), *rows]
-    cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    cells = [
+        [plain(cell).replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)

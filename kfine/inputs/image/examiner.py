@@ -83,6 +83,6 @@ def _camera(record: Record) -> str:
         return ""
     try:
         with Image.open(record.path) as image:
-            return str(image.getexif().get(_MODEL, "")).strip("\0 ")
+            return " ".join(str(image.getexif().get(_MODEL, "")).strip("\0").split())
     except (OSError, ValueError, SyntaxError):  # gone since, or a tag that is torn
         return ""
