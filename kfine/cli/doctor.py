@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kfine.cli.options import json_option, make_console, near, print_json, print_table, quiet_option
+from kfine.errors import ConfigError
 
 _CLASSES = 30
 
@@ -91,7 +92,13 @@ def _settings(ctx: click.Context, data: str, recipe: str | None) -> dict[str, An
     module = load_recipe(recipe or guess_recipe(data))
     inner = SettingsCommand("doctor", params=[*click_options(module.Config)])
     given = inner.make_context("doctor", list(ctx.args), parent=ctx.parent).params
-    return {name: value for name, value in given.items() if value is not None}
+    found = {name: value for name, value in given.items() if value is not None}
+    if "data" in found:
+        raise ConfigError(
+            f"doctor takes the data as its argument: kfine doctor {shlex.quote(found['data'])} "
+            f"--recipe {recipe or data}"
+        )
+    return found
 
 
 def _print_classes(found: dict[str, Any]) -> None:

@@ -95,6 +95,21 @@ def test_a_dry_run_as_json(
     assert not list(tmp_path.iterdir())
 
 
+def test_the_doctor_is_told_its_data_first(kfine_command: Command) -> None:
+    said = kfine_command("doctor", "image_classification", "--data", "my photos")
+    assert said.status == 2
+    assert "kfine doctor 'my photos' --recipe image_classification" in said.err
+
+
+def test_a_folder_of_several_runs_names_one(kfine_command: Command, tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"fold-{number}").mkdir()
+        (tmp_path / f"fold-{number}" / "run.json").write_text("{}")
+    said = kfine_command("report", tmp_path)
+    assert said.status == 2
+    assert f"holds 2 runs and is none itself: give one of them, such as {tmp_path}" in said.err
+
+
 def test_slices_need_a_table(kfine_command: Command, finished_run: Path) -> None:
     said = kfine_command("evaluate", finished_run, "--slices", "light, device")
     assert said.status == 2
