@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,14 @@ def slices_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _columns(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(one.strip() for one in (value or "").split(",") if one.strip())
+    if value is None:
+        return ()
+    # A name with a comma stands in quotes, as in a table.
+    (names,) = csv.reader([value], skipinitialspace=True) if value else ([],)
+    found = tuple(one.strip() for one in names if one.strip())
+    if not found:
+        raise click.BadParameter(f"names no column. Received: {value!r}", context, option)
+    return found
 
 
 def make_console(quiet: bool) -> Console:

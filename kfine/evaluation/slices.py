@@ -31,8 +31,7 @@ def by_columns(
     """Scores of the slices of examples that columns tell apart.
 
     Each slice is compared with all others that have a value in the column; p values are two-sided
-    and corrected for the number of all comparisons (Holm). Columns of numbers are parted into four
-    ranges of about equal count.
+    and corrected for the number of all comparisons (Holm). Numbers are parted into ranges.
 
     Args:
         answer: What is predicted.
@@ -44,9 +43,9 @@ def by_columns(
     Returns:
         For each column: `column`; `slices`, each with `value`, `count`, the primary metric, its
         95 % `interval`, the `difference` to the `others`, of which there are so many, and the
-        `p_value` of that; `too_few`, slices
-        under `LEAST` examples, and `unstated`, how many examples have no value; `fairness` of a
-        sensitive column whose answer chooses among names; and `words`.
+        `p_value` of that; `too_few`, slices under `LEAST` examples, and `unstated`, how many
+        examples have no value; `fairness` of a sensitive column whose answer chooses among names;
+        and `words`.
     """
     score = answer.score(predictions, labels)
     found: list[dict[str, Any]] = []
@@ -55,40 +54,24 @@ def by_columns(
     compared: list[tuple[dict[str, Any], frozenset[bytes]]] = []
     for column, values in cells.items():
         named, unstated = _sliced(values)
-        rows: list[dict[str, Any]] = []
-        too_few: list[dict[str, Any]] = []
+        scored, too_few = _scored(answer, predictions, labels, named)
         stated = np.concatenate([*named.values(), np.empty(0, np.intp)]).astype(np.intp)
-        for value, members in named.items():
-            count = len(members)
-            part = _part(answer, predictions, labels, members) if count >= LEAST else None
-            if part is None or len(rows) == MOST:
-                too_few.append({"value": value, "count": count})
-                continue
-            row: dict[str, Any] = {
-                "value": value,
-                "count": count,
-                answer.primary: part.metrics[answer.primary],
-            }
-            row["interval"] = _interval(part, answer)
-            rows.append(row)
+        for row in scored:
+            members = named[row["value"]]
             others = np.setdiff1d(stated, members)
             rest = _part(answer, predictions, labels, others) if len(others) >= LEAST else None
-            if rest is not None:
-                row["others"] = len(others)
-                row["difference"] = row[answer.primary] - rest.metrics[answer.primary]
-                pair = frozenset({members.tobytes(), others.tobytes()})
-                compared.append((row, pair))
-                if pair not in tested:
-                    tested[pair] = _p_value(score, members, others)
-        one: dict[str, Any] = {
-            "column": column,
-            "slices": rows,
-            "too_few": too_few,
-            "unstated": unstated,
-        }
+            if rest is None:
+                continue
+            row["others"] = len(others)
+            row["difference"] = row[answer.primary] - rest.metrics[answer.primary]
+            pair = frozenset({members.tobytes(), others.tobytes()})
+            compared.append((row, pair))
+            if pair not in tested:
+                tested[pair] = _p_value(score, members, others)
+        one = {"column": column, "slices": scored, "too_few": too_few, "unstated": unstated}
         if column in sensitive:
-            scored = {row["value"]: named[row["value"]] for row in rows}
-            one["fairness"] = fairness(answer, predictions, labels, scored)
+            groups = {row["value"]: named[row["value"]] for row in scored}
+            one["fairness"] = fairness(answer, predictions, labels, groups)
         found.append(one)
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     for row, pair in compared:
@@ -96,6 +79,28 @@ def by_columns(
     for one in found:
         one["words"] = _words(one, answer, score, len(tested), one["column"] in sensitive)
     return found
+
+
+def _scored(
+    answer: Answer,
+    predictions: Sequence[Any],
+    labels: Sequence[Any],
+    named: Mapping[str, np.ndarray],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Slices with their scores, and those that have none."""
+    rows: list[dict[str, Any]] = []
+    too_few: list[dict[str, Any]] = []
+    for value, members in named.items():
+        row: dict[str, Any] = {"value": value, "count": len(members)}
+        enough = len(members) >= LEAST and len(rows) < MOST
+        part = _part(answer, predictions, labels, members) if enough else None
+        if part is None:
+            too_few.append(row)
+            continue
+        row[answer.primary] = part.metrics[answer.primary]
+        row["interval"] = _interval(part, answer)
+        rows.append(row)
+    return rows, too_few
 
 
 def _sliced(values: Sequence[str]) -> tuple[dict[str, np.ndarray], int]:

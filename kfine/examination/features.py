@@ -15,7 +15,7 @@ from kfine.statistics import holm
 
 FOLDS = 5
 # Of fewer examples of a split no classifier can tell it from another.
-_LEAST = 20
+LEAST = 20
 _NEIGHBOURS = 10
 _VOTERS = 5
 # As cleanlab's Datalab: below so much of the middle score, an example is an outlier.
@@ -113,7 +113,7 @@ def difference_between(features: np.ndarray, pool: Pool, held: str) -> dict[str,
     chosen = np.flatnonzero((names == "train") | (names == held))
     is_held = names[chosen] == held
     few, many = int(is_held.sum()), int((~is_held).sum())
-    if min(few, many) < _LEAST:
+    if min(few, many) < LEAST:
         return None
     model = make_pipeline(
         StandardScaler(), LogisticRegression(C=1e-3, class_weight="balanced", max_iter=300)
@@ -155,7 +155,7 @@ def worth_of_training(features: np.ndarray, pool: Pool) -> np.ndarray | None:
     """
     names = np.array([pool.place(number)[0] for number in range(len(pool))])
     learned, held = np.flatnonzero(names == "train"), np.flatnonzero(names == "validation")
-    if len(held) < _LEAST or not all(isinstance(one, str) for one in pool.labels):
+    if len(held) < LEAST or not all(isinstance(one, str) for one in pool.labels):
         return None
     from sklearn.preprocessing import normalize
 

@@ -92,6 +92,7 @@ def with_features(
         load_backend()
         from kfine.evaluation.baselines import backbone_features
         from kfine.examination.features import (
+            LEAST,
             difference_between,
             doubtful_labels,
             out_of_fold,
@@ -128,7 +129,10 @@ def with_features(
         for one in weak_groups(answer, features, predictions, pool, seed)
     ]
     worth = worth_of_training(features, pool)
-    if worth is not None:
+    if worth is None:
+        needs = f"that needs classes and {LEAST} validation examples"
+        left_out.append(f"training examples that matter most: {needs}")
+    else:
         train = pool.splits[0]
         rows = [
             {"name": train.names[one], "label": train.labels[one], "worth": float(worth[one])}

@@ -45,6 +45,8 @@ def verdict(metrics: Mapping[str, Any], exports: Sequence[Mapping[str, Any]]) ->
             found.append(f"It is better than {over}, by {difference:.3f} and more than chance.")
         elif gain["interval"][1] < 0:
             found.append(f"It is worse than {over}, by {-difference:.3f}: do not use it.")
+        elif abs(difference) < 5e-4:
+            found.append(f"That is as much as {over} reaches, as far as these examples tell.")
         else:
             more = "more" if difference >= 0 else "less"
             found.append(

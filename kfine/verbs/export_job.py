@@ -132,7 +132,16 @@ class ExportJob:
             "data": Path(str(getattr(config, "data", ""))).name,
             f"training_{run.input.many}": run.refit.get("examples", len(self.data.train)),
             **{one: decided[one] for one in ("accents", "unknown_pieces") if one in decided},
+            **_slices(run),
         }
+
+
+def _slices(run: TrainedRun) -> dict[str, list[str]]:
+    """What the run's own evaluation says of the slices of its test split, under `slices`."""
+    if not (run.path / "metrics.json").is_file():
+        return {}
+    found = run.folder.read("metrics.json").get("slices", ())
+    return {"slices": [line for one in found for line in one["words"]]} if found else {}
 
 
 class SplitExamples:

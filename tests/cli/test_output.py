@@ -95,6 +95,21 @@ def test_a_dry_run_as_json(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("", "names no column. Received: ''"),
+        (" , ", "names no column"),
+        ('light, "a, b"', "Slices are columns"),
+    ],
+)
+def test_columns_are_separated_by_commas(
+    kfine_command: Command, finished_run: Path, given: str, said: str
+) -> None:
+    answered = kfine_command("evaluate", finished_run, "--slices", given)
+    assert answered.status == 2 and said in answered.err
+
+
 def test_the_doctor_is_told_its_data_first(kfine_command: Command) -> None:
     said = kfine_command("doctor", "image_classification", "--data", "my photos")
     assert said.status == 2

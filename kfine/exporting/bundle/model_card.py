@@ -69,10 +69,17 @@ def model_card(
     parts += ["## Devices", input.device().forms[report.form], *_devices(report)]
     parts += [
         "## Limits",
-        f"{given.limits()} Its figures hold for {input.many} like those that it was measured "
-        "on. Whether it treats groups of people or places alike was not measured.",
+        f"{given.limits()} Its figures hold for {input.many} like those that it was measured on.",
+        *_slices(facts.get("slices") or ()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _slices(words: Sequence[str]) -> list[str]:
+    if not words:
+        return ["Whether it treats groups of people or places alike was not measured."]
+    lines = "\n".join(f"- {plain(line)}" for line in words)
+    return ["Of the Keras model, on slices of the test split:", lines]
 
 
 def _rows(report: ExportReport, input: Input, facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
