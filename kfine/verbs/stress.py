@@ -71,6 +71,8 @@ def stress(
     start = time.monotonic()
     if examples < 1:
         raise ConfigError(f"examples must be 1 or more. Received: {examples}")
+    if unfamiliar is not None and not Path(unfamiliar).exists():
+        raise DataError(f"There is no file or folder {unfamiliar} of unfamiliar examples.")
     run, predictor, target = _opened(model, console)
     others = {} if unfamiliar is None else _others(run, unfamiliar, examples, console)
     module, data, test = _test(run, console)
@@ -173,8 +175,6 @@ def _others(
     Raises:
         DataError: None of them can be read.
     """
-    if not Path(given).exists():
-        raise DataError(f"There is no file or folder {given} of unfamiliar {run.input.many}.")
     requested = run.input.requested(Request([given], run.columns.get("text_column")))
     found: list[Any] = []
     for _, raw in requested.read(console):

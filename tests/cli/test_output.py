@@ -110,6 +110,15 @@ def test_columns_are_separated_by_commas(
     assert answered.status == 2 and said in answered.err
 
 
+def test_unfamiliar_examples_that_are_not_there_are_refused(
+    kfine_command: Command, finished_run: Path
+) -> None:
+    said = kfine_command("stress", finished_run, "--unfamiliar", "nowhere")
+    assert said.status == 2
+    assert "There is no file or folder nowhere of unfamiliar examples" in said.err
+    assert "loading" not in said.err
+
+
 def test_the_doctor_is_told_its_data_first(kfine_command: Command) -> None:
     said = kfine_command("doctor", "image_classification", "--data", "my photos")
     assert said.status == 2
