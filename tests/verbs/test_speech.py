@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ WORDS = {"low": "low", "middle": "hi low", "high": "hi"}
 def spoken(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A manifest of tones with words for them."""
     path = tmp_path_factory.mktemp("spoken") / "tones.csv"
+    # Files beside the manifest have the same names in every run, and so the same splits.
+    shutil.copytree(tones, path.parent / "tones")
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "said"])
-        for sound in sorted(tones.rglob("*.wav")):
-            writer.writerow([sound, WORDS[sound.parent.name]])
+        for sound in sorted(path.parent.rglob("*.wav")):
+            writer.writerow([sound.relative_to(path.parent), WORDS[sound.parent.name]])
     return path
 
 
