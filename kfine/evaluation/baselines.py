@@ -85,16 +85,36 @@ def _frozen(
         splits = [own.train, *([validation] if validation else []), *tests]
         base = module.build_model(run.config, own).model
         features = backbone_features(run, base, splits, console)
-        held = (features[1], validation.labels) if validation else (features[0][:0], ())
-        learned = features[0], own.train.labels
-        together = np.concatenate(features[-len(tests) :])
-        predictions, facts = answer.probe(learned, held, together, run.config.seed)
-        ends = np.cumsum([len(test) for test in tests])
-        parts = zip([0, *ends[:-1]], ends, strict=True)
-        return "linear_probe", [predictions[start:end] for start, end in parts], facts
+        learned, parts = splits[: -len(tests)], features[-len(tests) :]
+        predictions, facts = _probed(answer, learned, features, parts, run.config.seed)
+        return "linear_probe", predictions, facts
     if getattr(answer, "pretrained", False):
         return "untuned", untuned(run, module, own, tests), {}
     return "head_alone", head_alone(run, module, own, tests), {}
+
+
+def _probed(
+    answer: Answer,
+    learned: Sequence[Split],
+    features: Sequence[np.ndarray],
+    parts: Sequence[np.ndarray],
+    seed: int,
+) -> tuple[list[Sequence[Any]], dict[str, Any]]:
+    """What one linear model of frozen features says of each of several parts, and facts about it.
+
+    Args:
+        answer: With a `probe`.
+        learned: The training split, and that of validation if there is one.
+        features: Of these.
+        parts: Features of what it is asked about.
+        seed: Of the model.
+    """
+    held = (features[1], learned[1].labels) if len(learned) > 1 else (features[0][:0], ())
+    train = features[0], learned[0].labels
+    predictions, facts = answer.probe(train, held, np.concatenate(parts), seed)
+    ends = np.cumsum([len(one) for one in parts])
+    starts = [0, *ends[:-1]]
+    return [predictions[start:end] for start, end in zip(starts, ends, strict=True)], facts
 
 
 def features_of(
@@ -179,13 +199,9 @@ class LinearBase:
 
     def predictions(self) -> list[Sequence[Any]]:
         """What the linear model says of each part that was seen."""
-        labels = [split.labels for split in self._splits]
-        learned, *held = zip(self._learned, labels, strict=True)
-        seen, seed = np.concatenate(self._seen), self._run.config.seed
-        none = (self._learned[0][:0], ())
-        found, _ = self._run.answer.probe(learned, held[0] if held else none, seen, seed)
-        ends = np.cumsum([len(one) for one in self._seen])
-        return [found[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        run = self._run
+        found, _ = _probed(run.answer, self._splits, self._learned, self._seen, run.config.seed)
+        return found
 
 
 def untuned(

@@ -42,7 +42,7 @@ def learning_curve(
     """
     primary = answer.primary
     points = [
-        {"count": count, primary: one.metrics[primary], "interval": _interval(one, primary)}
+        {"count": count, primary: one.metrics[primary], "interval": primary_interval(one, primary)}
         for count, one in zip(counts, scores, strict=True)
     ]
     p_value, low, high = paired_comparison(scores[-1].each, scores[-2].each)
@@ -65,7 +65,8 @@ def _metric(score: Score, primary: str) -> Callable[[np.ndarray], float] | None:
     return None
 
 
-def _interval(score: Score, primary: str) -> list[float] | None:
+def primary_interval(score: Score, primary: str) -> list[float] | None:
+    """Of 95 %; `None` where the metric is not the mean and cannot be drawn anew."""
     if _metric(score, primary) is None:
         return None
     return list(mean_interval(score.each, score.resample))

@@ -12,8 +12,9 @@ import numpy as np
 from kfine.answers import Answer
 from kfine.answers.score import Score
 from kfine.errors import DataError
+from kfine.evaluation.curve import primary_interval
 from kfine.evaluation.fairness import FOUR_FIFTHS, LEAST, fairness
-from kfine.statistics import gap_p_value, holm, mean_interval, right_or_wrong
+from kfine.statistics import gap_p_value, holm, right_or_wrong
 
 # Of more values the largest are scored.
 MOST = 20
@@ -98,7 +99,7 @@ def _scored(
             too_few.append(row)
             continue
         row[answer.primary] = part.metrics[answer.primary]
-        row["interval"] = _interval(part, answer)
+        row["interval"] = primary_interval(part, answer.primary)
         rows.append(row)
     return rows, too_few
 
@@ -162,14 +163,6 @@ def _part(
     except DataError:
         return None
     return found if np.isfinite(found.metrics[answer.primary]) else None
-
-
-def _interval(score: Score, answer: Answer) -> list[float] | None:
-    """Of the primary metric; `None` where that is not the mean and cannot be drawn anew."""
-    mean = float(score.each.mean())
-    if score.resample is None and not math.isclose(mean, score.metrics[answer.primary]):
-        return None
-    return list(mean_interval(score.each, score.resample))
 
 
 def _p_value(score: Score, members: np.ndarray, others: np.ndarray) -> float:
