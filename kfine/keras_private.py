@@ -6,6 +6,8 @@ Written against Keras 3.15. A release that moves one of these fails
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -75,3 +77,22 @@ def averages_of(optimizer: Any) -> list[Any]:
 def seed_generators(layer: Any) -> list[Any]:
     """The generators that a layer itself draws from."""
     return list(getattr(layer, "_seed_generators", []))
+
+
+@contextmanager
+def adding_to(layer: Any) -> Iterator[None]:
+    """Within it, a built layer takes weights and layers that it was not built with."""
+    locked = layer._tracker.locked
+    layer._tracker.unlock()
+    try:
+        yield
+    finally:
+        if locked:
+            layer._tracker.lock()
+
+
+def taken_from(layer: Any, added: Sequence[Any]) -> None:
+    """Make a layer forget weights and layers that were added to it."""
+    with adding_to(layer):
+        for one in added:
+            layer._tracker.untrack(one)

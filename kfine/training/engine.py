@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kfine.adapters.adding import second_matrices
 from kfine.answers import Learned
 from kfine.console import Console
 from kfine.data.pipeline import Batches
@@ -28,7 +29,7 @@ from kfine.training.checkpoints import Checkpoint, Checkpoints
 from kfine.training.features import Features, Feed
 from kfine.training.freezing import apply_stage, build_optimizer_for, changes
 from kfine.training.head_start import start_at_probe
-from kfine.training.optimizer import make_optimizer, stage_factors
+from kfine.training.optimizer import factors_of_config, make_optimizer, stage_factors
 from kfine.training.proof import check_movement, group_digests
 from kfine.training.settings import LEAST_TO_CHOOSE, TrainingConfig
 from kfine.training.unfreezing import Stage
@@ -87,19 +88,19 @@ class Job:
 def compile_job(job: Job) -> None:
     """Compile the model with an optimizer built on every variable that some stage trains."""
     config, steps = job.config, job.batches.steps
-    assert config.backbone_rate is not None, "a recipe's resolve chooses it"
     optimizer = make_optimizer(
         job.groups,
         learning_rate=config.learning_rate,
         total_steps=config.epochs * steps,
         warmup_steps=math.ceil(config.warmup_epochs * steps),
-        backbone_rate=config.backbone_rate,
-        layerwise_decay=config.layerwise_decay,
+        factors=factors_of_config(len(job.groups), config),
         weight_decay=config.weight_decay,
         start_decay=config.start_decay,
         clip_norm=config.clip_norm,
         ema=config.ema,
     )
+    if config.adapter_second_rate != 1:
+        optimizer.set_multiple(second_matrices(job.groups), config.adapter_second_rate)
     compile_part(job.model, job, optimizer)
     deepest = max(stage.depth for stage in job.stages)
     build_optimizer_for(job.model, job.groups, deepest, batch_norm=config.batch_norm)

@@ -14,7 +14,7 @@ from kfine.runs.files import whole_file
 from kfine.runs.folder import RunFolder, now
 from kfine.training.divergence import diverged, loss_of
 from kfine.training.job import Prepared
-from kfine.training.parts import keep_chosen, keep_parts
+from kfine.training.parts import ANSWER, keep_chosen, keep_parts
 from kfine.training.run import TrainedRun
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def fit_stages(
     Returns:
         As `run_stages`.
     """
+    from kfine.training.adapting import keep_and_fold
     from kfine.training.checkpoints import Checkpoints
     from kfine.training.engine import run_stages
     from kfine.training.features import Features, decisions_from_json, decisions_to_json
@@ -134,8 +135,21 @@ def fit_stages(
         raise
     share = job.config.tuned_share if share is None else share
     folder.update(tuned_share=interpolate(job, features, history, best, share, console))
+    if prepared.adapted is not None:
+        keep_and_fold(folder, prepared.adapted, job.groups, about_run(folder, job.config), console)
     release(job.model)
     return history, best
+
+
+def about_run(folder: RunFolder, config: Any) -> dict[str, Any]:
+    """What the file of an adapter says of its run."""
+    info = folder.info()
+    return {
+        "recipe": info["recipe"],
+        "preset": str(getattr(config, "preset", "")),
+        "class_names": info["class_names"],
+        "answer": folder.read(ANSWER),
+    }
 
 
 def keep_history(

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kfine.adapters.attaching import adapter_variables
 from kfine.keras_private import flattened, made_to_train, takes_training
 from kfine.models.groups import LayerGroup, is_batch_norm
 
 if TYPE_CHECKING:
     import keras
-
-# How Keras calls what `enable_lora` adds to a layer.
-_ADAPTER = "lora_"
 
 
 def freeze(group: LayerGroup) -> None:
@@ -34,15 +32,18 @@ def unfreeze(group: LayerGroup, *, batch_norm: str = "frozen", adapters: bool = 
         group: The layers to train.
         batch_norm: `"frozen"` keeps BatchNorm layers, also those inside composite blocks, in
             inference mode with their weights fixed; `"train"` trains them.
-        adapters: Train nothing but adapters (LoRA), see `trains`.
+        adapters: Train nothing but adapters, see `trains`; BatchNorm keeps its statistics.
     """
     chosen = {id(one) for one in _of_group(group, batch_norm, adapters)}
     for layer in group.layers:
         layer.trainable = True
     for layer in _flatten(group.layers):
         _release_inference_mode(layer)
-        if batch_norm == "frozen" and is_batch_norm(layer):
-            layer.trainable = False
+        if is_batch_norm(layer) and (adapters or batch_norm == "frozen"):
+            # Where its scale and shift are what trains, it is in inference mode all the same.
+            layer.trainable = adapters and bool(adapter_variables(layer))
+            if layer.trainable:
+                _pin_inference_mode(layer)
         for variable in made_to_train(layer):
             # `layer.trainable = True` has just set free what `enable_lora` had frozen.
             variable.trainable = id(variable) in chosen
@@ -51,7 +52,7 @@ def unfreeze(group: LayerGroup, *, batch_norm: str = "frozen", adapters: bool = 
 def trains(groups: Sequence[LayerGroup], depth: int, *, batch_norm: str = "frozen") -> list[Any]:
     """The variables that train in a stage, whatever trains now.
 
-    Where a backbone has adapters, as after KerasHub's `backbone.enable_lora(rank)`, of the
+    Where a backbone has adapters, of `kfine.add_adapters` or of Keras' own `enable_lora`, of the
     backbone nothing else trains: the weights that they were put on stay as they were pretrained
     (Hu et al., 2021, https://arxiv.org/abs/2106.09685). The head trains as a whole.
 
@@ -71,15 +72,15 @@ def trains(groups: Sequence[LayerGroup], depth: int, *, batch_norm: str = "froze
 def changes(groups: Sequence[LayerGroup], depth: int, *, batch_norm: str = "frozen") -> list[Any]:
     """The variables that a stage may change: those that train, and statistics that move along."""
     chosen = {id(one) for one in trains(groups, depth, batch_norm=batch_norm)}
+    adapters = has_adapters(groups)
     found = []
     for group in groups[len(groups) - 1 - depth :]:
+        fixed = batch_norm == "frozen" or (adapters and group is not groups[-1])
         still = {
             id(variable)
             for layer in _flatten(group.layers)
             for variable in (
-                layer.weights
-                if batch_norm == "frozen" and is_batch_norm(layer)
-                else made_to_train(layer)
+                layer.weights if fixed and is_batch_norm(layer) else made_to_train(layer)
             )
         }
         found += [one for one in group.weights if id(one) in chosen or id(one) not in still]
@@ -87,21 +88,21 @@ def changes(groups: Sequence[LayerGroup], depth: int, *, batch_norm: str = "froz
 
 
 def has_adapters(groups: Sequence[LayerGroup]) -> bool:
-    """Whether a layer of the backbone has low-rank adapters."""
+    """Whether a layer of the backbone has an adapter."""
     return any(
-        getattr(layer, "lora_enabled", False)
-        for group in groups[:-1]
-        for layer in _flatten(group.layers)
+        adapter_variables(layer) for group in groups[:-1] for layer in _flatten(group.layers)
     )
 
 
 def _of_group(group: LayerGroup, batch_norm: str, adapters: bool) -> list[Any]:
+    layers = _flatten(group.layers)
+    if adapters:
+        return [variable for layer in layers for variable in adapter_variables(layer)]
     return [
         variable
-        for layer in _flatten(group.layers)
+        for layer in layers
         if not (batch_norm == "frozen" and is_batch_norm(layer))
         for variable in made_to_train(layer)
-        if not adapters or variable.name.startswith(_ADAPTER)
     ]
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kfine.answers import Answer
     from kfine.data.pipeline import Batches
     from kfine.models.built import Built
+    from kfine.training.adapting import Adapted
     from kfine.training.engine import Job
     from kfine.training.unfreezing import Stage
 
@@ -57,11 +58,12 @@ def describe_run(folder: RunFolder, module: Recipe, config: Any, data: Data, **m
 
 @dataclass
 class Prepared:
-    """A compiled job, the built model behind it, and the examples that validate."""
+    """A compiled job, the built model behind it, the examples that validate, the adapters."""
 
     job: Job
     built: Built
     held: Split | None = None
+    adapted: Adapted | None = None
 
 
 def build_job(
@@ -92,6 +94,7 @@ def build_job(
         from kfine.data.augmentation import mixes, seeded
         from kfine.models.groups import layer_groups
         from kfine.seeds import seed_everything
+        from kfine.training.adapting import add_adapters_of
         from kfine.training.engine import Job, compile_job
         from kfine.training.head_start import linear_model_for, rates_from_probe
         from kfine.training.unfreezing import plan_stages
@@ -100,12 +103,17 @@ def build_job(
         built = module.build_model(config, data)
     for line in built.warnings:
         console.warn(line)
+    groups = layer_groups(built.model)
+    adapted = None
+    if config.adapter_options is not None:
+        adapted = add_adapters_of(groups, config.adapter_options, config.seed)
+        built.decisions["adapter"] = adapted.sentence
+        console.say(adapted.sentence)
     held = data.validation
     if validated and held is None:
         raise DataError(f"the data {data.source} has no validation split to choose epochs by")
-    groups = layer_groups(built.model)
     answer = built.answer
-    if built.unfrozen == 0 and config.unfreeze == "auto" and not stages:
+    if built.unfrozen == 0 and adapted is None and config.unfreeze == "auto" and not stages:
         built.decisions["unfreeze"] = (
             f"auto trains the head alone: {len(data.train)} training examples are few"
         )
@@ -115,9 +123,11 @@ def build_job(
             config.unfreeze,
             config.epochs,
             [one.name for one in groups[:-1]],
-            automatic=built.unfrozen,
+            automatic=built.unfrozen if adapted is None else adapted.reach,
             started=linear_model is not None,
-            pretrained=getattr(answer, "pretrained", False),
+            # An adapter begins as nothing, and a head that is still random does it no harm.
+            pretrained=adapted is not None or getattr(answer, "pretrained", False),
+            whole=None if adapted is None else adapted.reach,
         )
         if linear_model is not None:
             stages = rates_from_probe(stages, config)
@@ -145,7 +155,7 @@ def build_job(
         linear_model=linear_model,
     )
     compile_job(job)
-    return Prepared(job, built, held if validated else None)
+    return Prepared(job, built, held if validated else None, adapted)
 
 
 def for_outputs(by_name: Any) -> Any:

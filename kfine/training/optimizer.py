@@ -34,6 +34,7 @@ class StagedAdamW(keras.optimizers.AdamW):
         self._group_of: dict[str, int] = {}
         self._training: set[str] = set()
         self._starts: dict[str, Any] = {}
+        self._multiples: dict[str, float] = {}
         self.start_decay = 0.0
 
     def set_groups(self, groups: Sequence[LayerGroup], factors: Sequence[float]) -> None:
@@ -62,6 +63,10 @@ class StagedAdamW(keras.optimizers.AdamW):
         chosen = [variable for group in groups for variable in group.weights] if decay else []
         self._starts = {self._var_key(one): ops.copy(one.value) for one in chosen}
 
+    def set_multiple(self, variables: Sequence[Any], multiple: float) -> None:
+        """Train some variables at a multiple of the rate of their group."""
+        self._multiples.update({self._var_key(one): multiple for one in variables})
+
     def set_factors(self, factors: Sequence[float]) -> None:
         """Give the groups other factors from now on, in the order of `set_groups`."""
         self._factors.assign(factors)
@@ -89,6 +94,7 @@ class StagedAdamW(keras.optimizers.AdamW):
             local_step = step - self._offsets[index]
             correction = self._bias_correction(local_step) / self._bias_correction(step)
             learning_rate = learning_rate * self._factors[index] * correction
+        learning_rate = learning_rate * self._multiples.get(self._var_key(variable), 1.0)
         super().update_step(gradient, variable, learning_rate)
 
     def _bias_correction(self, step: Any) -> Any:
@@ -120,6 +126,14 @@ def group_factors(groups: int, backbone_rate: float, layerwise_decay: float) -> 
     return [*(backbone_rate * layerwise_decay**distance for distance in distances), 1.0]
 
 
+def factors_of_config(groups: int, config: TrainingConfig) -> list[float]:
+    """The factors that some settings mean: those of adapters are alike in all groups."""
+    if config.adapter_options is not None:
+        return [*(config.rate_of_adapters for _ in range(groups - 1)), 1.0]
+    assert config.backbone_rate is not None, "a recipe's resolve chooses it"
+    return group_factors(groups, config.backbone_rate, config.layerwise_decay)
+
+
 def stage_factors(names: Sequence[str], stage: Stage, config: TrainingConfig) -> list[float]:
     """Factors of all groups in a stage: the usual ones, but for the rates that it gives.
 
@@ -128,8 +142,7 @@ def stage_factors(names: Sequence[str], stage: Stage, config: TrainingConfig) ->
         stage: The stage.
         config: The rates that the factors are of, and the usual factors.
     """
-    assert config.backbone_rate is not None, "a recipe's resolve chooses it"
-    usual = group_factors(len(names), config.backbone_rate, config.layerwise_decay)
+    usual = factors_of_config(len(names), config)
     peak = config.learning_rate
     head = 1.0 if stage.learning_rate is None else stage.learning_rate / peak
     return [
@@ -144,8 +157,7 @@ def make_optimizer(
     learning_rate: float,
     total_steps: int,
     warmup_steps: int,
-    backbone_rate: float,
-    layerwise_decay: float,
+    factors: Sequence[float],
     weight_decay: float,
     start_decay: float,
     clip_norm: float,
@@ -158,9 +170,9 @@ def make_optimizer(
         learning_rate: Peak rate of the head.
         total_steps: Steps of all stages together.
         warmup_steps: Steps of the warm-up, inclusive in `total_steps`.
-        backbone_rate: Factor of the backbone group nearest the head.
-        layerwise_decay: Factor of each further group against the next one toward the head.
-        weight_decay: Decoupled decay of kernels; biases and normalisation weights have none.
+        factors: Of the learning rate, of each group.
+        weight_decay: Decoupled decay of kernels; biases, normalisation weights and what begins at
+            one have none.
         start_decay: As in `StagedAdamW.pull_back`, of all groups but the head; their weights decay
             toward zero if 0.
         clip_norm: Global norm to clip gradients to; 0 does not clip.
@@ -181,7 +193,9 @@ def make_optimizer(
         use_ema=ema > 0,
         ema_momentum=ema or 0.99,
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embedding"])
-    optimizer.set_groups(groups, group_factors(len(groups), backbone_rate, layerwise_decay))
+    optimizer.exclude_from_weight_decay(
+        var_names=["bias", "gamma", "beta", "embedding", "dora_lengths", "ia3_factors"]
+    )
+    optimizer.set_groups(groups, factors)
     optimizer.pull_back(groups[:-1], start_decay)
     return optimizer

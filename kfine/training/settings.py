@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kfine.config import absolute_path, setting
+from kfine.training.adapter_settings import AdapterConfig
 from kfine.training.schedule import is_list, read_unfreeze
 from kfine.training.unfreezing import check_unfreeze, epochs_of
 
@@ -24,7 +25,7 @@ def _yes_or_no(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(AdapterConfig):
     """Settings of the training loop, common to all recipes."""
 
     epochs: int = setting(
@@ -242,6 +243,7 @@ class TrainingConfig:
         # The run holds the stages, and does not need the file again.
         object.__setattr__(self, "unfreeze", read_unfreeze(self.unfreeze))
         check_unfreeze(self.unfreeze, self.epochs)
+        self.check_adapter(self.unfreeze)
         # A run can be opened from any folder.
         for name in ("rehearse", "exclude", "relabel"):
             if getattr(self, name):

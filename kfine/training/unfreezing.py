@@ -108,6 +108,7 @@ def plan_stages(
     *,
     started: bool = False,
     pretrained: bool = False,
+    whole: int | None = None,
 ) -> list[Stage]:
     """Resolve a schedule into stages that cover all epochs.
 
@@ -118,6 +119,7 @@ def plan_stages(
         automatic: How many groups `auto` ends with; the upper third if `None`, none if 0.
         started: Whether the head is not random, so that `auto` need not train it alone first.
         pretrained: Whether the head is as trained as all else, so that `auto` never does.
+        whole: How many groups `all` trains; every one if `None`.
 
     Raises:
         ConfigError: More groups are asked for than there are, or an unknown one.
@@ -128,7 +130,7 @@ def plan_stages(
     if text == "none":
         starts = [(0, 0)]
     elif text == "all":
-        starts = [(0, len(groups))]
+        starts = [(0, len(groups) if whole is None else whole)]
     elif text == "auto":
         starts = [(0, _deepest(len(groups), automatic))]
         if not pretrained:

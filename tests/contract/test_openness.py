@@ -23,7 +23,7 @@ ROOMS = (
         "console",
         "child",
     ),
-    *("runs", "data", "drawing", "presets", "inputs", "answers", "models", "runtimes"),
+    *("runs", "data", "drawing", "presets", "inputs", "answers", "models", "adapters", "runtimes"),
     *(
         "recipe",
         "training",
