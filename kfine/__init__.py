@@ -8,6 +8,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from kfine.errors import KfineError as KfineError
     from kfine.models.groups import layer_groups as layer_groups
+    from kfine.training.adapters import add_adapters as add_adapters
+    from kfine.training.adapters import merge_adapters as merge_adapters
     from kfine.training.cached_features import cached_features as cached_features
     from kfine.training.gradual_unfreezing import GradualUnfreezing as GradualUnfreezing
     from kfine.training.layers import freeze as freeze
@@ -42,6 +44,7 @@ else:
             "Run": "verbs.run",
             "Search": "verbs.search",
             "SearchSettings": "tuning.plan",
+            "add_adapters": "training.adapters",
             "benchmark": "verbs.benchmark",
             "cached_features": "training.cached_features",
             "cross_validate": "verbs.folds",
@@ -55,6 +58,7 @@ else:
             "layer_groups": "models.groups",
             "layerwise_adamw": "training.layers",
             "learning_curve": "verbs.fractions",
+            "merge_adapters": "training.adapters",
             "predict": "verbs.predict",
             "report": "verbs.report",
             "soup": "verbs.soup",

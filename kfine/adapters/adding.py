@@ -49,6 +49,12 @@ def add_to_backbone(
         )
     below = backbone[: len(backbone) - whole]
     targets = find_targets(below, options.targets, of_kernels=options.method in _ON_KERNELS)
+    tables = [one.layer.name for one in targets if one.family == "embedding"]
+    if tables and options.method in ("dora", "ia3"):
+        raise ConfigError(
+            f"{options.method} is no method for an embedding; take lora, or other adapter_targets. "
+            f"Received: {tables[0]}"
+        )
     placed = [
         target
         for number, target in enumerate(targets)

@@ -50,8 +50,8 @@ class AdapterConfig:
         minimum=0,
         maximum=0.95,
     )
-    adapter_targets: str = setting(
-        "",
+    adapter_targets: str | None = setting(
+        None,
         "Layers that get adapters: attention, mlp, conv, embedding, all, or names of layers and "
         "groups with * as a wildcard, with commas between. By default attention,mlp in a "
         "transformer and conv in other networks; every layer for bitfit and norms.",
@@ -124,7 +124,7 @@ class AdapterConfig:
             rank=self.adapter_rank,
             alpha=self.adapter_alpha,
             dropout=self.adapter_dropout,
-            targets=self.adapter_targets,
+            targets=self.adapter_targets or "",
             whole_groups=self.adapter_whole_groups,
         )
 

@@ -16,6 +16,7 @@ from kfine.adapters.file import NAME, AdapterFile, write_adapter
 from kfine.adapters.options import LOW_RANK, AdapterOptions
 from kfine.adapters.targets import Target
 from kfine.console import Console, format_bytes
+from kfine.errors import ConfigError
 from kfine.models.groups import LayerGroup
 from kfine.runs.folder import RunFolder
 
@@ -107,6 +108,40 @@ def keep_and_fold(
     fold_adapters(layers)
     size = format_bytes((folder.path / NAME).stat().st_size)
     console.say(f"the adapter is in {NAME} ({size}), and folded into the model")
+
+
+def restore_and_fold(groups: Sequence[LayerGroup], file: AdapterFile, name: str) -> None:
+    """Give a model as it was built what an adapter file holds: in its backbone, and its head.
+
+    Args:
+        groups: All layer groups of the model, the head last, without adapters.
+        file: The file.
+        name: Of it, for the error.
+
+    Raises:
+        ConfigError: It is of another base, or of another head.
+    """
+    adapted = add_adapters_of(groups, file.options, seed=0)
+    layers = [layer for group in groups[:-1] for layer in group.layers]
+    found = _with_paths(groups)
+    if adapted.base != file.base:
+        fold_adapters(layers)
+        raise ConfigError(
+            f"An adapter goes on the weights that it was trained on. Received: {name}, of the "
+            f"preset {file.about.get('preset')} with the hash {file.base[:12]}, for a backbone "
+            f"with the hash {adapted.base[:12]}"
+        )
+    for (_, adapter), learned in zip(found, file.layers, strict=True):
+        adapter.restore(learned)
+    fold_adapters(layers)
+    shapes = [tuple(one.shape) for one in groups[-1].weights]
+    if shapes != [value.shape for value in file.head]:
+        raise ConfigError(
+            f"The head of {name} is another: its weights have the shapes "
+            f"{[value.shape for value in file.head]}. Received: a model with {shapes}"
+        )
+    for variable, value in zip(groups[-1].weights, file.head, strict=True):
+        variable.assign(value)
 
 
 def _with_paths(groups: Sequence[LayerGroup]) -> list[tuple[str, Adapter]]:

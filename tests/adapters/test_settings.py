@@ -1,0 +1,42 @@
+"""The settings of adapters, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kfine.adapters.options import AdapterOptions
+from kfine.errors import ConfigError
+from kfine.training.settings import TrainingConfig
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"adapter_rank": 4}, "adapter_rank needs an adapter: lora, rslora"),
+        ({"adapter_targets": "all"}, "adapter_targets needs an adapter"),
+        ({"adapter": "lora", "unfreeze": "none"}, "so no adapter would train"),
+        (
+            {"adapter": "bitfit", "adapter_second_rate": 16.0},
+            "adapter_second_rate is of lora, rslora, dora. Received: adapter 'bitfit'",
+        ),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        TrainingConfig(**settings)
+
+
+def test_rates_follow_the_method_unless_they_are_set() -> None:
+    assert TrainingConfig().adapter_options is None
+    low = TrainingConfig(adapter="lora")
+    high = TrainingConfig(adapter="ia3")
+    assert 0 < low.rate_of_adapters < high.rate_of_adapters
+    assert TrainingConfig(adapter="ia3", adapter_rate=0.3).rate_of_adapters == 0.3
+
+
+def test_the_scale_is_twice_unless_alpha_is_set() -> None:
+    assert AdapterOptions("lora").scale(8) == 2
+    assert AdapterOptions("lora", alpha=16).scale(4) == 4
+    assert AdapterOptions("rslora", alpha=16).scale(4) == 8
