@@ -27,7 +27,7 @@ _WITH_MODELS = (
     "report",
     "stress",
 )
-_VERBS = (*_WITH_MODELS, "recipes", "presets", "runs", "cache")
+_VERBS = (*_WITH_MODELS, "recipes", "presets", "runs", "adapters", "cache")
 
 
 class _Verbs(click.Group):

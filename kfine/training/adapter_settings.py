@@ -11,7 +11,7 @@ from kfine.errors import ConfigError
 NONE = "none"
 # Peak learning rates of adapters as fractions of the head's, unless set.
 _RATES = {"ia3": 1.0, "bitfit": 0.5, "norms": 0.5}
-_LOW_RANK_RATE = 0.2
+_LOW_RANK_RATE = 0.5
 
 
 @dataclass(frozen=True)

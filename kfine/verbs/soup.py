@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +12,13 @@ from kfine.console import Console
 from kfine.data.split import Split
 from kfine.errors import ConfigError, DataError
 from kfine.recipe import recipe_name, recipe_of_run
-from kfine.runs.folder import RunFolder, new_run, now, removed_on_failure
+from kfine.runs.folder import RunFolder, new_run, removed_on_failure
 from kfine.runs.lock import locked
 from kfine.training.data import load_data_of_run
-from kfine.training.fitting import finish
-from kfine.training.parts import keep_chosen, keep_parts
 from kfine.training.run import TrainedRun, as_run
 from kfine.tuning.records import SETTINGS, open_search
+from kfine.verbs.of_runs import check_alike, write_run_of
 from kfine.verbs.run import Run
-
-# What a run begins with: of the best one as it is, its recipe too if that changed since.
-_KEPT = ("config.yaml", "recipe.py", "environment.json", "data.json", "splits.json")
 
 
 def soup(
@@ -94,34 +88,13 @@ def _check(runs: Sequence[TrainedRun]) -> None:
     """Refuse runs whose weights have no mean, or none that could be chosen."""
     if len(runs) < 2:
         raise ConfigError(f"A soup is made of two finished runs or more. Received: {len(runs)}")
-    first = runs[0]
-    mine = _facts(first)
+    check_alike(runs, "A soup", splits=True)
     for run in runs:
-        run.folder.require_finished()
         if run.refit:
             raise ConfigError(
                 f"The run {run.path} trained on its validation examples too, which choose what a "
                 "soup is made of; fit it with --refit no."
             )
-        theirs = _facts(run)
-        unlike = [name for name in mine if mine[name] != theirs[name]]
-        if unlike:
-            raise ConfigError(
-                f"A soup is made of runs with the same {', '.join(mine)}. Received: {first.path} "
-                f"and {run.path}, which differ in {' and '.join(unlike)}"
-            )
-
-
-def _facts(run: TrainedRun) -> dict[str, Any]:
-    """What runs have in common whose weights have a mean."""
-    folder = run.folder
-    return {
-        "recipe": folder.recipe_path.read_text(encoding="utf-8"),
-        "preset": str(getattr(run.config, "preset", "")),
-        "input": folder.read("input.json"),
-        "answer": folder.read("answer.json"),
-        "splits": folder.read("splits.json"),
-    }
 
 
 def _mix(runs: Sequence[TrainedRun], validation: Split, folder: RunFolder, console: Console) -> Run:
@@ -162,24 +135,17 @@ def _mix(runs: Sequence[TrainedRun], validation: Split, folder: RunFolder, conso
         else "no mean is as good as the best run alone: the soup is that run"
     )
     deepest = max(kept, key=lambda run: run.folder.info()["stages"][-1]["depth"])
-    for name in _KEPT:
-        shutil.copyfile(kept[0].path / name, folder.path / name)
-    keep_parts(folder, runs[0].input, answer)
-    folder.write("history.json", [])
-    info = deepest.folder.info()
-    same = ("recipe", "class_names", "decisions", "stages", "groups")
-    folder.update(
-        **{name: info[name] for name in same},
-        status="running",
-        started=now(),
-        objective=f"val_{metric}",
-        validation={f"val_{metric}": made.score},
+    return write_run_of(
+        folder,
+        kept[0],
+        deepest,
+        model,
+        predictor,
+        validation,
+        made.score,
+        console,
         soup=[
             {"run": str(run.path), metric: alone[number], "kept": number in made.kept}
             for number, run in enumerate(runs)
         ],
     )
-    predict = partial(predictor.predict_split, validation)
-    keep_chosen(folder, answer, predict, validation.labels, console)
-    finish(folder, model, console)
-    return Run(folder)
