@@ -86,6 +86,12 @@ def adapter_variables(layer: Any) -> list[Any]:
     return [one for one in made_to_train(layer) if one.name.startswith(_KERAS)]
 
 
+def take_away(layers: Iterable[Any]) -> None:
+    """Take the adapters inside some layers away, and with them what they learned."""
+    for layer, _ in adapted_layers(layers):
+        detach(layer)
+
+
 def fold_adapters(layers: Iterable[Any]) -> None:
     """Fold the adapters inside some layers into their weights, and take them away."""
     for layer, adapter in adapted_layers(layers):

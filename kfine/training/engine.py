@@ -312,6 +312,8 @@ def stage_sentence(job: Job, stage: Stage) -> str:
     rate = f" at a learning rate of {stage.learning_rate:g}" if other else ""
     goes_on = stage.index == 0 or job.stages[stage.index - 1].depth == stage.depth
     verb = "training" if goes_on else "unfreezing"
+    if job.config.adapter_options is not None and stage.depth:
+        verb = "training the adapters of"
     what = f"{verb} {stage_span(job.groups, stage)}"
     return (
         f"stage {stage.index + 1} of {len(job.stages)} (epochs {stage.first_epoch + 1} to "

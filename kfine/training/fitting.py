@@ -94,6 +94,7 @@ def fit_stages(
     Returns:
         As `run_stages`.
     """
+    from kfine.adapters.attaching import fold_adapters, take_away
     from kfine.training.adapting import keep_and_fold
     from kfine.training.checkpoints import Checkpoints
     from kfine.training.engine import run_stages
@@ -114,6 +115,7 @@ def fit_stages(
     )
     recorded = decisions_from_json(info.get("features", []))
     features = Features(job, console, recorded)
+    history = None
     try:
         history, best = run_stages(
             job,
@@ -133,10 +135,16 @@ def fit_stages(
         path = shlex.quote(str(folder.path))
         console.say(f"stopped; continue later with: kfine fit --resume {path}")
         raise
+    finally:
+        if history is None:
+            # The backbone may serve another model of a search.
+            take_away([job.model])
     share = job.config.tuned_share if share is None else share
     folder.update(tuned_share=interpolate(job, features, history, best, share, console))
     if prepared.adapted is not None:
         keep_and_fold(folder, prepared.adapted, job.groups, about_run(folder, job.config), console)
+    # Those that a recipe put there by itself.
+    fold_adapters([job.model])
     release(job.model)
     return history, best
 
