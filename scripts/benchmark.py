@@ -1,4 +1,4 @@
-"""Measure start-up, whole runs over seeds, what the feature cache saves, and the peers."""
+"""Measure start-up, whole runs over seeds, the feature cache, adapters, and the peers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import caching, doctor, peers
+from benchmarks import adapters, caching, doctor, peers
 
 KFINE = [sys.executable, "-m", "kfine"]
 
@@ -113,6 +113,9 @@ def main() -> None:
     planted = kinds.add_parser("doctor")
     doctor.add_arguments(planted)
     planted.set_defaults(run=doctor.run)
+    methods = kinds.add_parser("adapters")
+    adapters.add_arguments(methods)
+    methods.set_defaults(run=adapters.run)
     others = kinds.add_parser("peers")
     peers.add_arguments(others)
     others.set_defaults(run=peers.run)
