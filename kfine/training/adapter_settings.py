@@ -77,8 +77,8 @@ class AdapterConfig:
     )
     adapter_second_rate: float = setting(
         1.0,
-        "Learning rate of the second matrix of a low-rank change as a multiple of the first's: "
-        "above 1 is LoRA+, whose paper takes 16.",
+        "Learning rate of the second matrix of LoRA as a multiple of the first's: above 1 is "
+        "LoRA+, whose paper takes 16.",
         group="Adapters",
         minimum=1e-3,
         maximum=1000,

@@ -14,6 +14,7 @@ from PIL import Image
 from kfine.config import settings_of
 from kfine.console import Console
 from kfine.errors import ConfigError
+from kfine.keras_private import flattened
 from kfine.recipe import load_recipe
 from kfine.training.data import load_data
 from kfine.training.job import build_job
@@ -53,6 +54,17 @@ CHANGED: dict[str, Any] = {
     "unfreeze": "3:2",
     "batch_norm": "train",
     "seed": 11,
+}
+# Settings of adapters, which train in place of what `backbone_rate` and others are of.
+ADAPTED: dict[str, Any] = {
+    "adapter": "rslora",
+    "adapter_rank": 4,
+    "adapter_alpha": 6.0,
+    "adapter_dropout": 0.3,
+    "adapter_targets": "block3a",
+    "adapter_whole_groups": 1,
+    "adapter_rate": 0.25,
+    "adapter_second_rate": 8.0,
 }
 
 Built = Any
@@ -112,6 +124,18 @@ def first_decision(built: Built) -> Any:
     return features.decisions[0]
 
 
+def adapters(built: Built) -> list[Any]:
+    from kfine.adapters.attaching import adapted_layers
+
+    return [adapter for _, adapter in adapted_layers([built.job.model])]
+
+
+def low_rank(built: Built) -> Any:
+    """The first adapter of a low rank, if there is one."""
+    found = [one for one in adapters(built) if hasattr(one, "scale")]
+    return found[0] if found else SimpleNamespace(scale=None, first=np.zeros(0), dropout=None)
+
+
 def stopped_epochs(built: Built) -> int:
     """Epochs that a run takes whose validation loss can only rise."""
     from kfine.training.engine import run_stages
@@ -167,10 +191,29 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "unfreeze": (lambda b: [(s.first_epoch, s.depth) for s in b.job.stages], [(0, 0), (2, 2)]),
     "batch_norm": (trains_batch_norm, True),
     "seed": (lambda b: b.job.batches.order(0)[:3].tolist(), None),
+    "adapter": (lambda b: b.built.decisions.get("adapter", "").split()[:1], ["rslora"]),
+    "adapter_rank": (lambda b: low_rank(b).first.shape[-1:], (4,)),
+    "adapter_alpha": (lambda b: low_rank(b).scale, 3.0),
+    "adapter_dropout": (lambda b: getattr(low_rank(b).dropout, "rate", None), 0.3),
+    "adapter_targets": (
+        lambda b: {
+            group.name
+            for group in b.job.groups[:-1]
+            for one in adapters(b)
+            if hasattr(one, "scale") and any(one.kernel.layer in flattened(x) for x in group.layers)
+        },
+        {"block3a"},
+    ),
+    "adapter_whole_groups": (lambda b: sum(not hasattr(a, "scale") for a in adapters(b)), 1),
+    "adapter_rate": (lambda b: factors(b)[1], 0.25),
+    "adapter_second_rate": (
+        lambda b: set(b.job.model.optimizer._multiples.values()),
+        {8.0},
+    ),
     # Last, since it trains.
     "early_stopping": (stopped_epochs, None),
 }
-BY_THEMSELVES = ("mix", "rehearse", "exclude", "relabel", "early_stopping")
+BY_THEMSELVES = ("mix", "rehearse", "exclude", "relabel", "early_stopping", *ADAPTED)
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +265,16 @@ def test_the_preset_gives_the_weights(changed: Built, tiny_preset: str) -> None:
     ours_all = [one for group in changed.job.groups[:-1] for one in group.weights]
     for ours, theirs in zip(ours_all, backbone.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_settings_of_adapters_reach_the_run(
+    usual: Built, tiny_preset: str, digit_photos: Path
+) -> None:
+    found = build(data=str(digit_photos), preset=tiny_preset, **ADAPTED)
+    assert set(ADAPTED) == {name for name in CHECKS if name.startswith("adapter")}
+    for name in ADAPTED:
+        look, expected = CHECKS[name]
+        assert look(found) == expected != look(usual), name
 
 
 def test_mixed_examples_reach_the_run(usual: Built, tiny_preset: str, digit_photos: Path) -> None:
