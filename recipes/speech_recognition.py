@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kfine.config import inherited, setting
 from kfine.training.audio_settings import SPEECH_TASK, AudioConfig, reading, resolve_speech
 from kfine.training.settings import TrainingConfig
+from kfine.training.spaces import backbone_space
 
 if TYPE_CHECKING:
     from kfine.data.labelled import Data
@@ -66,6 +67,7 @@ class Config(AudioConfig):
     epochs: int = inherited(TrainingConfig, "epochs", 6)
     learning_rate: float = inherited(TrainingConfig, "learning_rate", 3e-4)
     backbone_rate: float | None = inherited(TrainingConfig, "backbone_rate", 1.0)
+    adapter_rate: float | None = inherited(TrainingConfig, "adapter_rate", 3.0)
     min_steps: int = inherited(TrainingConfig, "min_steps", 20)
 
 
@@ -85,7 +87,7 @@ def search_space(hp: Any, config: Config) -> Config:
     return replace(
         config,
         learning_rate=hp.Float("learning_rate", 3e-5, 1e-3, sampling="log"),
-        layerwise_decay=hp.Float("layerwise_decay", 0.5, 1.0, step=0.1),
+        **backbone_space(hp, config, 0.3, 1.0),
         weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
         label_smoothing=hp.Float("label_smoothing", 0.0, 0.1, step=0.05),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
+from typing import Any
 
 from kfine.adapters.options import LOW_RANK, METHODS, AdapterOptions
 from kfine.config import setting
@@ -94,7 +95,8 @@ class AdapterConfig:
             ConfigError: They are asked for.
         """
         if self.adapter == NONE:
-            changed = [one.name for one in fields(AdapterConfig) if self._is_changed(one)]
+            own = {one.name for one in fields(AdapterConfig)}
+            changed = [one.name for one in fields(self) if one.name in own and self._changed(one)]
             if changed:
                 raise ConfigError(
                     f"{changed[0]} needs an adapter: {', '.join(METHODS)}. Received: adapter "
@@ -111,8 +113,8 @@ class AdapterConfig:
                 f"{self.adapter!r}"
             )
 
-    def _is_changed(self, one: object) -> bool:
-        return bool(getattr(self, one.name) != one.default)  # type: ignore[attr-defined]
+    def _changed(self, one: Field[Any]) -> bool:
+        return bool(getattr(self, one.name) != one.default)
 
     @property
     def adapter_options(self) -> AdapterOptions | None:

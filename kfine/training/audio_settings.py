@@ -11,6 +11,7 @@ from kfine.config import absolute_path, inherited, setting
 from kfine.errors import ConfigError
 from kfine.training.image_settings import ImageConfig
 from kfine.training.settings import TrainingConfig
+from kfine.training.spaces import backbone_space
 
 TASK, SPEECH_TASK = "AudioClassifier", "SpeechRecognizer"
 # Of a network of sounds, which has no batch normalisation, of one of images, and of Whisper.
@@ -154,8 +155,7 @@ def audio_space(hp: Any, config: AnyAudioConfig) -> AnyAudioConfig:
     return replace(
         config,
         learning_rate=hp.Float("learning_rate", 1e-3, 0.03, sampling="log"),
-        backbone_rate=hp.Float("backbone_rate", 0.01, 1.0, sampling="log"),
-        layerwise_decay=hp.Float("layerwise_decay", 0.7, 1.0, step=0.1),
+        **backbone_space(hp, config, 0.01, 1.0),
         dropout=hp.Float("dropout", 0.0, 0.5, step=0.1),
         weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
         augmentation=hp.Choice("augmentation", ["none", "light", "strong"]),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from kfine import presets
 from kfine.config import absolute_path, setting
 from kfine.training.settings import TrainingConfig
+from kfine.training.spaces import backbone_space
 
 # KerasHub's task that image backbones are listed for.
 TASK = "ImageClassifier"
@@ -155,11 +156,13 @@ def image_space(hp: Any, config: AnyImageConfig) -> AnyImageConfig:
 def _unfreezing_space(hp: Any, config: ImageConfig) -> dict[str, Any]:
     """When and how much to unfreeze; the rates of the backbone only where some of it trains."""
     early, late = 1 + config.epochs // 6, 1 + config.epochs // 2
+    if config.adapter_options is not None:
+        # All of them train from the first epoch, and a head alone would leave them out.
+        return backbone_space(hp, config, 0.003, 0.3)
     schedules = ["auto", "none", "all", f"{early}:2", f"{early}:4"]
     if early < late <= config.epochs:
         schedules += [f"{late}:4", f"{early}:1,{late}:4"]
     chosen = {"unfreeze": hp.Choice("unfreeze", schedules)}
     with hp.conditional_scope("unfreeze", [one for one in schedules if one != "none"]):
-        chosen["backbone_rate"] = hp.Float("backbone_rate", 0.003, 0.3, sampling="log")
-        chosen["layerwise_decay"] = hp.Float("layerwise_decay", 0.7, 1.0, step=0.1)
+        chosen |= backbone_space(hp, config, 0.003, 0.3)
     return chosen

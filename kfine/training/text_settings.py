@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from kfine.config import absolute_path, inherited, setting
 from kfine.training.settings import TrainingConfig
+from kfine.training.spaces import backbone_space
 
 # KerasHub's task that text encoders are listed for.
 TASK = "TextClassifier"
@@ -100,8 +101,7 @@ def text_space(hp: Any, config: AnyTextConfig) -> AnyTextConfig:
     return replace(
         config,
         learning_rate=hp.Float("learning_rate", 3e-4, 0.01, sampling="log"),
-        backbone_rate=hp.Float("backbone_rate", 0.01, 0.3, sampling="log"),
-        layerwise_decay=hp.Float("layerwise_decay", 0.7, 1.0, step=0.1),
+        **backbone_space(hp, config, 0.01, 0.3),
         dropout=hp.Float("dropout", 0.0, 0.5, step=0.1),
         weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
         label_smoothing=hp.Float("label_smoothing", 0.0, 0.2, step=0.05),

@@ -314,6 +314,28 @@ def test_adapters_of_a_model_that_keras_trains_and_their_merging(tiny_text_prese
     assert len(layer_groups(model)[1].weights) == len(layer_groups(model)[2].weights) == 16
 
 
+OWN = """
+import kfine
+from kfine.recipes import image_classification as base
+from kfine.recipes.image_classification import TASK, Config, load_data, resolve
+
+def build_model(config, data):
+    built = base.build_model(config, data)
+    kfine.add_adapters(built.model, "lora", rank=2)
+    return built
+"""
+
+
+def test_adapters_that_a_recipe_adds_by_itself_are_folded_in(
+    tiny_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    settings = {**tiny_settings, "unfreeze": "all", "epochs": 1}
+    run = kfine.fit(tmp_path / "own.py", run_dir=tmp_path / "run", console=quiet, **settings)
+    assert not [one for one in run.model.weights if "lora" in one.path]
+    assert run.evaluate(console=quiet)["accuracy"] > 0.2
+
+
 def test_an_adapter_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="There is no adapter at"):
         read_adapter(tmp_path / NAME)

@@ -52,6 +52,16 @@ def test_the_rates_of_the_backbone_vary_only_where_it_trains() -> None:
 
 
 @pytest.mark.keras
+def test_a_search_with_adapters_varies_their_rate_and_rank_and_no_schedule() -> None:
+    one = space(adapter="lora")
+    assert {"adapter_rate", "adapter_rank"} <= names(one)
+    assert not {"backbone_rate", "layerwise_decay", "unfreeze"} & names(one)
+    usual = one.config({})
+    assert (usual.adapter_rate, usual.adapter_rank) == (usual.rate_of_adapters, 8)
+    assert "adapter_rank" not in names(space(adapter="bitfit"))
+
+
+@pytest.mark.keras
 def test_what_is_given_is_held_and_what_is_searched_has_the_given_range() -> None:
     one = space("learning-rate=1e-5..1e-3", "image_size=64,96", epochs=4, dropout=0.4)
     assert "dropout" not in names(one) and "image_size" in names(one)
