@@ -7,12 +7,17 @@ holds several sentences.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kfine.config import inherited, setting
-from kfine.training.audio_settings import SPEECH_TASK, AudioConfig, reading, resolve_speech
+from kfine.training.audio_settings import (
+    SPEECH_TASK,
+    AudioConfig,
+    reading,
+    resolve_speech,
+    speech_space,
+)
 from kfine.training.settings import TrainingConfig
-from kfine.training.spaces import backbone_space
 
 if TYPE_CHECKING:
     from kfine.data.labelled import Data
@@ -22,11 +27,14 @@ __all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_spac
 
 TASK = SPEECH_TASK
 resolve = resolve_speech
+search_space = speech_space
 
 
 @dataclass(frozen=True)
 class Config(AudioConfig):
     """Settings of speech recognition; the defaults are those of whisper_tiny_en."""
+
+    USUAL_RATE: ClassVar[float] = 3.0
 
     data: str = setting("", "A .csv or .jsonl manifest with path and text.", group="Data")
     text_column: str = setting("text", "Column of the transcripts.", group="Data")
@@ -67,7 +75,6 @@ class Config(AudioConfig):
     epochs: int = inherited(TrainingConfig, "epochs", 6)
     learning_rate: float = inherited(TrainingConfig, "learning_rate", 3e-4)
     backbone_rate: float | None = inherited(TrainingConfig, "backbone_rate", 1.0)
-    adapter_rate: float | None = inherited(TrainingConfig, "adapter_rate", 3.0)
     min_steps: int = inherited(TrainingConfig, "min_steps", 20)
 
 
@@ -79,17 +86,6 @@ def load_data(config: Config, source: str | None = None, like: Any = None, **opt
     labels = Transcripts((config.text_column,))
     return load_sounds(
         source or config.data, labels=labels, like=like, **reading(config), **options
-    )
-
-
-def search_space(hp: Any, config: Config) -> Config:
-    """What a search varies, unless told otherwise."""
-    return replace(
-        config,
-        learning_rate=hp.Float("learning_rate", 3e-5, 1e-3, sampling="log"),
-        **backbone_space(hp, config, 0.3, 1.0),
-        weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
-        label_smoothing=hp.Float("label_smoothing", 0.0, 0.1, step=0.05),
     )
 
 

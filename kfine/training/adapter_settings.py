@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from kfine.adapters.options import LOW_RANK, METHODS, AdapterOptions
 from kfine.config import setting
 from kfine.errors import ConfigError
 
 NONE = "none"
-# Peak learning rates of adapters as fractions of the head's, unless set.
-_RATES = {"ia3": 1.0, "bitfit": 0.5, "norms": 0.5}
-_LOW_RANK_RATE = 0.5
+# Factors in place of a few weights want longer steps than changes of many.
+_IA3_RATE = 2.0
 
 
 @dataclass(frozen=True)
 class AdapterConfig:
     """Settings of adapters."""
+
+    # What `adapter_rate` is unless it is set; a recipe whose head learns slowly has a higher one.
+    USUAL_RATE: ClassVar[float] = 0.5
 
     adapter: str = setting(
         NONE,
@@ -68,10 +70,8 @@ class AdapterConfig:
     )
     adapter_rate: float | None = setting(
         None,
-        f"Learning rate of adapters as a fraction of the head's, alike in all groups: "
-        f"{_LOW_RANK_RATE:g}, "
-        + ", ".join(f"{rate:g} for {name}" for name, rate in _RATES.items())
-        + ".",
+        "Learning rate of adapters as a fraction of the head's, alike in all groups; the default "
+        "is the recipe's, and twice that for ia3.",
         group="Adapters",
         minimum=1e-6,
         maximum=100,
@@ -135,4 +135,4 @@ class AdapterConfig:
         """Peak learning rate of adapters as a fraction of the head's."""
         if self.adapter_rate is not None:
             return self.adapter_rate
-        return _RATES.get(self.adapter, _LOW_RANK_RATE)
+        return self.USUAL_RATE * (_IA3_RATE if self.adapter == "ia3" else 1)

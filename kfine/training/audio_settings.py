@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from kfine import presets
 from kfine.config import absolute_path, inherited, setting
@@ -21,6 +21,8 @@ _RATE, _RATE_OF_PICTURES, _RATE_OF_SPEECH = 0.3, 0.1, 0.05
 @dataclass(frozen=True)
 class AudioConfig(TrainingConfig):
     """Settings common to sounds; the defaults are those of YAMNet."""
+
+    USUAL_RATE: ClassVar[float] = 0.1
 
     data: str = setting("", "Where the recordings are.", group="Data")
     seconds: float | None = setting(
@@ -159,4 +161,20 @@ def audio_space(hp: Any, config: AnyAudioConfig) -> AnyAudioConfig:
         dropout=hp.Float("dropout", 0.0, 0.5, step=0.1),
         weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
         augmentation=hp.Choice("augmentation", ["none", "light", "strong"]),
+    )
+
+
+def speech_space(hp: Any, config: AnyAudioConfig) -> AnyAudioConfig:
+    """What a search over speech recognition varies, unless told otherwise.
+
+    Args:
+        hp: KerasTuner's hyperparameters.
+        config: Where the rest comes from.
+    """
+    return replace(
+        config,
+        learning_rate=hp.Float("learning_rate", 3e-5, 1e-3, sampling="log"),
+        **backbone_space(hp, config, 0.3, 1.0),
+        weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
+        label_smoothing=hp.Float("label_smoothing", 0.0, 0.1, step=0.05),
     )

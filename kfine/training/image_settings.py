@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from kfine import presets
 from kfine.config import absolute_path, setting
@@ -19,6 +19,8 @@ _RATE, _OTHER_RATE = 0.03, 0.1
 @dataclass(frozen=True)
 class ImageConfig(TrainingConfig):
     """Settings common to images; the defaults are those of a small convolutional network."""
+
+    USUAL_RATE: ClassVar[float] = 0.1
 
     data: str = setting("", "A .csv or .jsonl manifest.", group="Data")
     image_size: int | None = setting(
