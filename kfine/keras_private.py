@@ -6,7 +6,7 @@ Written against Keras 3.15. A release that moves one of these fails
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -96,3 +96,13 @@ def taken_from(layer: Any, added: Sequence[Any]) -> None:
     with adding_to(layer):
         for one in added:
             layer._tracker.untrack(one)
+
+
+def given_back(layer: Any, added: Sequence[Any], attributes: Mapping[str, Any]) -> None:
+    """Give a layer what `taken_from` took: weights, and layers that it has as attributes."""
+    with adding_to(layer):
+        for name, one in attributes.items():
+            setattr(layer, name, one)
+        for one in added:
+            if not any(one is other for other in attributes.values()):
+                layer._track_variable(one)

@@ -34,7 +34,7 @@ search_space = speech_space
 class Config(AudioConfig):
     """Settings of speech recognition; the defaults are those of whisper_tiny_en."""
 
-    USUAL_RATE: ClassVar[float] = 3.0
+    ADAPTER_RATE: ClassVar[float] = 3.0
 
     data: str = setting("", "A .csv or .jsonl manifest with path and text.", group="Data")
     text_column: str = setting("text", "Column of the transcripts.", group="Data")

@@ -8,7 +8,7 @@ from typing import Any
 from kfine.adapters.attaching import adapted_layers, attach
 from kfine.adapters.chosen import Chosen, biases, norms
 from kfine.adapters.dora import DoRA
-from kfine.adapters.ia3 import IA3
+from kfine.adapters.ia3 import IA3, suits
 from kfine.adapters.lora import LoRA
 from kfine.adapters.options import AdapterOptions
 from kfine.adapters.targets import Target, find_targets, for_ia3
@@ -82,7 +82,7 @@ def _place(target: Target, options: AdapterOptions, seed: int) -> bool:
         return bool(chosen)
     kernel = target.kernel
     assert kernel is not None
-    if options.method == "ia3" and not for_ia3(target):
+    if options.method == "ia3" and not (for_ia3(target) and suits(kernel)):
         return False
     attach(target.layer, _ON_KERNELS[options.method](kernel, options, seed))
     return True

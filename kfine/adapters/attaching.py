@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 
-from kfine.keras_private import adding_to, flattened, made_to_train, taken_from
+from kfine.errors import ConfigError
+from kfine.keras_private import (
+    adding_to,
+    flattened,
+    given_back,
+    made_to_train,
+    taken_from,
+)
 
 _NAME = "kfine_adapter"
 # How Keras calls what its own `enable_lora` adds to a layer.
@@ -53,12 +61,34 @@ def detach(layer: Any) -> None:
     if adapter is None:
         return
     if adapter.added:
-        for name, one in list(vars(layer).items()):
-            if any(one is other for other in adapter.added):
-                object.__delattr__(layer, name)
+        for name in _attributes(layer, adapter):
+            object.__delattr__(layer, name)
         taken_from(layer, adapter.added)
         object.__setattr__(layer, "__class__", type(layer).__mro__[1])
     delattr(layer, _NAME)
+
+
+def _attributes(layer: Any, adapter: Adapter) -> dict[str, Any]:
+    """What a layer has of its adapter under a name of its own."""
+    return {
+        name: one
+        for name, one in vars(layer).items()
+        if any(one is other for other in adapter.added)
+    }
+
+
+@contextmanager
+def without_adapters(layers: Iterable[Any]) -> Iterator[None]:
+    """Within it, the layers inside some layers are as they were before they got adapters."""
+    found = [(one, adapter, _attributes(one, adapter)) for one, adapter in adapted_layers(layers)]
+    for layer, _, _ in found:
+        detach(layer)
+    try:
+        yield
+    finally:
+        for layer, adapter, attributes in found:
+            given_back(layer, adapter.added, attributes)
+            attach(layer, adapter)
 
 
 def adapter_of(layer: Any) -> Adapter | None:
@@ -120,4 +150,11 @@ def _with_adapter(kind: Any) -> type:
     def call(self: Any, inputs: Any, *_: Any, **__: Any) -> Any:
         return getattr(self, _NAME).call(inputs)
 
-    return type(f"Adapted{kind.__name__}", (kind,), {"call": call, "__module__": __name__})
+    def get_config(self: Any) -> Any:
+        raise ConfigError(
+            "A model with adapters is saved and cloned without them: kfine.merge_adapters folds "
+            f"them in; save_weights keeps both apart. Received: {self.name!r} with an adapter"
+        )
+
+    own = {"call": call, "get_config": get_config, "__module__": __name__}
+    return type(f"Adapted{kind.__name__}", (kind,), own)

@@ -18,7 +18,10 @@ class Chosen:
     """
 
     def __init__(self, variables: list[Any]) -> None:
-        self.variables: dict[str, Any] = {one.name: one for one in variables}
+        self.variables: dict[str, Any] = {}
+        for one in variables:
+            again = f"{one.name}_{len(self.variables)}"
+            self.variables[again if one.name in self.variables else one.name] = one
         self.added: list[Any] = []
         self.before = {name: one.numpy() for name, one in self.variables.items()}
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kfine.adapters.options import AdapterOptions
-from kfine.errors import RunError
+from kfine.errors import ConfigError, RunError
 from kfine.runs.files import whole_file
 
 NAME = "adapter.safetensors"
@@ -58,7 +58,7 @@ def write_adapter(path: Path, adapter: AdapterFile) -> None:
         for number, (layer, values) in enumerate(zip(adapter.paths, adapter.layers, strict=True))
         for name, value in values.items()
     }
-    heads = {f"{_HEAD}/{number:02d}": value for number, value in enumerate(adapter.head)}
+    heads = {f"{_HEAD}/{number:04d}": value for number, value in enumerate(adapter.head)}
     about = {
         "version": _VERSION,
         "base": adapter.base,
@@ -77,6 +77,15 @@ def read_adapter(path: Path) -> AdapterFile:
         RunError: There is no such file, or it is none of kfine's.
     """
     about, tensors = _read(path)
+    try:
+        return _made(about, tensors)
+    except (KeyError, TypeError, IndexError, ValueError, ConfigError) as error:
+        raise RunError(
+            f"The adapter {path} is damaged ({type(error).__name__}: {error}); fit the run again."
+        ) from error
+
+
+def _made(about: dict[str, Any], tensors: dict[str, np.ndarray]) -> AdapterFile:
     layers: list[dict[str, np.ndarray]] = [{} for _ in about["layers"]]
     head = []
     for key, value in sorted(tensors.items()):
@@ -85,6 +94,8 @@ def read_adapter(path: Path) -> AdapterFile:
             head.append(value)
         else:
             layers[int(number)][rest.rpartition("/")[2]] = value
+    for name in ("preset", "class_names"):
+        about[name]
     known = {"version", "base", "options", "layers"}
     return AdapterFile(
         options=AdapterOptions(**about["options"]),

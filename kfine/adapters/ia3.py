@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -15,7 +16,7 @@ from kfine.adapters.options import AdapterOptions
 
 
 class IA3:
-    """One factor for each output, or each input of a layer with more of those; all begin at one.
+    """One factor for each output, or each input of a `Dense` with more of those; all begin at one.
 
     In a transformer the factors of keys and values are of outputs, and those of the inner
     activations are of the inputs of the layer behind them, as in the paper.
@@ -34,7 +35,7 @@ class IA3:
 
     def __init__(self, kernel: Kernel, options: AdapterOptions, seed: int) -> None:
         self.kernel = kernel
-        self.of_inputs = math.prod(kernel.inputs) > math.prod(kernel.outputs) and kernel.is_matrix
+        self.of_inputs = scales_inputs(kernel)
         shape = kernel.inputs if self.of_inputs else kernel.outputs
         self.factors = add_weight(kernel.layer, "ia3_factors", np.ones(shape, np.float32))
         self.variables: dict[str, Any] = {"ia3_factors": self.factors}
@@ -65,3 +66,15 @@ class IA3:
         if bias is not None and not self.of_inputs:
             bias.assign(bias.value * ops.reshape(self.factors.value, bias.shape))
         self.factors.assign(ops.ones_like(self.factors))
+
+
+def scales_inputs(kernel: Kernel) -> bool:
+    """Whether the factors are of what a layer is given."""
+    narrows = math.prod(kernel.inputs) > math.prod(kernel.outputs)
+    return narrows and type(kernel.layer) is keras.layers.Dense
+
+
+def suits(kernel: Kernel) -> bool:
+    """Whether factors of the outputs go into the bias too: it has one number for each of them."""
+    bias = getattr(kernel.layer, "bias", None)
+    return bias is None or math.prod(bias.shape) == math.prod(kernel.outputs)

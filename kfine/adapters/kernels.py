@@ -71,11 +71,6 @@ class Kernel:
         """The sums over the inputs of something in the shape of the kernel, `(*outputs,)`."""
         return ops.sum(values, axis=tuple(range(len(self.inputs))))
 
-    @property
-    def is_matrix(self) -> bool:
-        """Whether each output sees each input once."""
-        return self.takes_numbers and not hasattr(self.layer, "strides")
-
     def finished(self, outputs: Any) -> Any:
         """What the layer gives: with bias and activation."""
         return self.activated(self.biased(outputs))

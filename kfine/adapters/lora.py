@@ -32,7 +32,8 @@ class LoRA:
         pointwise one, as in Yeh et al., 2023, https://arxiv.org/abs/2309.14859 (section 3.4).
 
     Limits:
-        The rank is at most the smaller side of the kernel, which is 9 for a depthwise 3 x 3.
+        The rank is at most the smaller side of the kernel, which is 9 for a depthwise 3 x 3; the
+        scale is that of the rank that was asked for.
     """
 
     def __init__(self, kernel: Kernel, options: AdapterOptions, seed: int) -> None:
@@ -40,7 +41,7 @@ class LoRA:
         layer = kernel.layer
         sides = math.prod(kernel.inputs), math.prod(kernel.outputs)
         rank = min(options.rank, *sides)
-        self.scale = options.scale(rank)
+        self.scale = options.scale
         # As Keras and PEFT: Kaiming's uniform distribution with a = sqrt(5).
         bound = 1 / math.sqrt(sides[0])
         first = np.random.default_rng(seed).uniform(-bound, bound, (*kernel.inputs, rank))
@@ -51,7 +52,9 @@ class LoRA:
         self.added = [self.first, self.second]
         self.dropout: Any = None
         if options.dropout and kernel.takes_numbers:
-            self.dropout = keras.layers.Dropout(options.dropout, seed=derive_seed(seed, 1))
+            self.dropout = keras.layers.Dropout(
+                options.dropout, seed=derive_seed(seed, 1), dtype=layer.dtype_policy
+            )
             add_layer(layer, "lora_dropout", self.dropout)
             self.added.append(self.dropout)
 

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from kfine.adapters.kernels import Kernel, kernel_of
+from kfine.adapters.options import words_of
 from kfine.config import closest
 from kfine.errors import ConfigError
 from kfine.keras_private import flattened, made_to_train
@@ -84,11 +85,6 @@ def find_targets(groups: Sequence[LayerGroup], asked: str, *, of_kernels: bool) 
             raise ConfigError(_unknown(word, able))
         chosen.update(id(one.layer) for one in found)
     return [one for one in able if id(one.layer) in chosen]
-
-
-def words_of(asked: str) -> list[str]:
-    """The words of the setting `adapter_targets`."""
-    return [one.strip() for one in asked.split(",") if one.strip()]
 
 
 def families_of(able: Sequence[Target]) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, fields
 from typing import Any, ClassVar
 
-from kfine.adapters.options import LOW_RANK, METHODS, AdapterOptions
+from kfine.adapters.options import LOW_RANK, METHODS, AdapterOptions, words_of
 from kfine.config import setting
 from kfine.errors import ConfigError
 
 NONE = "none"
 # Factors in place of a few weights want longer steps than changes of many.
 _IA3_RATE = 2.0
+_OF_LOW_RANK = ("adapter_rank", "adapter_alpha", "adapter_dropout", "adapter_second_rate")
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class AdapterConfig:
     """Settings of adapters."""
 
     # What `adapter_rate` is unless it is set; a recipe whose head learns slowly has a higher one.
-    USUAL_RATE: ClassVar[float] = 0.5
+    ADAPTER_RATE: ClassVar[float] = 0.5
 
     adapter: str = setting(
         NONE,
@@ -107,10 +108,18 @@ class AdapterConfig:
                 "unfreeze none trains the head alone, so no adapter would train; leave unfreeze "
                 f"out. Received: adapter {self.adapter!r}"
             )
-        elif self.adapter_second_rate != 1 and self.adapter not in LOW_RANK:
+        elif self.adapter not in LOW_RANK:
+            changed = [
+                one.name for one in fields(self) if one.name in _OF_LOW_RANK and self._changed(one)
+            ]
+            if changed:
+                raise ConfigError(
+                    f"{changed[0]} is of {', '.join(LOW_RANK)}. Received: adapter {self.adapter!r}"
+                )
+        if self.adapter_targets is not None and not words_of(self.adapter_targets):
             raise ConfigError(
-                f"adapter_second_rate is of {', '.join(LOW_RANK)}. Received: adapter "
-                f"{self.adapter!r}"
+                "adapter_targets names no layer; give attention, mlp, conv, all or names with "
+                f"commas between. Received: {self.adapter_targets!r}"
             )
 
     def _changed(self, one: Field[Any]) -> bool:
@@ -135,4 +144,4 @@ class AdapterConfig:
         """Peak learning rate of adapters as a fraction of the head's."""
         if self.adapter_rate is not None:
             return self.adapter_rate
-        return self.USUAL_RATE * (_IA3_RATE if self.adapter == "ia3" else 1)
+        return self.ADAPTER_RATE * (_IA3_RATE if self.adapter == "ia3" else 1)

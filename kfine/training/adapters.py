@@ -87,7 +87,8 @@ def merge_adapters(model: keras.Model) -> None:
     """Fold the adapters of `add_adapters` into the weights that they were put on.
 
     The model gives the same as before, to rounding, has the layers that it had without adapters,
-    and is saved and exported as any other. Compile it again before it trains on.
+    and is saved and exported as any other. Nothing of it is frozen any more; compile it again
+    before it trains on.
 
     Args:
         model: A model that `add_adapters` was given.
@@ -95,7 +96,7 @@ def merge_adapters(model: keras.Model) -> None:
     Raises:
         ConfigError: It has no adapters of kfine.
     """
-    groups_of(model, "merge_adapters")
+    groups = groups_of(model, "merge_adapters")
     from kfine.adapters.attaching import adapted_layers, fold_adapters
 
     if not adapted_layers([model]):
@@ -104,5 +105,7 @@ def merge_adapters(model: keras.Model) -> None:
             f"{model.name!r}"
         )
     fold_adapters([model])
+    for group in groups:
+        freezing.unfreeze(group, batch_norm="train")
     # The compiled steps have the adapters in them.
     model.train_function = model.test_function = model.predict_function = None

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from kfine.adapters.adding import add_to_backbone, reach_of_adapters
-from kfine.adapters.attaching import Adapter, adapted_layers, fold_adapters
+from kfine.adapters.attaching import Adapter, adapted_layers, fold_adapters, take_away
 from kfine.adapters.file import NAME, AdapterFile, write_adapter
 from kfine.adapters.options import LOW_RANK, AdapterOptions
 from kfine.adapters.targets import Target
 from kfine.console import Console, format_bytes
-from kfine.errors import ConfigError
+from kfine.errors import ConfigError, RunError
 from kfine.models.groups import LayerGroup
 from kfine.runs.folder import RunFolder
 
@@ -54,6 +54,26 @@ def add_adapters_of(groups: Sequence[LayerGroup], options: AdapterOptions, seed:
     return Adapted(options, base, reach_of_adapters(groups), _sentence(options, placed))
 
 
+def check_reach(groups: Sequence[LayerGroup], depth: int, unfreeze: str) -> None:
+    """Refuse a schedule in which no adapter trains.
+
+    Args:
+        groups: All layer groups, the head last.
+        depth: How many of the backbone the last stage trains.
+        unfreeze: The schedule, for the error.
+
+    Raises:
+        ConfigError: It ends above the lowest group with an adapter.
+    """
+    reached = groups[len(groups) - 1 - depth : -1]
+    if not adapted_layers(layer for group in reached for layer in group.layers):
+        there = [one.name for one in groups[:-1] if adapted_layers(one.layers)]
+        raise ConfigError(
+            f"No adapter would train: they are in {', '.join(there)}; leave unfreeze out, or let "
+            f"it reach one of these. Received: unfreeze {unfreeze!r}"
+        )
+
+
 def digest_of(groups: Sequence[LayerGroup]) -> str:
     """SHA-256 of the weights of a backbone, in the order of its groups.
 
@@ -76,6 +96,21 @@ def _sentence(options: AdapterOptions, placed: Sequence[Target]) -> str:
     where = groups[0] if len(groups) == 1 else f"{groups[0]} to {groups[-1]}"
     rank = f" of rank {options.rank}" if options.method in LOW_RANK else ""
     return f"{options.method}{rank} on {layers} layers, {where}"
+
+
+def check_base(folder: RunFolder, adapted: Adapted) -> None:
+    """Write the hash of the backbone into a run, or compare it with what the run began with.
+
+    Raises:
+        RunError: It is another.
+    """
+    known = folder.info().get("adapter_base", adapted.base)
+    if known != adapted.base:
+        raise RunError(
+            "The preset's weights are not those that the run began with; restore the preset, or "
+            "start a new run."
+        )
+    folder.update(adapter_base=adapted.base)
 
 
 def keep_and_fold(
@@ -120,6 +155,7 @@ def restore_and_fold(groups: Sequence[LayerGroup], file: AdapterFile, name: str)
 
     Raises:
         ConfigError: It is of another base, or of another head.
+        RunError: It does not hold what its layers need.
     """
     adapted = add_adapters_of(groups, file.options, seed=0)
     layers = [layer for group in groups[:-1] for layer in group.layers]
@@ -131,6 +167,14 @@ def restore_and_fold(groups: Sequence[LayerGroup], file: AdapterFile, name: str)
             f"preset {file.about.get('preset')} with the hash {file.base[:12]}, for a backbone "
             f"with the hash {adapted.base[:12]}"
         )
+    same = len(found) == len(file.layers) and all(
+        {key: tuple(one.shape) for key, one in adapter.variables.items()}
+        == {key: value.shape for key, value in learned.items()}
+        for (_, adapter), learned in zip(found, file.layers, strict=True)
+    )
+    if not same:
+        take_away(layers)
+        raise RunError(f"The adapter of {name} is damaged: it is not of its layers; fit it again.")
     for (_, adapter), learned in zip(found, file.layers, strict=True):
         adapter.restore(learned)
     fold_adapters(layers)

@@ -22,7 +22,7 @@ _RATE, _RATE_OF_PICTURES, _RATE_OF_SPEECH = 0.3, 0.1, 0.05
 class AudioConfig(TrainingConfig):
     """Settings common to sounds; the defaults are those of YAMNet."""
 
-    USUAL_RATE: ClassVar[float] = 0.1
+    ADAPTER_RATE: ClassVar[float] = 0.1
 
     data: str = setting("", "Where the recordings are.", group="Data")
     seconds: float | None = setting(
@@ -171,10 +171,14 @@ def speech_space(hp: Any, config: AnyAudioConfig) -> AnyAudioConfig:
         hp: KerasTuner's hyperparameters.
         config: Where the rest comes from.
     """
+    if config.adapter_options is not None:
+        rates = backbone_space(hp, config, 0.3, 1.0)
+    else:
+        rates = {"layerwise_decay": hp.Float("layerwise_decay", 0.5, 1.0, step=0.1)}
     return replace(
         config,
         learning_rate=hp.Float("learning_rate", 3e-5, 1e-3, sampling="log"),
-        **backbone_space(hp, config, 0.3, 1.0),
+        **rates,
         weight_decay=hp.Float("weight_decay", 1e-4, 0.1, sampling="log"),
         label_smoothing=hp.Float("label_smoothing", 0.0, 0.1, step=0.05),
     )

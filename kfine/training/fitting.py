@@ -94,8 +94,27 @@ def fit_stages(
     Returns:
         As `run_stages`.
     """
-    from kfine.adapters.attaching import fold_adapters, take_away
-    from kfine.training.adapting import keep_and_fold
+    from kfine.adapters.attaching import take_away
+
+    try:
+        return _through_stages(folder, prepared, console, checkpoints, callbacks, enough, share)
+    except BaseException:
+        # The backbone may serve another model of a search.
+        take_away([prepared.job.model])
+        raise
+
+
+def _through_stages(
+    folder: RunFolder,
+    prepared: Prepared,
+    console: Console,
+    checkpoints: Path,
+    callbacks: Sequence[keras.callbacks.Callback],
+    enough: Callable[[Sequence[dict[str, Any]]], bool] | None,
+    share: float | None,
+) -> tuple[list[dict[str, Any]], BestWeights]:
+    from kfine.adapters.attaching import fold_adapters
+    from kfine.training.adapting import check_base, keep_and_fold
     from kfine.training.checkpoints import Checkpoints
     from kfine.training.engine import run_stages
     from kfine.training.features import Features, decisions_from_json, decisions_to_json
@@ -105,6 +124,8 @@ def fit_stages(
     job, built = prepared.job, prepared.built
     keep_parts(folder, built.input, built.answer)
     info = folder.info()
+    if prepared.adapted is not None:
+        check_base(folder, prepared.adapted)
     groups = [group.name for group in job.groups]
     folder.update(
         status="running",
@@ -115,7 +136,6 @@ def fit_stages(
     )
     recorded = decisions_from_json(info.get("features", []))
     features = Features(job, console, recorded)
-    history = None
     try:
         history, best = run_stages(
             job,
@@ -135,10 +155,6 @@ def fit_stages(
         path = shlex.quote(str(folder.path))
         console.say(f"stopped; continue later with: kfine fit --resume {path}")
         raise
-    finally:
-        if history is None:
-            # The backbone may serve another model of a search.
-            take_away([job.model])
     share = job.config.tuned_share if share is None else share
     folder.update(tuned_share=interpolate(job, features, history, best, share, console))
     if prepared.adapted is not None:

@@ -20,7 +20,7 @@ _RATE, _OTHER_RATE = 0.03, 0.1
 class ImageConfig(TrainingConfig):
     """Settings common to images; the defaults are those of a small convolutional network."""
 
-    USUAL_RATE: ClassVar[float] = 0.1
+    ADAPTER_RATE: ClassVar[float] = 0.1
 
     data: str = setting("", "A .csv or .jsonl manifest.", group="Data")
     image_size: int | None = setting(

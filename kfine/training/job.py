@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kfine.answers import Answer
     from kfine.data.pipeline import Batches
     from kfine.models.built import Built
+    from kfine.models.groups import LayerGroup
     from kfine.training.adapting import Adapted
     from kfine.training.engine import Job
     from kfine.training.unfreezing import Stage
@@ -91,13 +92,10 @@ def build_job(
     data = rehearsed(data)
     with console.timed("loading TensorFlow and the preset"):
         load_backend()
-        from kfine.data.augmentation import mixes, seeded
+        from kfine.adapters.attaching import take_away
         from kfine.models.groups import layer_groups
         from kfine.seeds import seed_everything
         from kfine.training.adapting import add_adapters_of
-        from kfine.training.engine import Job, compile_job
-        from kfine.training.head_start import linear_model_for, rates_from_probe
-        from kfine.training.unfreezing import plan_stages
 
         seed_everything(config.seed)
         built = module.build_model(config, data)
@@ -109,6 +107,32 @@ def build_job(
         adapted = add_adapters_of(groups, config.adapter_options, config.seed)
         built.decisions["adapter"] = adapted.sentence
         console.say(adapted.sentence)
+    try:
+        job = _job(built, groups, config, data, stages, adapted, validated=validated)
+    except BaseException:
+        # The backbone may serve another model of a search.
+        take_away([built.model])
+        raise
+    return Prepared(job, built, data.validation if validated else None, adapted)
+
+
+def _job(
+    built: Built,
+    groups: Sequence[LayerGroup],
+    config: Any,
+    data: Data,
+    stages: Sequence[Stage],
+    adapted: Adapted | None,
+    *,
+    validated: bool,
+) -> Job:
+    """A compiled job of a built model."""
+    from kfine.data.augmentation import mixes, seeded
+    from kfine.training.adapting import check_reach
+    from kfine.training.engine import Job, compile_job
+    from kfine.training.head_start import linear_model_for, rates_from_probe
+    from kfine.training.unfreezing import plan_stages
+
     held = data.validation
     if validated and held is None:
         raise DataError(f"the data {data.source} has no validation split to choose epochs by")
@@ -131,6 +155,8 @@ def build_job(
         )
         if linear_model is not None:
             stages = rates_from_probe(stages, config)
+    if adapted is not None:
+        check_reach(groups, max(stage.depth for stage in stages), config.unfreeze)
     job = Job(
         model=built.model,
         loss=for_outputs(answer.losses()),
@@ -155,7 +181,7 @@ def build_job(
         linear_model=linear_model,
     )
     compile_job(job)
-    return Prepared(job, built, held if validated else None, adapted)
+    return job
 
 
 def for_outputs(by_name: Any) -> Any:

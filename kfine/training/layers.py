@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kfine.adapters.attaching import adapted_layers
 from kfine.config import nearest
 from kfine.errors import ConfigError
 from kfine.models.groups import LayerGroup, layer_groups
@@ -64,7 +65,8 @@ def unfreeze(model_or_layer: keras.Model | keras.Layer, batch_norm: str = "froze
             inference mode with their weights fixed; `"train"` trains them.
 
     Raises:
-        ConfigError: The argument is no built Keras model or layer, or `batch_norm` is another word.
+        ConfigError: The argument is no built Keras model or layer, or has adapters of
+            `kfine.add_adapters`, or `batch_norm` is another word.
 
     Example:
 
@@ -78,6 +80,11 @@ def unfreeze(model_or_layer: keras.Model | keras.Layer, batch_norm: str = "froze
     group = _group_around(model_or_layer, "unfreeze")
     # BatchNorm is known by its statistics, and those come with the first call.
     _check_built(model_or_layer, "unfreeze")
+    if adapted_layers([model_or_layer]):
+        raise ConfigError(
+            "unfreeze would train what adapters were put on; freeze_to says which groups' adapters "
+            f"train, and merge_adapters folds them in. Received: {model_or_layer.name!r}"
+        )
     freezing.unfreeze(group, batch_norm=batch_norm)
     _renew_step(model_or_layer)
 

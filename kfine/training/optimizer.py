@@ -109,6 +109,7 @@ class StagedAdamW(keras.optimizers.AdamW):
                 continue
             index = self._group_of.get(key)
             factor = 1.0 if index is None else self._factors[index]
+            factor = factor * self._multiples.get(key, 1.0)
             rate = ops.cast(self.learning_rate * factor * decay, variable.dtype)
             self.assign_sub(variable, (variable if start is None else variable - start) * rate)
 
@@ -127,11 +128,13 @@ def group_factors(groups: int, backbone_rate: float, layerwise_decay: float) -> 
 
 
 def factors_of_config(groups: int, config: TrainingConfig) -> list[float]:
-    """The factors that some settings mean: those of adapters are alike in all groups."""
-    if config.adapter_options is not None:
-        return [*(config.rate_of_adapters for _ in range(groups - 1)), 1.0]
+    """The factors that some settings mean: those of groups with adapters are alike."""
     assert config.backbone_rate is not None, "a recipe's resolve chooses it"
-    return group_factors(groups, config.backbone_rate, config.layerwise_decay)
+    whole = group_factors(groups, config.backbone_rate, config.layerwise_decay)
+    if config.adapter_options is None:
+        return whole
+    adapted = max(0, groups - 1 - config.adapter_whole_groups)
+    return [*(config.rate_of_adapters for _ in range(adapted)), *whole[adapted:]]
 
 
 def stage_factors(names: Sequence[str], stage: Stage, config: TrainingConfig) -> list[float]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kfine.adapters.attaching import take_away, without_adapters
 from kfine.config import dump_yaml
 from kfine.console import Console
 from kfine.data.labelled import Data
@@ -159,6 +160,7 @@ class _Part:
         with memory_given_back():
             prepared = build_job(self.bench.module, self.config, self.data, console)
             if self._refused(prepared.built):
+                take_away([prepared.job.model])
                 return None
             self.ending.last_stage = len(prepared.job.stages) - 1
             return train(
@@ -188,7 +190,9 @@ class _Part:
             return False
         from kfine.tuning.footprint import refusal
 
-        found = _footprint(self.bench, built, self.config, self.data)
+        # A phone gets the model without them.
+        with without_adapters([built.model]):
+            found = _footprint(self.bench, built, self.config, self.data)
         self.costs = vars(found)
         broken = refusal(found, plan.max_size, plan.max_latency)
         if broken:

@@ -20,29 +20,47 @@ from kfine.training.run import TrainedRun, as_run
 from kfine.verbs.of_runs import check_alike, write_run_of
 from kfine.verbs.run import Run
 
+# Of weights that nearly cancel each other there is no mean of the heads.
+_LEAST_SUM = 0.01
 
-def list_adapters(folder: str | Path = "runs") -> list[dict[str, Any]]:
+
+def list_adapters(
+    folder: str | Path = "runs", *, console: Console | None = None
+) -> list[dict[str, Any]]:
     """The adapters of all runs directly below a folder, oldest first, or that of one run.
 
+    Args:
+        folder: Of the runs, or a run.
+        console: Hears of those that cannot be read; standard error if omitted.
+
     Returns:
-        Of each: `run`, `method`, `rank`, `layers` and `weights` (how many), `preset`, `base` (the
-        beginning of the hash of its weights), `classes`, and `bytes` of the file.
+        Of each: `run`, its `status`, `method`, `rank`, `layers` and `weights` (how many), `preset`,
+        `base` (the beginning of the hash of its weights), `classes`, and `bytes` of the file.
 
     Raises:
-        RunError: The folder does not exist, or an adapter cannot be read.
+        RunError: The folder does not exist.
     """
+    console = console or Console()
     root = Path(folder)
     if not root.is_dir():
         raise RunError(f"There is no folder {root}; give one that holds runs, or a run.")
     one = (root / "run.json").is_file()
     runs = [root] if one else [root / run.path.name for run in list_runs(root)]
-    return [_row(path) for path in runs if (path / NAME).is_file()]
+    rows = []
+    for path in runs:
+        if (path / NAME).is_file():
+            try:
+                rows.append(_row(path))
+            except RunError as error:
+                console.warn(str(error))
+    return rows
 
 
 def _row(run: Path) -> dict[str, Any]:
     file = read_adapter(run / NAME)
     return {
         "run": str(run),
+        "status": RunFolder(run).info()["status"],
         "method": file.options.method,
         "rank": file.options.rank,
         "layers": len(file.paths),
@@ -101,12 +119,18 @@ def merge_runs(
 def _weights(weights: Sequence[float] | None, count: int) -> list[float]:
     if weights is None:
         return [1 / count] * count
-    if len(weights) != count or not all(np.isfinite(weights)) or not sum(weights) > 0:
+    try:
+        found = [float(one) for one in weights]
+    except (TypeError, ValueError):
+        found = []
+    # The head is divided by their sum.
+    large = sum(abs(one) for one in found)
+    if len(found) != count or not np.isfinite(large) or not sum(found) > _LEAST_SUM * large:
         raise ConfigError(
             f"weights must be one number for each of {count} runs, above 0 together. "
-            f"Received: {list(weights)}"
+            f"Received: {weights}"
         )
-    return [float(one) for one in weights]
+    return found
 
 
 def _merge(
@@ -122,6 +146,9 @@ def _merge(
         from kfine.backend import load_backend
 
         load_backend()
+        from kfine.seeds import seed_everything
+
+        seed_everything(runs[0].config.seed)
         built = module.build_model(runs[0].config, data)
     from kfine.models.groups import layer_groups
     from kfine.runtimes.keras_model import KerasPredictor
@@ -143,11 +170,21 @@ def _merge(
     _assign(backbone, [start + change for start, change in zip(base, changes, strict=True)])
     _assign(head, heads)
     predictor = KerasPredictor(built.model, built.input, runs[0].answer, runs[0].config.batch_size)
+    refit = next((run.refit for run in runs if run.refit), None)
+    # Where one trained on them too, they neither score nor choose.
+    held = data.validation if refit is None else None
     score = None
-    if data.validation is not None:
-        answer, labels = runs[0].answer, data.validation.labels
-        scored = answer.score(predictor.predict_split(data.validation), labels)
+    if held is not None:
+        answer = runs[0].answer
+        scored = answer.score(predictor.predict_split(held), held.labels)
         score = float(scored.metrics[answer.primary])
+    more: dict[str, Any] = {} if refit is None else {"refit": refit, "chosen": _chosen(runs[0])}
+    prints = {run.folder.read("data.json")["fingerprint"] for run in runs}
+    if len(prints) > 1:
+        console.warn(
+            f"the runs trained on other data than {runs[0].path} too: scores on its test examples "
+            "are too good where that data holds them"
+        )
     merged = [
         {"run": str(run.path), "weight": weight, "method": file.options.method}
         for run, file, weight in zip(runs, files, weights, strict=True)
@@ -158,11 +195,17 @@ def _merge(
         runs[0],
         built.model,
         predictor,
-        data.validation,
+        held,
         score,
         console,
         merged=merged,
+        **more,
     )
+
+
+def _chosen(run: TrainedRun) -> dict[str, Any]:
+    """What validation chose of the answer of a run, before it trained on it."""
+    return dict(run.folder.info().get("chosen") or {})
 
 
 def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kfine.adapters.options import LOW_RANK, METHODS, AdapterOptions
+from kfine.errors import ConfigError
 from kfine.models.groups import layer_groups
 
 pytestmark = pytest.mark.keras
@@ -98,6 +99,11 @@ def layers_of_all_kinds() -> dict[str, tuple[Callable[[], Any], tuple[int, ...],
             (5, 2, 3),
             float,
         ),
+        "axes in another order": (
+            lambda: layers.EinsumDense("abcd,dce->abe", (None, 4), bias_axes="e"),
+            (5, 2, 3),
+            float,
+        ),
         "heads first": (lambda: layers.EinsumDense("btd,ndh->btnh", (None, 2, 3)), (5, 6), float),
         "any axes": (
             lambda: layers.EinsumDense("...x,xy->...y", 4, bias_axes="y"),
@@ -120,7 +126,8 @@ def layers_of_all_kinds() -> dict[str, tuple[Callable[[], Any], tuple[int, ...],
 
 
 KINDS = (
-    *("dense", "narrowing dense", "query", "attention output", "heads first", "any axes"),
+    *("dense", "narrowing dense", "query", "attention output", "axes in another order"),
+    *("heads first", "any axes"),
     *("conv1d", "conv2d", "depthwise", "embedding"),
 )
 
@@ -151,12 +158,78 @@ def test_it_computes_on_every_kind_of_layer_what_it_is_folded_to(method: str, ki
     np.testing.assert_allclose(np.asarray(layer(rows)), changed, atol=1e-5)
 
 
+@pytest.mark.parametrize("method", [*LOW_RANK, "ia3"])
+def test_it_trains_under_a_mixed_policy(method: str) -> None:
+    given = keras.Input((5, 6), dtype="float16")
+    dense = keras.layers.Dense(8, activation="gelu", dtype="mixed_bfloat16")
+    model = keras.Model(given, keras.layers.Dense(1)(dense(given)))
+    options = AdapterOptions(method, rank=2, dropout=0.2 if method != "ia3" else 0.0)
+    add_to_backbone(layer_groups(model), options, 0)
+    variables = randomise(model)
+    assert {one.dtype for one in variables} == {"float32"}
+    rows = np.random.default_rng(0).normal(size=(3, 5, 6)).astype("float16")
+    assert str(dense(rows, training=True).dtype).endswith("bfloat16'>")
+    changed = np.asarray(model(rows))
+    fold_adapters([model])
+    np.testing.assert_allclose(np.asarray(model(rows)), changed, atol=0.1)
+
+
+def test_factors_are_refused_where_the_bias_is_of_some_outputs_only() -> None:
+    given = keras.Input((5, 6))
+    odd = keras.layers.EinsumDense("abc,cde->abde", (None, 2, 3), bias_axes="e")
+    model = keras.Model(given, keras.layers.Dense(1)(odd(given)))
+    with pytest.raises(ConfigError, match="suits none of the layers"):
+        add_to_backbone(layer_groups(model), AdapterOptions("ia3", targets=odd.name), 0)
+
+
+def test_keys_of_few_heads_have_factors_of_what_they_give() -> None:
+    given = keras.Input((5, 16))
+    attention = keras.layers.GroupQueryAttention(4, 4, 2)
+    model = keras.Model(given, keras.layers.Dense(1)(attention(given, given)))
+    add_to_backbone(layer_groups(model), AdapterOptions("ia3"), 0)
+    shapes = {one.name: a.factors.shape for one, a in adapted_layers([model])}
+    assert set(shapes) == {"key", "value"} and set(shapes.values()) == {(2, 4)}
+
+
+def test_a_model_with_adapters_says_why_it_is_not_saved(tmp_path: Path) -> None:
+    given = keras.Input((6,))
+    model = keras.Model(given, keras.layers.Dense(1)(keras.layers.Dense(8)(given)))
+    add_to_backbone(layer_groups(model), AdapterOptions("lora", rank=2), 0)
+    with pytest.raises(ConfigError, match="merge_adapters folds them in"):
+        model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    fold_adapters([model])
+    model.save(tmp_path / "model.keras")
+
+
+def test_adapters_are_set_aside_and_come_back_as_they_were(tiny_text_preset: str) -> None:
+    from kfine.adapters.attaching import without_adapters
+
+    for method in METHODS:
+        model, rows = text_model(tiny_text_preset)
+        plain, names = np.asarray(model(rows)), [one.path for one in model.weights]
+        dropout = 0.1 if method in LOW_RANK else 0.0
+        options = AdapterOptions(method, rank=2, dropout=dropout)
+        add_to_backbone(layer_groups(model), options, 0)
+        variables = randomise(model)
+        changed = np.asarray(model(rows))
+        with without_adapters([model]):
+            assert [one.path for one in model.weights] == names
+            if method not in ("bitfit", "norms"):
+                np.testing.assert_array_equal(np.asarray(model(rows)), plain)
+        np.testing.assert_array_equal(np.asarray(model(rows)), changed)
+        there = {id(one) for one in model.weights}
+        assert {id(one) for one in variables} <= there
+        inner = [type(one).__name__ for one in model._flatten_layers()]
+        assert inner.count("Dropout") >= (12 if dropout else 0)
+
+
 def test_a_low_rank_change_has_that_rank_and_its_scale() -> None:
     given = keras.Input((6,))
     dense = keras.layers.Dense(8)
     model = keras.Model(given, keras.layers.Dense(1)(dense(given)))
     kernel = dense.kernel.numpy()
-    for method, scale in (("lora", 6 / 4), ("rslora", 6 / 2)):
+    for method, scale in (("lora", 6 / 4), ("rslora", 6 / 2)):  # alpha 6, rank 4
         dense.kernel.assign(kernel)
         add_to_backbone(layer_groups(model), AdapterOptions(method, rank=4, alpha=6.0), 0)
         ((_, adapter),) = adapted_layers([model])

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import kfine
-from kfine.adapters.file import NAME, read_adapter
+from kfine.adapters.file import NAME, AdapterFile, read_adapter, write_adapter
+from kfine.adapters.options import AdapterOptions
 from kfine.console import Console
 from kfine.data.cache import cache_folder
 from kfine.errors import ConfigError, RunError
@@ -140,6 +141,65 @@ def test_the_second_matrix_trains_faster_by_what_lora_plus_says(
     np.testing.assert_allclose(ratios, 4.0, rtol=1e-2)
 
 
+def test_a_whole_group_trains_at_the_rate_of_a_backbone(make_job: Callable[..., Any]) -> None:
+    job = make_job(
+        adapter="lora",
+        adapter_whole_groups=2,
+        backbone_rate=0.04,
+        layerwise_decay=0.5,
+        epochs=1,
+        unfreeze="auto",
+        adapter_rate=0.3,
+    )
+    *below, next_to_it, top, head = job.model.optimizer._factors.numpy()
+    assert (next_to_it, top, head) == pytest.approx((0.02, 0.04, 1.0))
+    assert below == pytest.approx([0.3] * len(below))
+
+
+def test_a_schedule_that_reaches_no_adapter_is_refused(make_job: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match="No adapter would train: they are in block1a"):
+        make_job(adapter="lora", adapter_targets="block1a", unfreeze="1:1", epochs=1)
+
+
+@pytest.mark.parametrize("method", ["bitfit", "lora"])
+def test_nothing_is_left_on_a_backbone_that_serves_the_next_model(
+    make_job: Callable[..., Any], method: str
+) -> None:
+    from kfine.models.pretrained import pretrained_in_memory
+    from kfine.training.freezing import has_adapters
+
+    with pretrained_in_memory():
+        with pytest.raises(ConfigError, match="99"):
+            make_job(adapter=method, unfreeze="1:99", epochs=1)
+        job = make_job(unfreeze="all", epochs=1)
+        assert not has_adapters(job.groups)
+        assert any(one.path.endswith("kernel") for one in job.groups[1].layers[0].trainable_weights)
+
+
+def test_another_preset_is_refused_before_a_resumed_run_trains(
+    text_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    class Stopping(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            raise KeyboardInterrupt
+
+    settings = {**text_settings, "adapter": "lora", "unfreeze": "auto", "epochs": 2}
+    settings |= {"refit": "no"}
+    with pytest.raises(KeyboardInterrupt):
+        kfine.fit(
+            "text_classification",
+            run_dir=tmp_path / "run",
+            callbacks=[Stopping()],
+            console=quiet,
+            **settings,
+        )
+    folder = kfine.Run(tmp_path / "run").folder
+    assert len(folder.info()["adapter_base"]) == 64
+    folder.update(adapter_base="0" * 64)
+    with pytest.raises(RunError, match="are not those that the run began with"):
+        kfine.fit(resume=tmp_path / "run", console=quiet)
+
+
 def test_what_is_below_the_lowest_adapter_runs_once(
     tiny_settings: dict[str, Any],
     tmp_path: Path,
@@ -213,7 +273,7 @@ def test_the_file_is_small_and_any_reader_of_safetensors_opens_it(lora_run: Any)
         names = list(file.keys())
         shapes = {name: tuple(file.get_tensor(name).shape) for name in names}
     assert shapes["0000/transformer_layer_0/attention_output/lora_a"] == (2, 8, 4)
-    assert shapes["head/00"][-1] == 2
+    assert shapes["head/0000"][-1] == 2
     decided = lora_run.folder.info()["decisions"]["adapter"]
     assert decided == "lora of rank 4 on 8 attention and 4 mlp layers, transformer_layer_0 to " + (
         "transformer_layer_1"
@@ -312,6 +372,8 @@ def test_adapters_of_a_model_that_keras_trains_and_their_merging(tiny_text_prese
     kfine.merge_adapters(model)
     np.testing.assert_allclose(model.predict(rows, verbose=0), predicted, atol=1e-5)
     assert len(layer_groups(model)[1].weights) == len(layer_groups(model)[2].weights) == 16
+    # Nothing is frozen any more.
+    assert len(model.trainable_variables) == len(model.weights)
 
 
 OWN = """
@@ -347,3 +409,15 @@ def test_an_adapter_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
     save_file({"a": np.zeros(2)}, tmp_path / NAME)
     with pytest.raises(RunError, match="is no adapter of this version"):
         read_adapter(tmp_path / NAME)
+    metadata = {"kfine": '{"version": 1, "layers": []}'}
+    save_file({"a": np.zeros(2)}, tmp_path / NAME, metadata)
+    with pytest.raises(RunError, match="is damaged"):
+        read_adapter(tmp_path / NAME)
+
+
+def test_a_head_of_many_weights_is_read_in_its_order(tmp_path: Path) -> None:
+    options = AdapterOptions("bitfit")
+    head = [np.full((2,), number, np.float32) for number in range(120)]
+    about = {"preset": "tiny", "class_names": []}
+    write_adapter(tmp_path / NAME, AdapterFile(options, "0", (), [], head, about))
+    assert [int(one[0]) for one in read_adapter(tmp_path / NAME).head] == list(range(120))

@@ -99,8 +99,9 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match="one number for each of 2 runs"):
         merge_runs(runs, weights=[1.0], console=quiet)
-    with pytest.raises(ConfigError, match="above 0 together"):
-        merge_runs(runs, weights=[1.0, -1.0], console=quiet)
+    for weights in ([1.0, -1.0], [2.0, -1.999], [float("nan"), 1.0], ["a", "b"]):
+        with pytest.raises(ConfigError, match="above 0 together"):
+            merge_runs(runs, weights=weights, console=quiet)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="which differ in recipe and preset"):
         merge_runs([runs[0], finished_run], console=quiet)
     with pytest.raises(RunError, match="There is no adapter at"):
@@ -118,6 +119,28 @@ def test_an_adapter_of_another_base_is_refused(runs: list[Any], tmp_path: Path) 
     with pytest.raises(ConfigError, match="goes on the weights that it was trained on"):
         merge_runs([other], run_dir=tmp_path / "merged", console=quiet)
     assert not (tmp_path / "merged").exists()
+
+
+def test_runs_that_trained_on_validation_do_not_score_on_it(
+    runs: list[Any], tmp_path: Path
+) -> None:
+    other = tmp_path / "refit"
+    shutil.copytree(runs[0].path, other)
+    refit = {"examples": 100, "epochs": 2, "unsure": None}
+    kfine.Run(other).folder.update(refit=refit)
+    made = merge_runs([runs[1], other], run_dir=tmp_path / "merged", console=quiet)
+    assert made.refit == refit and not made.folder.info()["validation"]
+
+
+def test_one_damaged_adapter_does_not_hide_the_others(
+    runs: list[Any], tmp_path: Path, kfine_command: Callable[..., Any]
+) -> None:
+    for name, run in (("good", runs[0]), ("bad", runs[1])):
+        shutil.copytree(run.path, tmp_path / name)
+    (tmp_path / "bad" / "adapter.safetensors").write_bytes(b"x")
+    said = kfine_command("adapters", "list", tmp_path)
+    assert said.status == 0 and "good" in said.out and "finished" in said.out
+    assert "cannot be read" in said.err
 
 
 def test_a_folder_without_adapters_is_said_so(
