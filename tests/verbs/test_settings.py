@@ -205,7 +205,8 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
         {"block3a"},
     ),
     "adapter_whole_groups": (lambda b: sum(not hasattr(a, "scale") for a in adapters(b)), 1),
-    "adapter_rate": (lambda b: factors(b)[1], 0.25),
+    # Behind the head and the group that trains as a whole.
+    "adapter_rate": (lambda b: factors(b)[2], 0.25),
     "adapter_second_rate": (
         lambda b: set(b.job.model.optimizer._multiples.values()),
         {8.0},
