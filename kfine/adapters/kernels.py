@@ -27,6 +27,8 @@ class Kernel:
 
     # Whether it takes activations, and not ids.
     takes_numbers = True
+    # Of the layer outside an attention, as `find_targets` has it.
+    family = "mlp"
 
     @property
     def variable(self) -> Any:
@@ -149,6 +151,8 @@ class _Einsum(Kernel):
 
 
 class _Convolution(Kernel):
+    family = "conv"
+
     @property
     def inputs(self) -> tuple[int, ...]:
         return tuple(self.variable.shape[:-1])
@@ -161,6 +165,8 @@ class _Convolution(Kernel):
 
 
 class _Depthwise(Kernel):
+    family = "conv"
+
     @property
     def inputs(self) -> tuple[int, ...]:
         return tuple(self.variable.shape[:-2])
@@ -185,6 +191,7 @@ class _Depthwise(Kernel):
 
 class _Embedding(Kernel):
     takes_numbers = False
+    family = "embedding"
 
     @property
     def variable(self) -> Any:

@@ -26,10 +26,10 @@ class LoRA:
         seed: Of the first matrix, and of the dropout.
 
     Reference:
-        Hu et al., 2021, https://arxiv.org/abs/2106.09685; the rates of LoRA+ are
-        `AdapterOptions.second_rate`'s. The scale `alpha / sqrt(rank)` is that of rsLoRA,
-        Kalajdzievski, 2023, https://arxiv.org/abs/2312.03732. A convolution is followed by a
-        pointwise one, as in Yeh et al., 2023, https://arxiv.org/abs/2309.14859 (section 3.4).
+        Hu et al., 2021, https://arxiv.org/abs/2106.09685; LoRA+ is in `second_matrices`. The scale
+        `alpha / sqrt(rank)` is that of rsLoRA, Kalajdzievski, 2023,
+        https://arxiv.org/abs/2312.03732. A convolution is followed by a pointwise one, as in Yeh et
+        al., 2023, https://arxiv.org/abs/2309.14859 (section 3.4).
 
     Limits:
         The rank is at most the smaller side of the kernel, which is 9 for a depthwise 3 x 3; the

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from kfine.adapters.kernels import Kernel, kernel_of
+from kfine.adapters.kernels import KERNELS, Kernel, kernel_of
 from kfine.adapters.options import words_of
 from kfine.config import closest
 from kfine.errors import ConfigError
@@ -122,12 +122,9 @@ def _with_attention(group: LayerGroup) -> list[tuple[Any, bool]]:
 
 
 def _family(layer: Any, in_attention: bool) -> str:
-    kind = type(layer).__name__
-    if kind in ("Dense", "EinsumDense"):
-        return "attention" if in_attention else "mlp"
-    if kind in ("Conv1D", "Conv2D", "DepthwiseConv2D"):
-        return "conv"
-    return "embedding" if kind == "Embedding" else ""
+    kind = KERNELS.get(type(layer))
+    family = "" if kind is None else kind.family
+    return "attention" if family == "mlp" and in_attention else family
 
 
 def _unknown(word: str, able: Sequence[Target]) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kfine.adapters.options import METHODS, AdapterOptions
-from kfine.config import nearest
+from kfine.adapters.options import AdapterOptions
 from kfine.errors import ConfigError
 from kfine.training import freezing
 from kfine.training.layers import groups_of
@@ -35,8 +34,8 @@ def add_adapters(
             policy; any input shape.
         method: `"lora"`, `"rslora"`, `"dora"`, `"ia3"`, `"bitfit"` or `"norms"`.
         rank: Of the low-rank change; at most the smaller side of each kernel is used.
-        alpha: The change counts `alpha / rank` times, of rsLoRA `alpha / sqrt(rank)` times; twice
-            if `None`.
+        alpha: The change counts `alpha / rank` times, of rsLoRA `alpha / sqrt(rank)` times; if
+            `None`, twice, and of rsLoRA `8 / sqrt(rank)` times.
         dropout: Share, 0 to 1, of the inputs of the low-rank change that training drops.
         targets: `"attention"`, `"mlp"`, `"conv"`, `"embedding"`, `"all"`, or names of layers and
             groups with `*` as a wildcard, with commas between. If `None`, attention and mlp of a
@@ -68,8 +67,7 @@ def add_adapters(
         `kfine/adapters/`.
     """
     groups = groups_of(model, "add_adapters")
-    if method not in METHODS:
-        raise ConfigError(f"There is no adapter {method!r}; {nearest(method, METHODS)}.")
+    options = AdapterOptions(method, rank, alpha, dropout, targets or "", whole_groups)
     if freezing.has_adapters(groups):
         raise ConfigError(
             "add_adapters takes a model without adapters; merge_adapters folds them into its "
@@ -77,7 +75,6 @@ def add_adapters(
         )
     from kfine.adapters.adding import add_to_backbone, reach_of_adapters
 
-    options = AdapterOptions(method, rank, alpha, dropout, targets or "", whole_groups)
     placed = add_to_backbone(groups, options, seed)
     freezing.apply_stage(model, groups, reach_of_adapters(groups))
     return [one.path for one in placed]

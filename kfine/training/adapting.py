@@ -19,6 +19,7 @@ from kfine.console import Console, format_bytes
 from kfine.errors import ConfigError, RunError
 from kfine.models.groups import LayerGroup
 from kfine.runs.folder import RunFolder
+from kfine.training.proof import PresetChanged
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,11 @@ def check_base(folder: RunFolder, adapted: Adapted) -> None:
     """Write the hash of the backbone into a run, or compare it with what the run began with.
 
     Raises:
-        RunError: It is another.
+        PresetChanged: It is another.
     """
     known = folder.info().get("adapter_base", adapted.base)
     if known != adapted.base:
-        raise RunError(
-            "The preset's weights are not those that the run began with; restore the preset, or "
-            "start a new run."
-        )
+        raise PresetChanged
     folder.update(adapter_base=adapted.base)
 
 

@@ -15,7 +15,6 @@ from kfine.answers import Learned
 from kfine.console import Console
 from kfine.data.pipeline import Batches
 from kfine.data.row_cache import plain_damage
-from kfine.errors import RunError
 from kfine.models.feeding import Fed
 from kfine.models.groups import LayerGroup
 from kfine.training.callbacks import (
@@ -30,7 +29,7 @@ from kfine.training.features import Features, Feed
 from kfine.training.freezing import apply_stage, build_optimizer_for, changes
 from kfine.training.head_start import start_at_probe
 from kfine.training.optimizer import factors_of_config, make_optimizer, stage_factors
-from kfine.training.proof import check_movement, group_digests
+from kfine.training.proof import PresetChanged, check_movement, group_digests
 from kfine.training.settings import LEAST_TO_CHOOSE, TrainingConfig
 from kfine.training.unfreezing import Stage
 
@@ -209,10 +208,7 @@ def _resume(job: Job, best: BestWeights, checkpoints: Checkpoints) -> Checkpoint
     frozen = job.groups[: len(job.groups) - 1 - max(stage.depth for stage in job.stages)]
     found = group_digests(frozen)
     if any(found[name]["all"] != state.stage_digests[name]["all"] for name in found):
-        raise RunError(
-            "The preset's weights are not those that the run began with; restore the preset, or "
-            "start a new run."
-        )
+        raise PresetChanged
     best.restore(state.best, weights)
     return state
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kfine.errors import RunError
 from kfine.keras_private import flattened, made_to_train
 from kfine.models.groups import LayerGroup, is_batch_norm
 
@@ -17,6 +18,16 @@ Digests = dict[str, dict[str, str]]
 
 class FreezeBroken(RuntimeError):
     """A frozen group moved, or a group that should train did not: a fault of the program."""
+
+
+class PresetChanged(RunError):
+    """The weights that a resumed run is built on are others than those that it began with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The preset's weights are not those that the run began with; restore the preset, or "
+            "start a new run."
+        )
 
 
 @dataclass(frozen=True)

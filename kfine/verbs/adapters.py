@@ -12,13 +12,12 @@ from kfine.adapters.file import NAME, AdapterFile, read_adapter
 from kfine.console import Console
 from kfine.data.labelled import Data
 from kfine.errors import ConfigError, RunError
-from kfine.recipe import Recipe, recipe_name, recipe_of_run
-from kfine.runs.folder import RunFolder, list_runs, new_run, removed_on_failure
-from kfine.runs.lock import locked
-from kfine.training.data import load_data_of_run
+from kfine.recipe import Recipe
+from kfine.runs.folder import RunFolder, list_runs
 from kfine.training.run import TrainedRun, as_run
-from kfine.verbs.of_runs import check_alike, write_run_of
+from kfine.verbs.of_runs import as_list, begun_like, check_alike, write_run_of
 from kfine.verbs.run import Run
+from kfine.verbs.runs import status_of
 
 # Of weights that nearly cancel each other there is no mean of the heads.
 _LEAST_SUM = 0.01
@@ -60,7 +59,7 @@ def _row(run: Path) -> dict[str, Any]:
     file = read_adapter(run / NAME)
     return {
         "run": str(run),
-        "status": RunFolder(run).info()["status"],
+        "status": status_of(RunFolder(run)),
         "method": file.options.method,
         "rank": file.options.rank,
         "layers": len(file.paths),
@@ -101,18 +100,13 @@ def merge_runs(
             not the one that an adapter was trained on, or the data of the first has gone.
     """
     console = console or Console()
-    found = [as_run(one) for one in ([runs] if isinstance(runs, (str, Path)) else runs)]
+    found = [as_run(one) for one in as_list(runs)]
     if not found:
         raise ConfigError("A merged run is made of one run or more. Received: none")
     check_alike(found, "A merged run", splits=False)
     files = [read_adapter(run.path / NAME) for run in found]
     chosen = _weights(weights, len(found))
-    module, note = recipe_of_run(found[0].folder)
-    if note:
-        console.warn(note)
-    folder = new_run(f"{recipe_name(module)}-merged", run_dir)
-    with locked(folder.path), removed_on_failure(folder):
-        data = load_data_of_run(found[0].folder, module, found[0].config, console)
+    with begun_like(found[0], "merged", run_dir, console) as (folder, module, data):
         return _merge(found, files, chosen, module, data, folder, console)
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfine.console import Console
+from kfine.data.labelled import Data
 from kfine.data.split import Split
 from kfine.errors import ConfigError
-from kfine.runs.folder import RunFolder, now
+from kfine.recipe import Recipe, recipe_name, recipe_of_run
+from kfine.runs.folder import RunFolder, new_run, now, removed_on_failure
+from kfine.runs.lock import locked
+from kfine.training.data import load_data_of_run
 from kfine.training.fitting import finish
 from kfine.training.parts import keep_chosen, keep_parts
 from kfine.training.run import TrainedRun
@@ -21,6 +27,31 @@ if TYPE_CHECKING:
 
 # What a run begins with: of one of the others as it is, its recipe too if that changed since.
 _KEPT = ("config.yaml", "recipe.py", "environment.json", "data.json", "splits.json")
+
+
+def as_list(runs: Any) -> list[Any]:
+    """One run or several, as several."""
+    return [runs] if isinstance(runs, (str, Path, TrainedRun)) else list(runs)
+
+
+@contextmanager
+def begun_like(
+    first: TrainedRun, kind: str, run_dir: str | Path | None, console: Console
+) -> Iterator[tuple[RunFolder, Recipe, Data]]:
+    """A new run, locked, and removed where it fails; with the recipe and the data of another.
+
+    Args:
+        first: The other.
+        kind: Behind the recipe in the name of the folder.
+        run_dir: The folder; `runs/RECIPE-KIND-DATE-TIME` if omitted.
+        console: Hears of the data, and of a recipe that changed.
+    """
+    module, note = recipe_of_run(first.folder)
+    if note:
+        console.warn(note)
+    folder = new_run(f"{recipe_name(module)}-{kind}", run_dir)
+    with locked(folder.path), removed_on_failure(folder):
+        yield folder, module, load_data_of_run(first.folder, module, first.config, console)
 
 
 def check_alike(runs: Sequence[TrainedRun], what: str, *, splits: bool) -> None:

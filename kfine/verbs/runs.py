@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kfine.errors import RunError
-from kfine.runs.folder import list_runs
+from kfine.runs.folder import RunFolder, list_runs
 from kfine.runs.lock import in_use
 
 
@@ -29,7 +29,7 @@ def list_all(folder: str | Path = "runs") -> list[dict[str, Any]]:
             {
                 "run": str(root / run.path.name),
                 "recipe": Path(info["recipe"]).stem,
-                "status": _status(info, run.path),
+                "status": status_of(run),
                 "started": info["started"],
                 "validation": None if score is None else round(score, 3),
                 "test": round(metrics[metrics["primary"]], 3) if metrics else None,
@@ -38,7 +38,7 @@ def list_all(folder: str | Path = "runs") -> list[dict[str, Any]]:
     return rows
 
 
-def _status(info: dict[str, Any], path: Path) -> str:
-    """A process that was killed could not say so; its lock went with it."""
-    status: str = info["status"]
-    return "interrupted" if status == "running" and not in_use(path) else status
+def status_of(run: RunFolder) -> str:
+    """How far a run came. A process that was killed could not say so; its lock went with it."""
+    status: str = run.info()["status"]
+    return "interrupted" if status == "running" and not in_use(run.path) else status

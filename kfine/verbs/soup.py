@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kfine.console import Console
 from kfine.data.split import Split
 from kfine.errors import ConfigError, DataError
-from kfine.recipe import recipe_name, recipe_of_run
-from kfine.runs.folder import RunFolder, new_run, removed_on_failure
-from kfine.runs.lock import locked
-from kfine.training.data import load_data_of_run
+from kfine.runs.folder import RunFolder
 from kfine.training.run import TrainedRun, as_run
 from kfine.tuning.records import SETTINGS, open_search
-from kfine.verbs.of_runs import check_alike, write_run_of
+from kfine.verbs.of_runs import as_list, begun_like, check_alike, write_run_of
 from kfine.verbs.run import Run
 
 
@@ -53,22 +49,12 @@ def soup(
     ```
     """
     console = console or Console()
-    found = [as_run(one) for path in _list(runs) for one in _expanded(path)]
+    found = [as_run(one) for path in as_list(runs) for one in _expanded(path)]
     _check(found)
-    module, note = recipe_of_run(found[0].folder)
-    if note:
-        console.warn(note)
-    folder = new_run(f"{recipe_name(module)}-soup", run_dir)
-    with locked(folder.path), removed_on_failure(folder):
-        data = load_data_of_run(found[0].folder, module, found[0].config, console)
+    with begun_like(found[0], "soup", run_dir, console) as (folder, _, data):
         if data.validation is None:
             raise DataError(f"The data of {found[0].path} has no validation split to choose by.")
-        made = _mix(found, data.validation, folder, console)
-    return made
-
-
-def _list(runs: Any) -> list[Any]:
-    return [runs] if isinstance(runs, (str, Path, TrainedRun)) else list(runs)
+        return _mix(found, data.validation, folder, console)
 
 
 def _expanded(run: TrainedRun | str | Path) -> list[TrainedRun | str | Path]:
