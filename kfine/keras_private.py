@@ -6,6 +6,7 @@ Written against Keras 3.15. A release that moves one of these fails
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -77,6 +78,37 @@ def averages_of(optimizer: Any) -> list[Any]:
 def seed_generators(layer: Any) -> list[Any]:
     """The generators that a layer itself draws from."""
     return list(getattr(layer, "_seed_generators", []))
+
+
+def describes_itself(layer: Any) -> None:
+    """Make a layer's description hold all that it was made with.
+
+    KerasHub 0.32 forgets some of it for the blocks of language models: Llama's `get_config` raises
+    an AttributeError, and what Qwen3's gives makes no equal layer. The description is the one that
+    the layer's class reads, so that a file loads where there is no kfine.
+
+    Args:
+        layer: Whose attributes have the names of the arguments that it was made with.
+    """
+    import keras
+
+    names = [
+        one.name
+        for one in inspect.signature(type(layer).__init__).parameters.values()
+        if one.kind == one.POSITIONAL_OR_KEYWORD and one.name != "self"
+    ]
+
+    def described() -> dict[str, Any]:
+        own = {name: getattr(layer, name) for name in names}
+        for name, write in (
+            ("activation", keras.activations.serialize),
+            ("kernel_initializer", keras.initializers.serialize),
+        ):
+            if name in own:
+                own[name] = write(own[name])
+        return {**keras.layers.Layer.get_config(layer), **own}
+
+    layer.get_config = described
 
 
 @contextmanager

@@ -17,6 +17,10 @@ from kfine.errors import PresetError
 SHIPPED = Path(__file__).parent / "models" / "shipped"
 # What a plain Keras folder has in the place of KerasHub's `config.json`.
 PLAIN = "model.json"
+# KerasHub's backbones of causal language models that `kfine.models.language` was compared with.
+# Their positions are rotary (https://arxiv.org/abs/2104.09864): what counts is how far tokens are
+# apart, so that padding before a prompt makes no difference.
+LANGUAGE_FAMILIES = ("Llama", "Mistral", "Qwen", "Qwen3")
 _HOSTS = {"hf://": "huggingface.co", "kaggle://": "www.kaggle.com"}
 
 

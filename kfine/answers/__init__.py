@@ -109,7 +109,8 @@ class Answer(Protocol):
     - `fed`: name of an input of the model -> in a graph, from target rows as they are stored, to
       that input: what the model is told of the truth while it learns (teacher forcing).
     - `generation`: how a model that was told says it by itself, one token after the other: what
-      `kfine.models.speech.transcriber` takes. `finish` gets the outputs of that one.
+      `kfine.models.speech.transcriber` or `kfine.models.language.writer` takes. `finish` gets the
+      outputs of that one.
     - `pretrained`: true where the model answers before it is trained, so that this, untuned, is
       what it has to beat.
     - `loss_weights`: of each of several outputs by name.

@@ -20,11 +20,13 @@ class Lengths:
         sequences: For each tensor of the rows, in flat order, whether its second axis is
             positions.
         targets: The same for each tensor of the targets; empty if none has positions.
+        before: Whether padding stands before a row, rather than behind it.
     """
 
     used: np.ndarray
     sequences: tuple[bool, ...]
     targets: tuple[bool, ...] = ()
+    before: bool = False
 
     def trim(self, tensors: Any, rows: Any) -> Any:
         """Drop the positions that none of some rows uses; `tensors` are those rows."""
@@ -38,8 +40,9 @@ class Lengths:
         import tensorflow as tf
 
         length = self._longest(rows)
+        used = slice(-length, None) if self.before else slice(length)
         flat = [
-            tensor[:, :length] if sequence else tensor
+            tensor[:, used] if sequence else tensor
             for tensor, sequence in zip(tf.nest.flatten(tensors), sequences, strict=True)
         ]
         return tf.nest.pack_sequence_as(tensors, flat)

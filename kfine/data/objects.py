@@ -54,6 +54,13 @@ class Objects:
         return self._rows[np.asarray(indices, np.intp)]
 
 
+def listed(examples: Any) -> list[Any]:
+    """Examples in a list; the rows of a split are indexed for it."""
+    if hasattr(examples, "take"):
+        return list(examples[range(len(examples))])
+    return list(examples)
+
+
 def _size(row: Any) -> int:
     parts = row.values() if isinstance(row, dict) else row
     inside = sum(map(_size, parts)) if isinstance(row, (dict, list, tuple)) else 0

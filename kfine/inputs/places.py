@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import numpy as np
 
+    from kfine.inputs.prompt.vocabulary import Vocabulary
     from kfine.inputs.text.windows import Windows
     from kfine.inputs.text.words import PieceRows, SpannedText
 
@@ -111,6 +112,21 @@ class SoundPlaces:
         """Those of some of the recordings."""
         start, end = rows_of(self, first, last)
         return SoundPlaces(self.owner[start:end] - first)
+
+
+@dataclass(frozen=True)
+class PromptPlaces(Whole):
+    """Prompts, one row each.
+
+    Attributes:
+        vocabulary: What made the rows, and makes text of what follows on them.
+    """
+
+    vocabulary: Vocabulary
+
+    def part(self, first: int, last: int) -> PromptPlaces:
+        """Some of them."""
+        return PromptPlaces(Whole.of(last - first).owner, self.vocabulary)
 
 
 @dataclass(frozen=True)

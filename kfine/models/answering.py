@@ -17,6 +17,7 @@ def answering(answer: Answer, model: Any) -> Any:
     how = getattr(answer, "generation", None)
     if how is None:
         return model
+    from kfine.models.language import PROMPT, writer
     from kfine.models.speech import transcriber
 
-    return transcriber(model, **how)
+    return writer(model, **how) if PROMPT in model.input else transcriber(model, **how)

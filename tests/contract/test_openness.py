@@ -37,7 +37,7 @@ ROOMS = (
     ),
 )
 # Settings that all recipes for images or texts inherit.
-SETTINGS = tuple(f"kfine.training.{one}_settings" for one in ("audio", "image", "text"))
+SETTINGS = tuple(f"kfine.training.{one}_settings" for one in ("audio", "image", "language", "text"))
 PARTS = ("inputs", "answers")
 
 

@@ -28,9 +28,18 @@ def requested(request: Request, *, questions: bool) -> Examples:
     """
     if questions:
         return Questions(request.given, request.context)
+    refuse_context(request)
+    return Texts(request.given, request.column)
+
+
+def refuse_context(request: Request) -> None:
+    """Refuse a context where nobody asks a question.
+
+    Raises:
+        ConfigError: There is one.
+    """
     if request.context is not None:
         raise ConfigError("A context is for a model that answers questions; this one does not.")
-    return Texts(request.given, request.column)
 
 
 class Texts:

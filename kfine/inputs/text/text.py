@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from kfine.data.lengths import Lengths
+from kfine.data.objects import listed
 from kfine.errors import DataError, PresetError
 from kfine.inputs import Encoded, Examples, Input, Mistake, ReadFile, Request
 from kfine.inputs.places import PiecePlaces, Places, WindowPlaces
@@ -99,7 +100,7 @@ class Text:
         Raises:
             DataError: An example is something else.
         """
-        found = _listed(examples)
+        found = listed(examples)
         for one in found:
             self.check(one)
         self.tokenizer.read(chain.from_iterable(map(_strings, found)))
@@ -268,13 +269,6 @@ class Text:
         return TextOnDevice(self)
 
 
-def _listed(examples: Any) -> list[Any]:
-    """Examples in a list; the rows of a split are indexed for it."""
-    if hasattr(examples, "take"):
-        return list(examples[range(len(examples))])
-    return list(examples)
-
-
 def _strings(example: Any) -> tuple[str, ...]:
     """The one or two texts that an example has tokens of."""
     if isinstance(example, Question):
@@ -357,9 +351,9 @@ def text_of_preset(
     tokenizer = usable(preset, found.tokenizer_files)
     counts, pieces = [], 0
     unknown: Counter[str] = Counter()
-    listed = [_strings(example) for example in _listed(texts)]
-    tokenizer.read(chain.from_iterable(listed))
-    for strings in listed:
+    strings_of_each = [_strings(example) for example in listed(texts)]
+    tokenizer.read(chain.from_iterable(strings_of_each))
+    for strings in strings_of_each:
         segments = [tokenizer.tokenize(one) for one in strings]
         encoding = tokenizer.pack(segments)
         counts.append(sum(encoding.padding_mask) + encoding.tokens_cut)

@@ -1,0 +1,44 @@
+"""The prompts that a user asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kfine.console import Console
+from kfine.data.tables import SUFFIXES, read_table
+from kfine.errors import DataError
+from kfine.inputs.prompt.conversation import Conversation
+from kfine.inputs.prompt.tables import format_of_columns, prompt_of_row
+from kfine.inputs.text.requested import Texts
+
+
+class Prompts(Texts):
+    """Prompts as texts are given; of a table without a column that is named, as it is learned."""
+
+    def __init__(self, given: Any, column: str | None = None) -> None:
+        self._rows: dict[str, Conversation] = {}
+        super().__init__(given, column)
+
+    def _read(self, given: str | Path, column: str | None) -> list[tuple[str, str]]:
+        path = Path(given)
+        is_table = path.suffix.lower() in SUFFIXES and len(str(given)) < 1024 and path.is_file()
+        if column is not None or not is_table:
+            return super()._read(given, column)
+        table = read_table(path)
+        form = format_of_columns(table, replies=False)
+        found = []
+        for row in table.rows:
+            name = f"{path}:{row.line}"
+            try:
+                self._rows[name] = Conversation(prompt_of_row(form, row), name)
+                found.append((name, name))
+            except DataError:
+                found.append((name, ""))
+        return found
+
+    def read(self, console: Console) -> Iterator[tuple[list[str], list[Any]]]:
+        """Prompts by the number that go through a model together; empty ones are left out."""
+        for names, texts in super().read(console):
+            yield names, [self._rows.get(one, one) for one in texts]
