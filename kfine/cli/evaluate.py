@@ -104,6 +104,8 @@ def _print_models(metrics: dict[str, Any]) -> None:
     print_table(["", *headings], rows)
     if "gain" in metrics:
         _print_gain(metrics)
+        if "told" in metrics:
+            _print_told(metrics["told"])
         if "rehearsed" in metrics:
             _print_rehearsed(metrics)
     elif "model" in metrics:
@@ -129,6 +131,19 @@ def _print_gain(metrics: dict[str, Any]) -> None:
         f"against {over} on {metrics['count']} examples: {gain['difference']:+.3f} "
         f"({gain['interval'][0]:+.3f} to {gain['interval'][1]:+.3f}, "
         f"p = {gain['p_value']:.2g}): {sure}"
+    )
+
+
+def _print_told(told: dict[str, Any]) -> None:
+    """How well a model that writes knows the texts that were wanted."""
+    gain, untuned = told["gain"], told["untuned"]
+    change = "lower" if gain["share"] > 0 else "higher"
+    click.echo(
+        f"of the {told['tokens']} tokens that were wanted, each told those before it: loss "
+        f"{told['loss']:.3f}, perplexity {told['perplexity']:.2f}, {told['token_accuracy']:.1%} "
+        f"right; untuned {untuned['loss']:.3f}, {untuned['perplexity']:.2f}, "
+        f"{untuned['token_accuracy']:.1%}; loss {abs(gain['share']):.1%} {change} "
+        f"({gain['interval'][0]:+.1%} to {gain['interval'][1]:+.1%}, p = {gain['p_value']:.2g})"
     )
 
 
@@ -163,7 +178,7 @@ def _offer_head(run: str, metrics: dict[str, Any]) -> None:
 
 def _print_tables(metrics: dict[str, Any]) -> None:
     """Figures of parts: by class, by type of entity, by column, with and without an answer."""
-    inner = ("baselines", "gain", "model", "mistakes", "rehearsed")
+    inner = ("baselines", "gain", "model", "mistakes", "rehearsed", "told")
     tables = {key: value for key, value in metrics.items() if key not in inner}
     alone = {}
     for key, value in tables.items():

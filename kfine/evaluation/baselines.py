@@ -43,6 +43,7 @@ def beside_baselines(
     own: Data,
     scored: Sequence[tuple[Split, Score]],
     console: Console,
+    untuned: Untuned | None = None,
 ) -> list[dict[str, Any]]:
     """The trivial answer and the frozen backbone, and what tuning gained over the latter.
 
@@ -55,6 +56,7 @@ def beside_baselines(
         own: Its data, on which both baselines are made.
         scored: What the tuned model was scored on, and how; both baselines are made once for all.
         console: Hears of the pass through the frozen layers.
+        untuned: The model as its preset has it, where the answer needs no training.
 
     Returns:
         For each, `baselines`, name -> metrics, and `gain`.
@@ -62,7 +64,7 @@ def beside_baselines(
     answer = run.answer
     trivial = answer.trivial(own.train.labels, own.train.examples())
     tests = [test for test, _ in scored]
-    name, predictions, facts = _frozen(run, module, own, tests, console)
+    name, predictions, facts = _frozen(run, module, own, tests, console, untuned)
     found = []
     for (test, score), predicted in zip(scored, predictions, strict=True):
         guessed = answer.score(trivial.predict(test.examples()), test.labels)
@@ -76,7 +78,12 @@ def beside_baselines(
 
 
 def _frozen(
-    run: TrainedRun, module: Recipe, own: Data, tests: Sequence[Split], console: Console
+    run: TrainedRun,
+    module: Recipe,
+    own: Data,
+    tests: Sequence[Split],
+    console: Console,
+    untuned: Untuned | None,
 ) -> tuple[str, list[Sequence[Any]], dict[str, Any]]:
     """What the frozen backbone is called, its predictions for each split, and facts about it."""
     answer: Answer = run.answer
@@ -88,8 +95,8 @@ def _frozen(
         learned, parts = splits[: -len(tests)], features[-len(tests) :]
         predictions, facts = _probed(answer, learned, features, parts, run.config.seed)
         return "linear_probe", predictions, facts
-    if getattr(answer, "pretrained", False):
-        return "untuned", untuned(run, module, own, tests), {}
+    if untuned is not None:
+        return "untuned", [untuned.predictions(test) for test in tests], {}
     return "head_alone", head_alone(run, module, own, tests), {}
 
 
@@ -204,11 +211,33 @@ class LinearBase:
         return found
 
 
-def untuned(
-    run: TrainedRun, module: Recipe, own: Data, tests: Sequence[Split]
-) -> list[Sequence[Any]]:
-    """Predictions for each split of the model as its preset has it."""
-    return _predicted(module.build_model(run.config, own).model, run, tests)
+class Untuned:
+    """A run's model as its preset has it, where the answer needs no training.
+
+    Args:
+        run: The run.
+        module: Its recipe.
+        own: Its data.
+
+    Attributes:
+        model: Not trained.
+    """
+
+    def __init__(self, run: TrainedRun, module: Recipe, own: Data) -> None:
+        self._run = run
+        self.model = module.build_model(run.config, own).model
+        self._predictions: dict[int, Sequence[Any]] = {}
+
+    @classmethod
+    def of(cls, run: TrainedRun, module: Recipe, own: Data) -> Untuned | None:
+        """That model; `None` where the answer needs training."""
+        return cls(run, module, own) if getattr(run.answer, "pretrained", False) else None
+
+    def predictions(self, split: Split) -> Sequence[Any]:
+        """What it says of a split, computed once."""
+        if id(split) not in self._predictions:
+            (self._predictions[id(split)],) = _predicted(self.model, self._run, [split])
+        return self._predictions[id(split)]
 
 
 def head_alone(

@@ -90,12 +90,14 @@ class Mistake:
         label: The truth.
         prediction: What the model says.
         probability: How sure it is, fraction 0 to 1.
+        untuned: What the model said before it was trained, if it said anything.
     """
 
     index: int
     label: str
     prediction: str
     probability: float
+    untuned: str = ""
 
 
 class Input(Protocol):

@@ -56,7 +56,8 @@ def evaluate(
         the trivial answer and the frozen backbone (a linear probe, or the head alone), each with
         the same metrics; under `gain` the comparison with the latter; under `rehearsed`, where the
         run rehearsed other data, the primary metric on its test examples; under `slices` those of
-        columns. Those of an exported file
+        columns; under `told`, of a model that writes, how well it knows the texts that were
+        wanted, see `kfine.evaluation.told`. Those of an exported file
         have no baselines, and under `model` its path, its kind and its milliseconds per example.
 
     Raises:
@@ -86,22 +87,48 @@ def evaluate(
     score = run.answer.score(predictions, scored.test.labels)
     metrics = metrics_of(run, score, predictions, scored.test, columns, console)
     with console.timed("scoring the baselines"):
-        from kfine.evaluation.baselines import beside_baselines
+        from kfine.evaluation.baselines import Untuned, beside_baselines
 
+        untuned = Untuned.of(run, module, rehearsed(own))
         both = [(scored.test, score)]
         other = own.rehearsal if data is None else None
         if other is not None and other.test:
             known = _predict_with_cache(run, other.test, console)
             both.append((other.test, run.answer.score(known, other.test.labels)))
-        beside, *rest = beside_baselines(run, module, rehearsed(own), both, console)
+        beside, *rest = beside_baselines(run, module, rehearsed(own), both, console, untuned)
         metrics |= beside
         if other is not None and rest:
             metrics["rehearsed"] = _rehearsed(run, other.source, both[1][1], rest[0])
+        if untuned is not None and hasattr(run.answer, "fed"):
+            metrics["told"] = _told(run, untuned.model, scored.test)
     folder = evaluation_folder(run.path, data)
     keep_evaluation(
-        console, folder, metrics, score, predictions, scored.test, run.input, run.answer
+        console,
+        folder,
+        metrics,
+        score,
+        predictions,
+        scored.test,
+        run.input,
+        run.answer,
+        untuned=None if untuned is None else untuned.predictions(scored.test),
     )
     return metrics
+
+
+def _told(run: TrainedRun, base: Any, split: Split) -> dict[str, Any]:
+    """How well the model, and the untuned one, know the texts that were wanted."""
+    from kfine.evaluation.told import gain_of_told, told
+
+    tuned, before = (
+        told(model, run.input, run.answer, split, run.config.batch_size)
+        for model in (run.model, base)
+    )
+    return {
+        **tuned.to_dict(),
+        "untuned": before.to_dict(),
+        "gain": gain_of_told(tuned, before),
+    }
 
 
 def _rehearsed(

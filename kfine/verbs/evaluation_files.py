@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,18 @@ def keep_evaluation(
     split: Split,
     input: Input,
     answer: Answer,
+    untuned: Sequence[Any] | None = None,
 ) -> None:
     """Write `metrics.json` and `predictions.json`, and what input and answer have to show.
+
+    What the `untuned` model says, if it says anything, stands beside what the tuned one does.
 
     Adds the most confident mistakes to the metrics, where the answer lists them. A folder that
     cannot be written is warned of and no more: the scores are there.
     """
     try:
         with plain_disk_errors(folder):
-            _write(folder, metrics, predictions, split, input, answer)
+            _write(folder, metrics, predictions, split, input, answer, untuned)
             answer.draw(folder / "plots", score)
             if hasattr(answer, "drawn"):
                 _draw_worst(folder / WORST, predictions, split, answer, score)
@@ -53,9 +57,13 @@ def _write(
     split: Split,
     input: Input,
     answer: Answer,
+    untuned: Sequence[Any] | None,
 ) -> None:
     mistakes = answer.mistakes(predictions, split.labels)
+    before = None if untuned is None else [str(answer.settle(one)) for one in untuned]
     if mistakes is not None:
+        if before is not None:
+            mistakes = [replace(one, untuned=before[one.index]) for one in mistakes]
         folder.mkdir(parents=True, exist_ok=True)
         name = input.write_mistakes(folder, split.inputs, mistakes, answer.names)
         shown = [
@@ -76,6 +84,8 @@ def _write(
         {"name": name, **answer.row(one, label)}
         for name, one, label in zip(split.names, predictions, split.labels, strict=True)
     ]
+    if before is not None:
+        rows = [{**row, "untuned": one} for row, one in zip(rows, before, strict=True)]
     write_json(folder / "predictions.json", rows)
 
 

@@ -37,6 +37,7 @@ _ROW = """<li>
 <h2>Prompt</h2><p>{prompt}</p>
 <h2>Wanted</h2><p>{label}</p>
 <h2>Written, {probability:.0%} sure</h2><p>{prediction}</p>
+<h2>Written by the untuned model</h2><p>{untuned}</p>
 </li>"""
 
 
@@ -57,6 +58,7 @@ def write_mistakes(folder: Path, examples: Any, mistakes: Sequence[Mistake]) -> 
             prompt=_escaped(shown(examples[[one.index]][0])) or "nothing",
             label=_escaped(one.label),
             prediction=_escaped(one.prediction) or "nothing",
+            untuned=_escaped(one.untuned) or "nothing",
             probability=one.probability,
         )
         for one in worst

@@ -121,8 +121,8 @@ class Prompt:
         return Prompts(request.given, request.column)
 
     def settings(self) -> dict[str, Any]:
-        """There are none that reading depends on."""
-        return {}
+        """The length of the longest prompt."""
+        return {"prompt_length": self.longest}
 
     def sizes(self, examples: Sequence[Any]) -> tuple[str, list[int]] | None:
         """How many words each prompt has."""
