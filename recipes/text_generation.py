@@ -56,7 +56,7 @@ def build_model(config: Config, data: Data) -> Built:
     replies = [reply for split in splits for reply in split.labels]
     prompt, decisions = prompt_of_preset(preset, config.template, prompts, config.prompt_length)
     answer, words, warnings = reply_for(prompt, replies, config.longest, config.label_smoothing)
-    model = language_model(language_backbone(preset.handle))
+    model = language_model(language_backbone(preset.handle), recompute=config.recompute)
     return Built(
         model=model,
         input=prompt,

@@ -234,6 +234,37 @@ def tiny_speech_preset(needs_keras: None, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
+def tiny_language_preset(needs_keras: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A KerasHub preset folder: Qwen with two blocks, random, bytes as tokens, and ChatML's."""
+    import keras
+    import keras_hub
+
+    keras.utils.set_random_seed(5)
+    read = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = [chr(one) for one in read] + [chr(256 + place) for place in range(256 - len(read))]
+    merges = ["\u0120 t", "\u0120t h", "\u0120th e", "b a", "ba l", "bal l"]
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokens = [*special, *letters, *(one.replace(" ", "") for one in merges)]
+    tokenizer = keras_hub.models.QwenTokenizer(
+        vocabulary={token: number for number, token in enumerate(tokens)},
+        merges=merges,
+        unsplittable_tokens=special,
+    )
+    backbone = keras_hub.models.QwenBackbone(
+        vocabulary_size=len(tokens),
+        num_layers=2,
+        num_query_heads=2,
+        num_key_value_heads=1,
+        hidden_dim=16,
+        intermediate_dim=32,
+    )
+    folder = tmp_path_factory.mktemp("language-presets") / "tiny"
+    backbone.save_to_preset(folder)
+    tokenizer.save_to_preset(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
 def mood_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV of 160 short reviews, each with good or with bad words among others."""
     import csv

@@ -96,7 +96,7 @@ class AdapterConfig:
             ConfigError: They are asked for.
         """
         if self.adapter == NONE:
-            own = {one.name for one in fields(AdapterConfig)}
+            own = {one.name for one in fields(AdapterConfig)} - {"adapter"}
             changed = [one.name for one in fields(self) if one.name in own and self._changed(one)]
             if changed:
                 raise ConfigError(

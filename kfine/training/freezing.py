@@ -162,7 +162,8 @@ def _flatten(layers: Iterable[Any]) -> list[Any]:
 
 
 def _pin_inference_mode(layer: Any) -> None:
-    if not takes_training(layer) or "call" in vars(layer):
+    own = vars(layer).get("call")
+    if not takes_training(layer) or hasattr(own, "instead_of"):
         return
     call = layer.call
 
@@ -170,11 +171,17 @@ def _pin_inference_mode(layer: Any) -> None:
         options["training"] = False
         return call(*arguments, **options)
 
+    # A layer may have a call of its own already, such as one that computes it again.
+    call_in_inference_mode.instead_of = own  # type: ignore[attr-defined]
     # An instance attribute reaches every kind of layer; a rate set to zero would reach only
     # those that have one.
     layer.call = call_in_inference_mode
 
 
 def _release_inference_mode(layer: Any) -> None:
-    if "call" in vars(layer):
-        del layer.call
+    own = vars(layer).get("call")
+    if not hasattr(own, "instead_of"):
+        return
+    del layer.call
+    if own.instead_of is not None:
+        layer.call = own.instead_of

@@ -55,9 +55,15 @@ class LanguageConfig(TrainingConfig):
         "Pretrained causal language model: a KerasHub name, hf://, kaggle:// or a folder.",
         group="Model",
     )
+    recompute: bool = setting(
+        False,
+        "Compute each block again on the way back while training (gradient checkpointing): less "
+        "than half of the memory, for half as long again or more.",
+        group="Training",
+    )
     adapter: str = inherited(AdapterConfig, "adapter", "lora")
     epochs: int = inherited(TrainingConfig, "epochs", 3)
-    batch_size: int = inherited(TrainingConfig, "batch_size", 4)
+    batch_size: int = inherited(TrainingConfig, "batch_size", 2)
     learning_rate: float = inherited(TrainingConfig, "learning_rate", 5e-4)
     backbone_rate: float | None = inherited(TrainingConfig, "backbone_rate", 0.1)
     weight_decay: float = inherited(TrainingConfig, "weight_decay", 0.0)

@@ -256,6 +256,7 @@ def test_recipes_are_listed(kfine_command: Command) -> None:
         "question_answering",
         "speech_recognition",
         "text_classification",
+        "text_generation",
         "token_classification",
     ]
 

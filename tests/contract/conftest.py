@@ -156,11 +156,26 @@ def asked_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def told_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """JSONL of what is done with a thing, and with which."""
+    chance = random.Random(0)
+    rows = []
+    for _ in range(60):
+        said = " ".join(chance.choices(PLAIN, k=chance.randint(1, 4)))
+        thing = chance.choice(("ball", "the ball"))
+        rows.append(json.dumps({"prompt": f"{said} {thing}", "completion": thing}))
+    path = tmp_path_factory.mktemp("told-table") / "things.jsonl"
+    path.write_text("\n".join(rows))
+    return path
+
+
+@pytest.fixture(scope="session")
 def cases(
     tiny_preset: str,
     tiny_text_preset: str,
     wide_text_preset: str,
     tiny_speech_preset: str,
+    tiny_language_preset: str,
     mood_texts: Path,
     photo_table: Path,
     masked_photos: Path,
@@ -171,6 +186,7 @@ def cases(
     text_table: Path,
     tagged_table: Path,
     asked_table: Path,
+    told_table: Path,
 ) -> dict[str, dict[str, Any]]:
     """Name of a case, a recipe's or one with something behind a colon, to its settings."""
     photos = {"data": str(photo_table), "preset": tiny_preset, "image_size": 32, **QUICK}
@@ -209,6 +225,12 @@ def cases(
             "beams": 2,
             "min_steps": 1,
             **QUICK,
+        },
+        "text_generation": {
+            **QUICK,
+            "data": str(told_table),
+            "preset": tiny_language_preset,
+            "adapter": "none",
         },
         "token_classification": {**texts, "data": str(tagged_table)},
         "question_answering": {

@@ -31,6 +31,7 @@ def test_the_folder_is_the_list() -> None:
         "question_answering",
         "speech_recognition",
         "text_classification",
+        "text_generation",
         "token_classification",
     ]
     for name in recipe_names():
