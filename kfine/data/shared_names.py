@@ -72,10 +72,10 @@ def shared_parts(data: Data) -> list[Shared]:
 
 
 def _parts(name: str) -> list[str]:
-    """Words and numbers of a path, without folders of splits and the ending."""
+    """Words and numbers of a path, without folders and files of splits and the ending."""
     path = PurePosixPath(name)
-    folders = [one for one in path.parent.parts if not split_named(one)]
-    return [part for one in (*folders, path.stem) for part in _PARTS.findall(one)]
+    told = [one for one in (*path.parent.parts, path.stem) if not split_named(one)]
+    return [part for one in told for part in _PARTS.findall(one)]
 
 
 def _says_something(values: dict[int, str], labels: Sequence[str], *, last: bool) -> bool:

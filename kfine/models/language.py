@@ -91,14 +91,14 @@ def _recompute(block: Any) -> None:
         training: Any = None,
         **options: Any,
     ) -> Any:
-        def run(x: Any, mask: Any) -> Any:
+        def run(x: Any) -> Any:
             more = {**options, "self_attention_cache": self_attention_cache, "training": training}
-            return plain(x, decoder_padding_mask=mask, **more)
+            return plain(x, decoder_padding_mask=decoder_padding_mask, **more)
 
         # Symbolic calls make the graph of layers, in which nothing is kept.
         if training and self_attention_cache is None and tf.is_tensor(decoder_sequence):
-            return tf.recompute_grad(run)(decoder_sequence, decoder_padding_mask)
-        return run(decoder_sequence, decoder_padding_mask)
+            return tf.recompute_grad(run)(decoder_sequence)
+        return run(decoder_sequence)
 
     block.call = call
 

@@ -15,7 +15,7 @@ import kfine
 from kfine.answers import load_answer
 from kfine.console import Console
 from kfine.data.tables import SUFFIXES, read_table
-from kfine.errors import ConfigError, DataError, ExportError
+from kfine.errors import ConfigError, DataError
 from kfine.recipe import load_recipe, recipe_names, recipe_of_run
 from kfine.runtimes.loading import load_exported
 from kfine.training.data import load_data_of_run
@@ -223,7 +223,7 @@ def test_the_stage_of_a_file_gives_what_training_prepares(run: kfine.Run) -> Non
 def test_a_bundle_answers_what_the_run_does(run: kfine.Run, program: Callable[[Path], Any]) -> None:
     refused = run.answer.device().misfit("bundle", "auto")
     if refused:
-        with pytest.raises(ExportError, match="use the format saved_model"):
+        with pytest.raises(ConfigError, match="use the format saved_model"):
             kfine.export(run, console=QUIET)
         report = kfine.export(run, format="saved_model", max_drop=1, console=QUIET)
         assert report.verdict.passed and report.verdict.metric == run.answer.primary

@@ -132,3 +132,39 @@ def test_a_model_that_is_no_language_model_is_refused(tiny_text_preset: str) -> 
 
     with pytest.raises(PresetError, match="Llama, Mistral, Qwen, Qwen3. Received: .*BertBackbone"):
         language_backbone(tiny_text_preset)
+
+
+def test_computing_again_changes_no_gradient(backbone: Any, texts: np.ndarray) -> None:
+    import tensorflow as tf
+
+    given = {"prompt_ids": prompts(texts), "reply_ids": texts[:, 5:]}
+    found = []
+    for recompute in (False, True):
+        copy = type(backbone).from_config(backbone.get_config())
+        copy.set_weights(backbone.get_weights())
+        model = language_model(copy, recompute=recompute)
+        computed = []
+        for block in copy.transformer_layers:
+            count_calls(block._self_attention_layer, computed)
+
+        @tf.function
+        def gradients(given: Any, model: Any = model) -> Any:
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(model(given, training=True) ** 2)
+            return tape.gradient(loss, model.trainable_variables)
+
+        found.append(dict(zip([v.path for v in model.weights], gradients(given), strict=True)))
+        assert len(computed) == SIZES["num_layers"] * (1 + recompute)
+    for plain, again in zip(*(one.values() for one in found), strict=True):
+        plain, again = (tf.convert_to_tensor(one) for one in (plain, again))
+        np.testing.assert_allclose(plain, again, rtol=1e-4, atol=1e-6)
+
+
+def count_calls(layer: Any, into: list[str]) -> None:
+    plain = layer.call
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        into.append(layer.name)
+        return plain(*arguments, **options)
+
+    layer.call = call
