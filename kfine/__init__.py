@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kfine.training.layers import unfreeze as unfreeze
     from kfine.tuning.plan import SearchSettings as SearchSettings
     from kfine.verbs.benchmark import benchmark as benchmark
+    from kfine.verbs.chat import Chat as Chat
     from kfine.verbs.doctor import doctor as doctor
     from kfine.verbs.dry_run import dry_run as dry_run
     from kfine.verbs.evaluate import evaluate as evaluate
@@ -39,6 +40,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "Chat": "verbs.chat",
             "GradualUnfreezing": "training.gradual_unfreezing",
             "KfineError": "errors",
             "Run": "verbs.run",

@@ -15,6 +15,7 @@ import kfine
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLIC = [
+    "Chat",
     "GradualUnfreezing",
     "KfineError",
     "Run",

@@ -85,3 +85,24 @@ def test_an_optimizer_knows_its_variables_and_their_averages(model: Any) -> None
     assert [one.shape for one in averages] == [one.shape for one in trained]
     # Keras keeps averages from the first step on.
     np.testing.assert_array_equal(averages[0].numpy().shape, trained[0].shape)
+
+
+@pytest.mark.parametrize("family", ["Llama", "Mistral", "Qwen", "Qwen3"])
+def test_a_block_of_a_language_model_says_all_that_it_was_made_with(family: str) -> None:
+    import keras_hub
+
+    sizes = {"num_query_heads": 4, "num_key_value_heads": 2, "intermediate_dim": 32}
+    backbone = getattr(keras_hub.models, f"{family}Backbone")(
+        vocabulary_size=20,
+        num_layers=1,
+        hidden_dim=16,
+        **sizes,
+        **({"head_dim": 8} if family == "Qwen3" else {}),
+    )
+    (block,) = backbone.transformer_layers
+    private.describes_itself(block)
+    config = keras.saving.serialize_keras_object(block)
+    again = keras.saving.deserialize_keras_object(config)
+    again.set_weights(block.get_weights())
+    given = np.random.default_rng(0).normal(size=(1, 3, 16)).astype("float32")
+    np.testing.assert_array_equal(again(given), block(given))

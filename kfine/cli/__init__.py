@@ -20,6 +20,7 @@ _WITH_MODELS = (
     "tune",
     "evaluate",
     "predict",
+    "chat",
     "export",
     "soup",
     "benchmark",

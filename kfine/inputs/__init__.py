@@ -111,7 +111,9 @@ class Input(Protocol):
         prepare: In a graph, from a batch of stored rows to what the model takes; `None` changes
             nothing.
 
-    One whose examples last some time, and may be asked for in parts, has `timed`, which is true.
+    One whose examples last some time, and may be asked for in parts, has `timed`, which is true;
+    one that can be talked with has `spoken(turns)`, the tokens of a conversation of (role, text)
+    pairs, and a `vocabulary` that makes text of tokens.
     """
 
     kind: ClassVar[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +15,8 @@ from kfine.presets import LANGUAGE_FAMILIES
 PROMPT, REPLY = "prompt_ids", "reply_ids"
 TOKENS, CONFIDENCE = "token_ids", "confidence"
 _BLOCK = "transformer_layer_"
+# Prompts that are written on are padded to multiples of this.
+_LENGTHS = 64
 
 
 def language_backbone(handle: str) -> keras.Model:
@@ -168,6 +170,54 @@ class CachedBlocks:
             found.append(more)
         logits = self.embedding(self.norm(x[:, -1:]), reverse=True)
         return keras.ops.cast(logits[:, 0], "float32"), found
+
+
+class TokenStream:
+    """A language model that writes one token after the other, each as soon as it is known.
+
+    Args:
+        model: From `language_model`; the weights are shared.
+        ends: Tokens any of which ends a reply.
+    """
+
+    def __init__(self, model: keras.Model, ends: Sequence[int]) -> None:
+        import tensorflow as tf
+
+        self._cached = CachedBlocks(model.get_layer(BACKBONE))
+        self._ends = frozenset(ends)
+
+        @tf.function(reduce_retracing=True)
+        def step(tokens: Any, told: Any, kept: Any, place: Any) -> tuple[Any, Any]:
+            logits, more = self._cached.step(tokens, told, kept, place)
+            return tf.argmax(logits, axis=-1, output_type=tf.int32), more
+
+        self._step = step
+
+    def write(self, prompt: Sequence[int], longest: int) -> Iterator[int]:
+        """The likeliest tokens behind a prompt, without the one that ends them.
+
+        Args:
+            prompt: Its tokens.
+            longest: How many are written at most, the end included.
+        """
+        import tensorflow as tf
+
+        # Few lengths, since each is traced anew; what is before the prompt is not looked at.
+        length = -(-len(prompt) // _LENGTHS) * _LENGTHS
+        room = length + -(-longest // _LENGTHS) * _LENGTHS
+        padding = length - len(prompt)
+        told = tf.constant([[0] * padding + [1] * (room - padding)], tf.int32)
+        tokens = tf.constant([[0] * padding + list(prompt)], tf.int32)
+        kept = self._cached.empty(1, room)
+        place = 0
+        for _ in range(longest):
+            found, kept = self._step(tokens, told, kept, tf.constant(place, tf.int32))
+            place += int(tokens.shape[1])
+            token = int(found[0])
+            if token in self._ends:
+                return
+            yield token
+            tokens = tf.constant([[token]], tf.int32)
 
 
 class ReplyDecoder(keras.layers.Layer):

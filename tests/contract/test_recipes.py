@@ -168,6 +168,14 @@ def test_what_a_column_tells_apart_is_scored_by_itself(run: kfine.Run) -> None:
     assert found == run.metrics["slices"][0]
 
 
+def test_only_a_model_that_writes_is_talked_with(run: kfine.Run) -> None:
+    if hasattr(run.input, "spoken"):
+        assert isinstance("".join(kfine.Chat(run, longest=3, console=QUIET).say("x")), str)
+        return
+    with pytest.raises(ConfigError, match="chat is for a model that writes text"):
+        kfine.Chat(run, console=QUIET)
+
+
 def test_a_model_is_made_of_layers_that_keras_has(run: kfine.Run) -> None:
     """So that it loads in another process, and where there is no kfine."""
     with zipfile.ZipFile(run.path / "model.keras") as archive:

@@ -130,7 +130,9 @@ def test_rows_are_written_alike_alone_and_together(model: Any, texts: np.ndarray
 def test_a_model_that_is_no_language_model_is_refused(tiny_text_preset: str) -> None:
     from kfine.errors import PresetError
 
-    with pytest.raises(PresetError, match="Llama, Mistral, Qwen, Qwen3. Received: .*BertBackbone"):
+    with pytest.raises(
+        PresetError, match=r"Llama, Mistral, Qwen, Qwen3\. Received: .*BertBackbone"
+    ):
         language_backbone(tiny_text_preset)
 
 

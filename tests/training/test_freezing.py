@@ -80,6 +80,28 @@ def test_a_frozen_backbone_gives_the_same_features_in_training(tiny_preset: str)
     assert not np.allclose(quietly, task.backbone(images, training=True).numpy())
 
 
+def test_a_layer_keeps_a_call_of_its_own_once_it_is_released() -> None:
+    import keras
+
+    layer = keras.layers.Dropout(0.5)
+    plain, told = layer.call, []
+
+    def own(inputs: Any, training: Any = None) -> Any:
+        told.append(training)
+        return plain(inputs, training=training)
+
+    layer.call = own
+    model = keras.Sequential([keras.Input((3,)), layer, keras.layers.Dense(1)])
+    told.clear()
+    freeze(model)
+    model(np.ones((1, 3)), training=True)
+    freeze(model)
+    release(model)
+    assert told == [False] and layer.call is own
+    model(np.ones((1, 3)), training=True)
+    assert told == [False, True]
+
+
 def test_keras_still_fires_dropout_of_a_layer_that_is_not_trainable(tiny_preset: str) -> None:
     """The fact of the stack that `freeze` is there for."""
     import keras_hub

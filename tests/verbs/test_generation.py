@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +125,7 @@ def test_other_data_is_scored(run: kfine.Run, tmp_path: Path) -> None:
 def test_it_leaves_as_a_saved_model(run: kfine.Run) -> None:
     import tensorflow as tf
 
-    with pytest.raises(ConfigError, match="use the format saved_model. Received: bundle"):
+    with pytest.raises(ConfigError, match=r"use the format saved_model\. Received: bundle"):
         kfine.export(run, console=QUIET)
     report = kfine.export(run, format="saved_model", console=QUIET)
     assert report.verdict.passed
@@ -157,7 +159,7 @@ def test_what_is_wrong_is_one_sentence(
             "text_generation", run_dir=tmp_path / "run", console=QUIET, **{**settings, **changed}
         )
 
-    with pytest.raises(PresetError, match="presets of Llama, .* which is BertBackbone"):
+    with pytest.raises(PresetError, match=r"presets of Llama, .* which is BertBackbone"):
         fit(preset=tiny_text_preset)
     with pytest.raises(ConfigError, match="template is auto, plain or a file"):
         fit(template="none.jinja")
@@ -169,3 +171,34 @@ def test_what_is_wrong_is_one_sentence(
     with pytest.raises(DataError, match="none of the 1 rows"):
         fit(data=str(tmp_path / "empty.jsonl"))
     assert not (tmp_path / "run").exists() or not (tmp_path / "run" / "model.keras").exists()
+
+
+def test_what_is_said_is_what_is_predicted_in_pieces(run: kfine.Run) -> None:
+    chat = kfine.Chat(run, console=QUIET)
+    pieces = list(chat.say("give 4\n\nball"))
+    (alone,) = kfine.predict(run, "give 4\n\nball", console=QUIET)
+    assert "".join(pieces).strip() == alone.rows[0]["text"] and len(pieces) > 2
+    assert chat.turns == [("user", "give 4\n\nball"), ("assistant", "".join(pieces))]
+    # The second reply knows of the first turn, so its prompt is another.
+    again = "".join(chat.say("give 4\n\nball"))
+    assert len(chat.turns) == 4
+    chat.forget()
+    assert "".join(chat.say("give 4\n\nball")) == "".join(pieces)
+    tokens = run.input.spoken([("user", "x"), ("assistant", again), ("user", "x")])
+    assert run.input.vocabulary.decode(tokens).count("user") == 2
+    short = kfine.Chat(run, longest=2, console=QUIET)
+    assert len("".join(short.say("give 4\n\nball"))) < len("".join(pieces))
+    with pytest.raises(ConfigError, match="above 0"):
+        kfine.Chat(run, longest=0)
+
+
+def test_the_terminal_talks(
+    run: kfine.Run, kfine_command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (alone,) = kfine.predict(run, "give 4\n\nball", console=QUIET)
+    said = kfine_command("chat", run.path, "give 4\n\nball", "--quiet")
+    assert (said.status, said.out.strip()) == (0, alone.rows[0]["text"])
+    monkeypatch.setattr("sys.stdin", io.StringIO("give 1\n\n/new\ngive 1\n/quit\ngive 2\n"))
+    said = kfine_command("chat", run.path, "--quiet")
+    first, second = said.out.splitlines()
+    assert first == second

@@ -107,6 +107,14 @@ class Prompt:
                 f"A prompt must be a str or a Conversation. Received: {type(example).__name__}."
             )
 
+    def spoken(self, turns: Sequence[tuple[str, str]]) -> list[int]:
+        """The tokens of a conversation of (role, text) pairs, however long it is.
+
+        Raises:
+            ConfigError: The template cannot write it.
+        """
+        return self._whole([Message(role, text) for role, text in turns])
+
     def count(self, example: Any) -> int:
         """Tokens of an example before it is cut."""
         self.check(example)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kfine.answers.reply import load_replies
+from kfine.data.shared_names import shared_parts
 from kfine.errors import DataError
 from kfine.inputs.prompt.conversation import Conversation, Message
 from kfine.inputs.prompt.tables import PIECE, SUMMARIZE, read_conversations
@@ -143,9 +144,7 @@ def test_no_split_divides_replies_to_one_prompt(tmp_path: Path) -> None:
     data = load_replies(
         table(tmp_path / "rows.jsonl", rows), instruction="", validation_split=0.2, test_split=0.2
     )
-    held = [
-        {one.messages[0].content for one in split.examples()} for split in data.splits.values()
-    ]
+    held = [{one.messages[0].content for one in split.examples()} for split in data.splits.values()]
     assert len(held) == 3 and sum(map(len, held)) == len(set.union(*held)) == 20
 
 
@@ -155,3 +154,11 @@ def test_columns_that_may_be_swapped_are_warned_of(tmp_path: Path) -> None:
     assert "if the columns are swapped" in line
     rows = [{"prompt": "a long text " * 9, "completion": "yes"}] * 3
     assert not read_conversations(table(tmp_path / "rows.jsonl", rows)).warnings
+
+
+def test_files_of_splits_say_nothing_of_where_examples_come_from(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        rows = [{"prompt": f"{split} {n}", "completion": f"{n}"} for n in range(30)]
+        table(tmp_path / f"{split}.jsonl", rows)
+    data = load_replies(str(tmp_path), instruction="", validation_split=0.2)
+    assert shared_parts(data) == []
