@@ -20,7 +20,14 @@ PLAIN = "model.json"
 # KerasHub's backbones of causal language models that `kfine.models.language` was compared with.
 # Their positions are rotary (https://arxiv.org/abs/2104.09864): what counts is how far tokens are
 # apart, so that padding before a prompt makes no difference.
-LANGUAGE_FAMILIES = ("Llama", "Mistral", "Qwen", "Qwen3")
+# Each with the `model_type` of Hugging Face's folders of it.
+LANGUAGE_FAMILIES = {
+    "Llama": "llama",
+    "Llama3": "llama",
+    "Mistral": "mistral",
+    "Qwen": "qwen2",
+    "Qwen3": "qwen3",
+}
 _HOSTS = {"hf://": "huggingface.co", "kaggle://": "www.kaggle.com"}
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TASK", "Config", "build_model", "load_data", "resolve", "search_space"]
 
-EXAMPLES = (".csv", ".tsv", ".jsonl", ".json", ".txt")
+# Tables with these have prompts and replies; other tables of texts have labels.
+COLUMNS = (("instruction", "output"), ("prompt", "completion"), ("messages",), ("conversations",))
 resolve = resolve_language
 search_space = language_space
 

@@ -20,7 +20,8 @@ _FILES, _ROWS = 2000, 50
 def guess_recipe(data: str) -> str:
     """The recipe for most of the files that a folder holds or a table names.
 
-    Recipes say with `EXAMPLES` which endings theirs have.
+    Recipes say with `EXAMPLES` which endings theirs have, and with `COLUMNS` which columns of a
+    table are theirs alone.
 
     Raises:
         DataError: There is no such file or folder, or no recipe is known for what it holds.
@@ -30,6 +31,9 @@ def guess_recipe(data: str) -> str:
         if data.isidentifier() or ":" in data:  # digits, tfds:NAME
             return _USUAL
         raise DataError(f"There is no file or folder {data}.")
+    by_columns = _with_columns(path)
+    if by_columns:
+        return by_columns
     known = {
         ending: name
         for name in recipe_names()
@@ -42,6 +46,23 @@ def guess_recipe(data: str) -> str:
             f"--recipe: {', '.join(recipe_names())}"
         )
     return counted.most_common(1)[0][0]
+
+
+def _with_columns(path: Path) -> str:
+    """The recipe that claims the columns of a table, or of one in a folder; empty if none does."""
+    tables = [path] if path.suffix.lower() in SUFFIXES and path.is_file() else []
+    tables = tables or (tables_in(path) if path.is_dir() else [])
+    if not tables:
+        return ""
+    try:
+        columns = set(read_table(tables[0]).columns)
+    except DataError:  # It may lie beside what is looked for.
+        return ""
+    for name in recipe_names():
+        claimed = getattr(load_recipe(name), "COLUMNS", ())
+        if any(set(one) <= columns for one in claimed):
+            return name
+    return ""
 
 
 def _endings(path: Path, known: Container[str]) -> list[str]:

@@ -22,6 +22,13 @@ SIZES = {
 }
 OWN: dict[str, dict[str, Any]] = {
     "Llama": {"rope_max_wavelength": 500, "rope_position_scaling_factor": 2.0},
+    "Llama3": {
+        "rope_max_wavelength": 500,
+        "rope_frequency_adjustment_factor": 32.0,
+        "rope_low_freq_factor": 1.0,
+        "rope_high_freq_factor": 4.0,
+        "rope_pretraining_sequence_length": 8,
+    },
     "Mistral": {"sliding_window": 4},
     "Qwen": {"rope_max_wavelength": 500},
     "Qwen3": {"head_dim": 8, "tie_word_embeddings": False},
@@ -39,7 +46,7 @@ def imports(needs_keras: None) -> None:
     from kfine.models.language import language_backbone, language_model, writer
 
 
-@pytest.fixture(scope="module", params=LANGUAGE_FAMILIES)
+@pytest.fixture(scope="module", params=tuple(LANGUAGE_FAMILIES))
 def backbone(request: pytest.FixtureRequest) -> Any:
     kind = getattr(keras_hub.models, f"{request.param}Backbone")
     found = kind(**SIZES, **OWN[request.param])
@@ -131,7 +138,7 @@ def test_a_model_that_is_no_language_model_is_refused(tiny_text_preset: str) -> 
     from kfine.errors import PresetError
 
     with pytest.raises(
-        PresetError, match=r"Llama, Mistral, Qwen, Qwen3\. Received: .*BertBackbone"
+        PresetError, match=r"Llama, Llama3, Mistral, Qwen, Qwen3\. Received: .*BertBackbone"
     ):
         language_backbone(tiny_text_preset)
 

@@ -149,3 +149,77 @@ def test_sentencepiece_reads_its_marks_where_they_are_meant(tmp_path: Path) -> N
     assert vocabulary.knows("<s>") and not vocabulary.knows("<|im_start|>")
     plain = Prompt(vocabulary, Template("plain", "{{ messages[0].content }}"), 8)
     assert plain.tokens("the ball")[0] == 1
+
+
+def test_a_folder_of_hugging_face_brings_its_own_template(tmp_path: Path) -> None:
+    """Llama's layout with random weights: what the hub has of SmolLM2 and its kin."""
+    import json
+
+    import keras_hub
+    from safetensors.numpy import save_file
+
+    from kfine.inputs.prompt import check_language_preset, prompt_of_preset
+    from kfine.models.language import language_backbone, language_model
+
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    read = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = [chr(one) for one in read] + [chr(256 + place) for place in range(256 - len(read))]
+    vocabulary = {token: number for number, token in enumerate([*special, *letters, "ba"])}
+    added = [{"id": vocabulary[one], "content": one, "special": True} for one in special]
+    turn = "{{ '<|im_start|>' + m.role + ': ' + m.content }}<|im_end|>"
+    own = f"{{% for m in messages %}}{turn}{{% endfor %}}"
+    contents = {
+        "config.json": {
+            "model_type": "llama",
+            "architectures": ["LlamaForCausalLM"],
+            "vocab_size": len(vocabulary),
+            "hidden_size": 8,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "rms_norm_eps": 1e-5,
+            "rope_theta": 1000,
+            "tie_word_embeddings": True,
+        },
+        "tokenizer.json": {
+            "model": {"vocab": vocabulary, "merges": ["b a"]},
+            "added_tokens": added,
+        },
+        "tokenizer_config.json": {
+            "bos_token": "<|im_start|>",
+            "eos_token": "<|im_end|>",
+            "chat_template": own,
+        },
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    drawn = np.random.default_rng(0)
+    layer = "model.layers.0."
+    shapes = {
+        "model.embed_tokens.weight": (len(vocabulary), 8),
+        "model.norm.weight": (8,),
+        f"{layer}input_layernorm.weight": (8,),
+        f"{layer}post_attention_layernorm.weight": (8,),
+        f"{layer}self_attn.q_proj.weight": (8, 8),
+        f"{layer}self_attn.k_proj.weight": (4, 8),
+        f"{layer}self_attn.v_proj.weight": (4, 8),
+        f"{layer}self_attn.o_proj.weight": (8, 8),
+        f"{layer}mlp.gate_proj.weight": (16, 8),
+        f"{layer}mlp.up_proj.weight": (16, 8),
+        f"{layer}mlp.down_proj.weight": (8, 16),
+    }
+    weights = {name: drawn.normal(size=one).astype("float32") for name, one in shapes.items()}
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+
+    preset = find_preset(str(tmp_path))
+    check_language_preset(preset)
+    prompt, decisions = prompt_of_preset(preset, "auto", [Conversation(tuple(CHAT))], None)
+    assert decisions["template"] == "the model's own"
+    assert prompt.template.render(CHAT[1:]) == "<|im_start|>user: Hi<|im_end|>"
+    assert prompt.template.ends(prompt.vocabulary) == (2,)
+    backbone = language_backbone(preset.handle)
+    assert isinstance(backbone, keras_hub.models.Llama3Backbone)
+    encoded = prompt.encode([Conversation(tuple(CHAT))])
+    logits = language_model(backbone)({"prompt_ids": encoded.rows, "reply_ids": [[5, 6, 2]]})
+    assert logits.shape == (1, 3, len(vocabulary))

@@ -164,6 +164,19 @@ def test_a_page_beside_tables_is_no_data(tmp_path: Path) -> None:
     assert guess_recipe(str(tmp_path)) == "text_classification"
 
 
+@pytest.mark.parametrize(
+    ("line", "recipe"),
+    [
+        ({"instruction": "a", "input": "", "output": "b"}, "text_generation"),
+        ({"messages": []}, "text_generation"),
+        ({"text": "a", "label": "b"}, "text_classification"),
+    ],
+)
+def test_columns_tell_recipes_apart(line: dict[str, Any], recipe: str, tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(json.dumps(line))
+    assert guess_recipe(str(tmp_path)) == guess_recipe(str(tmp_path / "train.jsonl")) == recipe
+
+
 def test_speakers_in_names_are_told(tmp_path: Path, digit_photos: Path) -> None:
     from kfine.inputs.image.loading import load_images
 
