@@ -100,7 +100,7 @@ def evaluate(
         if other is not None and rest:
             metrics["rehearsed"] = _rehearsed(run, other.source, both[1][1], rest[0])
         if untuned is not None and hasattr(run.answer, "fed"):
-            metrics["told"] = _told(run, untuned.model, scored.test)
+            metrics |= _told(run, untuned.model, scored.test, console)
     folder = evaluation_folder(run.path, data)
     keep_evaluation(
         console,
@@ -116,19 +116,23 @@ def evaluate(
     return metrics
 
 
-def _told(run: TrainedRun, base: Any, split: Split) -> dict[str, Any]:
-    """How well the model, and the untuned one, know the texts that were wanted."""
+def _told(run: TrainedRun, base: Any, split: Split, console: Console) -> dict[str, Any]:
+    """How well the model, and the untuned one, know the texts that were wanted.
+
+    Nothing where they cannot be told, such as those of recordings that are heard in parts.
+    """
     from kfine.evaluation.told import gain_of_told, told
 
-    tuned, before = (
-        told(model, run.input, run.answer, split, run.config.batch_size)
-        for model in (run.model, base)
-    )
-    return {
-        **tuned.to_dict(),
-        "untuned": before.to_dict(),
-        "gain": gain_of_told(tuned, before),
-    }
+    try:
+        tuned, before = (
+            told(model, run.input, run.answer, split, run.config.batch_size)
+            for model in (run.model, base)
+        )
+    except DataError as error:
+        console.say(f"the wanted texts are not measured token by token: {error}")
+        return {}
+    found = {**tuned.to_dict(), "untuned": before.to_dict()}
+    return {"told": {**found, "gain": gain_of_told(tuned, before)}}
 
 
 def _rehearsed(

@@ -221,5 +221,7 @@ def test_a_folder_of_hugging_face_brings_its_own_template(tmp_path: Path) -> Non
     backbone = language_backbone(preset.handle)
     assert isinstance(backbone, keras_hub.models.Llama3Backbone)
     encoded = prompt.encode([Conversation(tuple(CHAT))])
-    logits = language_model(backbone)({"prompt_ids": encoded.rows, "reply_ids": [[5, 6, 2]]})
+    logits = language_model(backbone)(
+        {"prompt_ids": encoded.rows, "reply_ids": np.array([[5, 6, 2]])}
+    )
     assert logits.shape == (1, 3, len(vocabulary))

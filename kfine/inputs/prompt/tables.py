@@ -51,7 +51,6 @@ class ConversationSource:
         kind: As in `Source`.
         root: The folder of the files.
         conversations: Each with its reply.
-        roles: Whether there are messages with roles, which a template must know.
         set_aside: Rows that cannot be used.
         warnings: What looks wrong.
         notes: How the columns were read.
@@ -60,7 +59,6 @@ class ConversationSource:
     kind: str
     root: Path
     conversations: tuple[Conversation, ...]
-    roles: bool
     set_aside: tuple[SetAside, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
@@ -112,14 +110,12 @@ def read_conversations(data: str, instruction: str = SUMMARIZE) -> ConversationS
     found: list[Conversation] = []
     aside: list[SetAside] = []
     notes: list[str] = []
-    roles = False
     for file, split in files:
         if file.suffix.lower() == ".txt":
             found += _pieces(file, split)
             continue
         table = _table(file)
         form = format_of_columns(table)
-        roles = roles or form.prompt in _MESSAGES
         notes.append(f"{file.name}: {form.words}")
         for row in table.rows:
             name = f"{printable(file.name)}:{row.line}"
@@ -134,7 +130,7 @@ def read_conversations(data: str, instruction: str = SUMMARIZE) -> ConversationS
     root = path if path.is_dir() else path.parent
     warnings = _swapped(found)
     return ConversationSource(
-        "table", root, tuple(found), roles, tuple(aside), warnings, tuple(dict.fromkeys(notes))
+        "table", root, tuple(found), tuple(aside), warnings, tuple(dict.fromkeys(notes))
     )
 
 
