@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kfine.answers import AnswerOnDevice, Described, TensorsOnly
-from kfine.answers.reply.reply import CONFIDENCE, TOKENS
+from kfine.answers.said import described_tokens, token_tensors
 
 if TYPE_CHECKING:
     from kfine.answers.reply.reply import Reply
@@ -34,25 +34,11 @@ class ReplyOnDevice(TensorsOnly):
     @property
     def tensors(self) -> tuple[Described, ...]:
         """float32 `(batch, longest)`, whole numbers, and float32 `(batch,)`."""
-        end = self.answer.ends[0]
-        return (
-            Described(
-                TOKENS,
-                ("tokens", f"Numbers of the tokens of the reply; {end} stands behind its end."),
-                f"{self.answer.longest}",
-            ),
-            Described(
-                CONFIDENCE,
-                ("confidence", "Geometric mean of the probabilities of the tokens."),
-                "",
-                (0.0, 1.0),
-                rank=0,
-            ),
-        )
+        return token_tensors("the reply", self.answer.longest, self.answer.ends[0])
 
     def describe(self, quantize: str) -> dict[str, Any]:
         """float32, both of them."""
-        return {"names": [TOKENS, CONFIDENCE], "dtype": "float32", "end": self.answer.ends[0]}
+        return described_tokens(self.answer.ends[0])
 
     def misfit(self, format: str, quantize: str) -> str:
         """A loop that writes one token after the other, in float."""

@@ -11,6 +11,14 @@ import numpy as np
 
 from kfine.answers import Answer, Targets, Trivial
 from kfine.answers.reply.score import reply_score, rouge_l
+from kfine.answers.said import (
+    CONFIDENCE,
+    NO_TOKEN,
+    TOKENS,
+    exact_floats,
+    token_losses,
+    token_metrics,
+)
 from kfine.answers.score import Score
 from kfine.inputs import Mistake
 from kfine.inputs.places import Places, PromptPlaces
@@ -19,14 +27,11 @@ if TYPE_CHECKING:
     from kfine.answers.reply.device import ReplyOnDevice
     from kfine.inputs.prompt.prompt import Prompt
 
-TOKENS, CONFIDENCE = "token_ids", "confidence"
 OUTPUT = "reply_ids"
 MOST = 4096
 # What is chosen at most, where nothing is said.
 USUAL = 256
 LEAST = 16
-# Target rows have this where there is no token.
-_NONE = -1
 # Rows of a batch are trimmed to multiples of this.
 _STEP = 8
 
@@ -83,7 +88,7 @@ class Reply:
         """The tokens of each reply and its end, int32 `(rows, tokens)`; -1 behind them."""
         assert isinstance(places, PromptPlaces)
         found = [self.tokens(one, places.vocabulary) for one in labels]
-        rows = np.full((len(labels), max(map(len, found), default=1)), _NONE, np.int32)
+        rows = np.full((len(labels), max(map(len, found), default=1)), NO_TOKEN, np.int32)
         for row, tokens in zip(rows, found, strict=True):
             row[: len(tokens)] = tokens
         return Targets({OUTPUT: rows})
@@ -110,21 +115,15 @@ class Reply:
 
     def losses(self) -> dict[str, Any]:
         """Cross-entropy of the tokens of replies."""
-        from kfine.answers.losses import TagLoss
-
-        return {OUTPUT: TagLoss(self.label_smoothing)}
+        return token_losses(OUTPUT, self.label_smoothing)
 
     def metrics(self) -> dict[str, list[Any]]:
         """Share of the tokens that are the likeliest, the ones before them given."""
-        from kfine.answers.losses import TagAccuracy
-
-        return {OUTPUT: [TagAccuracy(name="accuracy")]}
+        return token_metrics(OUTPUT)
 
     def finish(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         """Numbers of tokens as float32, which is exact, as all that leaves a file."""
-        import keras
-
-        return {name: keras.ops.cast(one, "float32") for name, one in outputs.items()}
+        return exact_floats(outputs)
 
     def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[Written]:
         """The text of each reply."""
@@ -238,7 +237,7 @@ def reply_for(
 def _trimmed(rows: Any) -> Any:
     import tensorflow as tf
 
-    used = tf.reduce_max(tf.reduce_sum(tf.cast(rows != _NONE, tf.int32), axis=1))
+    used = tf.reduce_max(tf.reduce_sum(tf.cast(rows != NO_TOKEN, tf.int32), axis=1))
     return rows[:, : -(-used // _STEP) * _STEP]
 
 

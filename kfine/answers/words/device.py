@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kfine.answers import AnswerOnDevice, Described, TensorsOnly
+from kfine.answers.said import TOKENS, described_tokens, token_tensors
 
 if TYPE_CHECKING:
     from kfine.answers.words.words import Words
-
-TOKENS, CONFIDENCE = "token_ids", "confidence"
 
 
 @dataclass(frozen=True)
@@ -35,25 +34,11 @@ class WordsOnDevice(TensorsOnly):
     @property
     def tensors(self) -> tuple[Described, ...]:
         """float32 `(batch, longest)`, whole numbers, and float32 `(batch,)`."""
-        end = self.answer.end
-        return (
-            Described(
-                TOKENS,
-                ("tokens", f"Numbers of the tokens of the text; {end} stands behind its end."),
-                f"{self.answer.longest}",
-            ),
-            Described(
-                CONFIDENCE,
-                ("confidence", "Geometric mean of the probabilities of the tokens."),
-                "",
-                (0.0, 1.0),
-                rank=0,
-            ),
-        )
+        return token_tensors("the text", self.answer.longest, self.answer.end)
 
     def describe(self, quantize: str) -> dict[str, Any]:
         """float32, both of them."""
-        return {"names": [TOKENS, CONFIDENCE], "dtype": "float32", "end": self.answer.end}
+        return described_tokens(self.answer.end)
 
     def misfit(self, format: str, quantize: str) -> str:
         """A loop that says one token after the other, in float."""

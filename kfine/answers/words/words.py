@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from kfine.answers import Answer, Targets, Trivial
+from kfine.answers.said import (
+    CONFIDENCE,
+    NO_TOKEN,
+    TOKENS,
+    exact_floats,
+    token_losses,
+    token_metrics,
+)
 from kfine.answers.score import Score
 from kfine.answers.words.byte_pairs import BytePairs
-from kfine.answers.words.device import CONFIDENCE, TOKENS
 from kfine.answers.words.score import normalized, word_score
 from kfine.errors import DataError
 from kfine.inputs import Mistake
@@ -25,8 +32,6 @@ OUTPUT = "token"
 # Of Whisper's decoder, which has room for as many before a transcript.
 MOST = 224
 MOST_BEAMS = 16
-# Target rows begin so where there is no token; also behind the end.
-_NONE = -1
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Words:
                 "start and end of a manifest, or give more seconds"
             )
         found = [[*self.start, *self.pairs.encode(one), self.end] for one in labels]
-        rows = np.full((len(labels), max(map(len, found), default=1)), _NONE, np.int32)
+        rows = np.full((len(labels), max(map(len, found), default=1)), NO_TOKEN, np.int32)
         for row, (tokens, label) in enumerate(zip(found, labels, strict=True)):
             if len(tokens) > len(self.start) + self.longest:
                 raise DataError(
@@ -109,7 +114,7 @@ class Words:
 
         behind = rows[:, 1:]
         told = len(self.start) - 1
-        return tf.concat([tf.fill(tf.shape(behind[:, :told]), _NONE), behind[:, told:]], axis=1)
+        return tf.concat([tf.fill(tf.shape(behind[:, :told]), NO_TOKEN), behind[:, told:]], axis=1)
 
     @property
     def fed(self) -> dict[str, Callable[[Any], Any]]:
@@ -117,7 +122,7 @@ class Words:
         import tensorflow as tf
 
         return {
-            TOKENS: lambda rows: tf.where(rows[:, :-1] == _NONE, self.end, rows[:, :-1]),
+            TOKENS: lambda rows: tf.where(rows[:, :-1] == NO_TOKEN, self.end, rows[:, :-1]),
         }
 
     @property
@@ -134,21 +139,15 @@ class Words:
 
     def losses(self) -> dict[str, Any]:
         """Cross-entropy of the tokens."""
-        from kfine.answers.losses import TagLoss
-
-        return {OUTPUT: TagLoss(self.label_smoothing)}
+        return token_losses(OUTPUT, self.label_smoothing)
 
     def metrics(self) -> dict[str, list[Any]]:
         """Share of the tokens that are the likeliest, the ones before them given."""
-        from kfine.answers.losses import TagAccuracy
-
-        return {OUTPUT: [TagAccuracy(name="accuracy")]}
+        return token_metrics(OUTPUT)
 
     def finish(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         """Numbers of tokens as float32, which is exact, as all that leaves a file."""
-        import keras
-
-        return {name: keras.ops.cast(one, "float32") for name, one in outputs.items()}
+        return exact_floats(outputs)
 
     def decode(self, finished: Mapping[str, np.ndarray], places: Places) -> list[Transcript]:
         """The texts of all windows of an example, one after the other."""
