@@ -249,9 +249,14 @@ def _print_mistakes(metrics: dict[str, Any]) -> None:
         return
     click.echo("\nmost confident mistakes:")
     for one in worst[:_MISTAKES]:
-        text = " ".join(one["example"].split())
-        text = text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
-        click.echo(f"  {one['prediction']} {one['probability']:.3f}, is {one['label']}: {text}")
+        said, true, text = (_line(one[key]) for key in ("prediction", "label", "example"))
+        click.echo(f"  {said} {one['probability']:.3f}, is {true}: {text}")
+
+
+def _line(text: str) -> str:
+    """A text in one line, its end cut."""
+    text = " ".join(text.split())
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
 
 
 def _heading(name: str) -> str:

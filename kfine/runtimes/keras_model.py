@@ -18,6 +18,8 @@ from kfine.models.forward import Forward, forward_of
 
 # Examples whose outputs are held at a time where a whole split is predicted.
 _CHUNK = 512
+# Rows that are written at a time: each token reads all weights, for one row or for many.
+_WRITTEN = 16
 # What is made of their outputs, such as maps at the size of an image, may be larger by far.
 _FINISHED_BYTES = 64e6
 
@@ -39,7 +41,9 @@ class KerasPredictor:
     batch_size: int = AT_ONCE
 
     def __post_init__(self) -> None:
-        self.model = answering(self.answer, self.model)
+        own, self.model = self.model, answering(self.answer, self.model)
+        if self.model is not own:
+            self.batch_size = max(self.batch_size, _WRITTEN)
 
     def predict(self, examples: Iterable[Any]) -> Iterator[Any]:
         """One prediction for each raw example; a few are read at a time."""

@@ -126,8 +126,11 @@ def _has_tables(data: str) -> bool:
 def load_data_of_run(folder: RunFolder, module: Recipe, config: Any, console: Console) -> Data:
     """Read the data of a run again, in its splits, and warn of what is no longer as it was."""
     data = read_data(module, config, console, **as_in(folder))
+    then = folder.read("data.json")
+    said = {*then.get("warnings", ()), *then.get("notes", ())}
     for line in (*data.warnings, *data.notes):
-        console.warn(line)
+        if line not in said:
+            console.warn(line)
     return data
 
 
