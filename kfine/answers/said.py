@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kfine.answers import Described
+import numpy as np
+
+from kfine.answers import Described, Trivial
 
 # What such a model gives: see `kfine.models.speech.transcriber` and `kfine.models.language.writer`.
 TOKENS, CONFIDENCE = "token_ids", "confidence"
 # Stands in target rows where there is no token.
 NO_TOKEN = -1
+
+
+def token_rows(found: Sequence[Sequence[int]]) -> np.ndarray:
+    """Tokens of texts as int32 `(texts, tokens)`, with `NO_TOKEN` behind them."""
+    rows = np.full((len(found), max(map(len, found), default=1)), NO_TOKEN, np.int32)
+    for row, tokens in zip(rows, found, strict=True):
+        row[: len(tokens)] = tokens
+    return rows
+
+
+def most_frequent(texts: Iterable[str]) -> Trivial:
+    """The text that is there most often, of several the first in the alphabet, for all examples."""
+    counts = Counter(texts)
+    text = min(counts, key=lambda one: (-counts[one], one))
+    return Trivial("majority", lambda examples: [text] * len(examples), {"text": text})
 
 
 def token_losses(output: str, label_smoothing: float) -> dict[str, Any]:

@@ -59,15 +59,15 @@ def told(model: Any, input: Input, answer: Answer, split: Split, batch_size: int
     """
     import tensorflow as tf
 
+    from kfine.data.lengths import by_length
     from kfine.data.pipeline import evaluation_dataset
     from kfine.models.feeding import feed_of_model
 
     encoded = input.encode(split.inputs)
     ((_, targets),) = answer.encode(split.labels, encoded.places).rows.items()
-    fed: Any = getattr(answer, "fed", {})
     order = np.arange(len(targets))
     if encoded.lengths is not None:
-        order = np.argsort(encoded.lengths.used, kind="stable")
+        order = by_length(encoded.lengths)
     dataset = evaluation_dataset(
         encoded.rows,
         input.prepare,
@@ -75,7 +75,7 @@ def told(model: Any, input: Input, answer: Answer, split: Split, batch_size: int
         targets,
         encoded.lengths,
         target=getattr(answer, "target", None),
-        feed=feed_of_model(model, fed),
+        feed=feed_of_model(model, getattr(answer, "fed", {})),
         rows=order,
     )
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import keras
 
+from kfine.answers.said import CONFIDENCE, TOKENS
 from kfine.errors import PresetError
 from kfine.keras_private import describes_itself
 from kfine.models.groups import BACKBONE
+from kfine.models.told import said_specs, told_model
 from kfine.presets import LANGUAGE_FAMILIES
 
 PROMPT, REPLY = "prompt_ids", "reply_ids"
-TOKENS, CONFIDENCE = "token_ids", "confidence"
 _BLOCK = "transformer_layer_"
 # Prompts that are written on are padded to multiples of this.
 _LENGTHS = 64
@@ -73,11 +74,7 @@ def language_model(backbone: Any, *, recompute: bool = False) -> keras.Model:
     before = ops.sum(ones[0], axis=1, keepdims=True) + ops.cumsum(ones[1], axis=1) - 2
     x = ops.take_along_axis(x, ops.expand_dims(before, -1), axis=1)
     logits = backbone.token_embedding(backbone.layer_norm(x), reverse=True)
-    inner = keras.Model(given, logits, name=BACKBONE)
-    outer = {
-        name: keras.Input(one.shape[1:], dtype=one.dtype, name=name) for name, one in given.items()
-    }
-    return keras.Model(outer, inner(outer), name="language_model")
+    return told_model(given, logits, "language_model")
 
 
 def _recompute(block: Any) -> None:
@@ -247,6 +244,7 @@ class ReplyDecoder(keras.layers.Layer):
         kept = self._cached.empty(batch, length + self.longest)
         logits, kept = self._cached.step(ops.maximum(prompt, 0), told, kept, 0)
         last, score = _likeliest(logits)
+        last = self._as_end(last)
         tokens = ops.full((batch, self.longest), end, "int32")
         tokens = ops.slice_update(tokens, (0, 0), last)
 
@@ -262,8 +260,6 @@ class ReplyDecoder(keras.layers.Layer):
             return index + 1, found, ops.slice_update(tokens, (0, index), found), score, *more
 
         index = ops.convert_to_tensor(1, "int32")
-        last = self._as_end(last)
-        tokens = ops.slice_update(tokens, (0, 0), last)
         _, _, tokens, score, *_ = ops.while_loop(goes_on, say, (index, last, tokens, score, *kept))
         said = ops.sum(ops.cast(tokens != end, "float32"), axis=1) + 1.0
         said = ops.minimum(said, float(self.longest))
@@ -277,11 +273,7 @@ class ReplyDecoder(keras.layers.Layer):
 
     def compute_output_spec(self, prompt: Any) -> dict[str, Any]:
         """Without tracing the loop."""
-        batch = prompt.shape[0]
-        return {
-            TOKENS: keras.KerasTensor((batch, self.longest), "int32"),
-            CONFIDENCE: keras.KerasTensor((batch,), "float32"),
-        }
+        return said_specs(prompt.shape[0], self.longest)
 
 
 def _likeliest(logits: Any) -> tuple[Any, Any]:

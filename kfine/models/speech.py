@@ -8,10 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from kfine.answers.said import CONFIDENCE, TOKENS
 from kfine.keras_private import calls_of
 from kfine.models.groups import BACKBONE
+from kfine.models.told import said_specs, told_model
 
-SOUND, TOKENS, CONFIDENCE = "sound", "token_ids", "confidence"
+SOUND = "sound"
 # What stands in the place of a token that must not be said; large enough for float16.
 _NEVER = -3e4
 _DECODER = "transformer_decoder_layer_"
@@ -57,11 +59,7 @@ def speech_model(whisper: keras.Model) -> keras.Model:
         x = block(x, heard)
     x = whisper.decoder_layer_norm(x)
     logits = embedding.token_embedding(x, reverse=True)
-    inner = keras.Model(given, logits, name=BACKBONE)
-    outer = {
-        name: keras.Input(one.shape[1:], dtype=one.dtype, name=name) for name, one in given.items()
-    }
-    return keras.Model(outer, inner(outer), name="speech_model")
+    return told_model(given, logits, "speech_model")
 
 
 def speech_encoder(whisper: keras.Model) -> keras.Model:
@@ -253,11 +251,7 @@ class TokenDecoder(keras.layers.Layer):
 
     def compute_output_spec(self, sounds: Any) -> dict[str, Any]:
         """Without tracing the loop."""
-        batch = sounds.shape[0]
-        return {
-            TOKENS: keras.KerasTensor((batch, self.longest), "int32"),
-            CONFIDENCE: keras.KerasTensor((batch,), "float32"),
-        }
+        return said_specs(sounds.shape[0], self.longest)
 
 
 def _log_probabilities(logits: Any) -> Any:

@@ -89,13 +89,14 @@ def evaluate(
     with console.timed("scoring the baselines"):
         from kfine.evaluation.baselines import Untuned, beside_baselines
 
-        untuned = Untuned.of(run, module, rehearsed(own))
+        learned = rehearsed(own)
+        untuned = Untuned.of(run, module, learned)
         both = [(scored.test, score)]
         other = own.rehearsal if data is None else None
         if other is not None and other.test:
             known = _predict_with_cache(run, other.test, console)
             both.append((other.test, run.answer.score(known, other.test.labels)))
-        beside, *rest = beside_baselines(run, module, rehearsed(own), both, console, untuned)
+        beside, *rest = beside_baselines(run, module, learned, both, console, untuned)
         metrics |= beside
         if other is not None and rest:
             metrics["rehearsed"] = _rehearsed(run, other.source, both[1][1], rest[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,8 +15,10 @@ from kfine.answers.said import (
     NO_TOKEN,
     TOKENS,
     exact_floats,
+    most_frequent,
     token_losses,
     token_metrics,
+    token_rows,
 )
 from kfine.answers.score import Score
 from kfine.inputs import Mistake
@@ -88,10 +89,7 @@ class Reply:
         """The tokens of each reply and its end, int32 `(rows, tokens)`; -1 behind them."""
         assert isinstance(places, PromptPlaces)
         found = [self.tokens(one, places.vocabulary) for one in labels]
-        rows = np.full((len(labels), max(map(len, found), default=1)), NO_TOKEN, np.int32)
-        for row, tokens in zip(rows, found, strict=True):
-            row[: len(tokens)] = tokens
-        return Targets({OUTPUT: rows})
+        return Targets({OUTPUT: token_rows(found)})
 
     def tokens(self, reply: str, vocabulary: Any) -> list[int]:
         """The tokens of a reply and its end, as many as are learned."""
@@ -149,9 +147,7 @@ class Reply:
 
     def trivial(self, labels: Sequence[Any], examples: Sequence[Any]) -> Trivial:
         """The reply that is given most often."""
-        counts = Counter(labels)
-        text = min(counts, key=lambda one: (-counts[one], one))
-        return Trivial("majority", lambda examples: [text] * len(examples), {"text": text})
+        return most_frequent(labels)
 
     def probe(self, *arguments: Any) -> tuple[Sequence[Any], dict[str, Any]]:
         """There is no linear model of replies: the untuned model replies too."""

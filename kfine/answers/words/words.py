@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,8 +14,10 @@ from kfine.answers.said import (
     NO_TOKEN,
     TOKENS,
     exact_floats,
+    most_frequent,
     token_losses,
     token_metrics,
+    token_rows,
 )
 from kfine.answers.score import Score
 from kfine.answers.words.byte_pairs import BytePairs
@@ -98,15 +99,13 @@ class Words:
                 "start and end of a manifest, or give more seconds"
             )
         found = [[*self.start, *self.pairs.encode(one), self.end] for one in labels]
-        rows = np.full((len(labels), max(map(len, found), default=1)), NO_TOKEN, np.int32)
-        for row, (tokens, label) in enumerate(zip(found, labels, strict=True)):
+        for tokens, label in zip(found, labels, strict=True):
             if len(tokens) > len(self.start) + self.longest:
                 raise DataError(
                     f"a text of {len(tokens) - len(self.start)} tokens is longer than the longest, "
                     f"{self.longest}: {label[:60]!r}. Give more with longest, at most {MOST}"
                 )
-            rows[row, : len(tokens)] = tokens
-        return Targets({OUTPUT: rows})
+        return Targets({OUTPUT: token_rows(found)})
 
     def target(self, rows: Any) -> Any:
         """The token that follows on each; -1 where that is no part of the text."""
@@ -177,9 +176,7 @@ class Words:
 
     def trivial(self, labels: Sequence[Any], examples: Sequence[Any]) -> Trivial:
         """What was said most often."""
-        counts = Counter(map(normalized, labels))
-        text = min(counts, key=lambda one: (-counts[one], one))
-        return Trivial("majority", lambda examples: [text] * len(examples), {"text": text})
+        return most_frequent(map(normalized, labels))
 
     def probe(self, *arguments: Any) -> tuple[Sequence[Any], dict[str, Any]]:
         """There is no linear model of words: the untuned model answers too."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kfine.console import Console
-from kfine.data.tables import SUFFIXES, read_table
+from kfine.data.tables import read_table
 from kfine.errors import DataError
 from kfine.inputs.prompt.conversation import Conversation
 from kfine.inputs.prompt.tables import format_of_columns, prompt_of_row
@@ -21,11 +21,9 @@ class Prompts(Texts):
         self._rows: dict[str, Conversation] = {}
         super().__init__(given, column)
 
-    def _read(self, given: str | Path, column: str | None) -> list[tuple[str, str]]:
-        path = Path(given)
-        is_table = path.suffix.lower() in SUFFIXES and len(str(given)) < 1024 and path.is_file()
-        if column is not None or not is_table:
-            return super()._read(given, column)
+    def _of_table(self, path: Path, column: str | None) -> list[tuple[str, str]]:
+        if column is not None:
+            return super()._of_table(path, column)
         table = read_table(path)
         form = format_of_columns(table, replies=False)
         found = []

@@ -9,12 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from kfine.data.files import tables_in
-from kfine.data.records import SPLITS, SetAside, printable, split_named
+from kfine.data.records import SetAside, printable
 from kfine.data.sources import existing_path
 from kfine.data.tables import SUFFIXES, Row, Table, cell_text, read_table, read_text, split_cell
 from kfine.errors import DataError
 from kfine.inputs.prompt.conversation import ASSISTANT, ROLES, USER, Conversation, Message
+from kfine.inputs.text.folder import split_files
 
 FILES = (*SUFFIXES, ".json", ".txt")
 KINDS = (
@@ -135,21 +135,10 @@ def read_conversations(data: str, instruction: str = SUMMARIZE) -> ConversationS
 
 
 def _split_files(root: Path) -> list[tuple[Path, str | None]]:
-    listed = [*tables_in(root), *sorted(root.glob("*.json")), *sorted(root.glob("*.txt"))]
-    files: dict[str, Path] = {}
-    for path in listed:
-        split = split_named(path.stem)
-        if split is None:
-            continue
-        if split in files:
-            raise DataError(
-                f"{root} has two files for the {split} split, {files[split].name} and "
-                f"{path.name}: keep one of them"
-            )
-        files[split] = path
+    files = split_files(root, [*sorted(root.glob("*.json")), *sorted(root.glob("*.txt"))])
     if not files:
         raise DataError(f"the folder {root} has no file called train: wanted {KINDS}")
-    return [(files[split], split) for split in SPLITS if split in files]
+    return files
 
 
 def _table(path: Path) -> Table:

@@ -54,14 +54,18 @@ def read_text_folder(
     return _read_files(listed)
 
 
-def split_files(root: Path) -> list[tuple[Path, str | None]]:
-    """The files of a folder that are splits, training first.
+def split_files(root: Path, others: Sequence[Path] = ()) -> list[tuple[Path, str | None]]:
+    """The tables of a folder that are splits, training first.
+
+    Args:
+        root: The folder.
+        others: Files in it that may be splits too.
 
     Raises:
         DataError: The folder cannot be read, or two files are one split.
     """
     found: dict[str, Path] = {}
-    for path in tables_in(root):
+    for path in (*tables_in(root), *others):
         split = split_named(path.stem)
         if split is None:
             continue

@@ -73,8 +73,11 @@ class Texts:
                 raise DataError(f"The folder {path} holds no .txt file.")
             return [(str(file), _text_of(file)) for file in files]
         if path.suffix.lower() in TABLES:
-            return _texts_of_table(path, column)
+            return self._of_table(path, column)
         return [(str(path), _text_of(path))]
+
+    def _of_table(self, path: Path, column: str | None) -> list[tuple[str, str]]:
+        return _texts_of_table(path, column)
 
     def __len__(self) -> int:
         return len(self._texts)
