@@ -55,7 +55,13 @@ def build_model(config: Config, data: Data) -> Built:
     splits = [one for one in (data.train, data.validation) if one]
     prompts = [prompt for split in splits for prompt in split.examples()]
     replies = [reply for split in splits for reply in split.labels]
-    prompt, decisions = prompt_of_preset(preset, config.template, prompts, config.prompt_length)
+    prompt, decisions = prompt_of_preset(
+        preset,
+        config.template,
+        prompts,
+        config.prompt_length,
+        instruction=config.instruction,
+    )
     answer, words, warnings = reply_for(prompt, replies, config.longest, config.label_smoothing)
     model = language_model(language_backbone(preset.handle), recompute=config.recompute)
     return Built(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from kfine.console import Console
 from kfine.errors import ConfigError, DataError
+from kfine.inputs import Request
 from kfine.inputs.prompt.conversation import Conversation, Message
 from kfine.inputs.prompt.prompt import Prompt
 from kfine.inputs.prompt.template import Template, template_of
@@ -124,6 +127,18 @@ def test_what_it_says_of_itself_is_read_back(prompt: Prompt) -> None:
     for wrong in ({"longest": 0}, {"tokenizer": "x"}, {"tokenizer_sha256": "0"}):
         with pytest.raises(ValueError, match="tokenizer"):
             Prompt.load({**prompt.to_dict(), **wrong}, files.__getitem__)
+
+
+def test_documents_are_asked_about_as_they_were_learned(prompt: Prompt, tmp_path: Path) -> None:
+    (tmp_path / "new.jsonl").write_text('{"document": "a long text"}')
+    mine = replace(prompt, instruction="In short:")
+    for one, expected in (
+        (mine, "In short:\n\na long text"),
+        (Prompt.load(mine.to_dict(), mine.files().__getitem__), "In short:\n\na long text"),
+        (prompt, "Summarize the following text.\n\na long text"),
+    ):
+        ((_, examples),) = one.requested(Request([tmp_path / "new.jsonl"])).read(Console())
+        assert examples[0].messages == (Message("user", expected),)
 
 
 def test_sentencepiece_reads_its_marks_where_they_are_meant(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 USER, SYSTEM, ASSISTANT = "user", "system", "assistant"
 ROLES = (SYSTEM, USER, ASSISTANT)
+# What stands before a document, where nothing else is said.
+SUMMARIZE = "Summarize the following text."
 
 
 @dataclass(frozen=True)

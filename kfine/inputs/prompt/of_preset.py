@@ -8,7 +8,7 @@ from typing import Any
 
 from kfine.data.tables import read_text
 from kfine.errors import ConfigError, PresetError
-from kfine.inputs.prompt.conversation import Conversation
+from kfine.inputs.prompt.conversation import SUMMARIZE, Conversation
 from kfine.inputs.prompt.prompt import TEMPLATE, Prompt
 from kfine.inputs.prompt.template import AUTO, PLAIN, Template, template_of
 from kfine.inputs.prompt.vocabulary import vocabulary_of
@@ -57,6 +57,7 @@ def prompt_of_preset(
     conversations: Sequence[Conversation],
     longest: int | None,
     *,
+    instruction: str = SUMMARIZE,
     most: int = MOST,
 ) -> tuple[Prompt, dict[str, str]]:
     """Prompts as a preset was trained on, and what was chosen.
@@ -66,6 +67,7 @@ def prompt_of_preset(
         template: As in `template_of`.
         conversations: To learn from.
         longest: Tokens of the longest prompt; what 99 of 100 take if `None`.
+        instruction: As in `Prompt`.
         most: What may be chosen.
 
     Raises:
@@ -93,7 +95,7 @@ def prompt_of_preset(
         "template": found.name,
         "prompt_length": f"{chosen} tokens: {cut} of {len(counts)} prompts are cut",
     }
-    return Prompt(vocabulary, found, chosen), decisions
+    return Prompt(vocabulary, found, chosen, instruction), decisions
 
 
 def _own_template(preset: Preset) -> str | None:

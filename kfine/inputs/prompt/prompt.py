@@ -14,7 +14,13 @@ from kfine.data.objects import listed
 from kfine.errors import DataError
 from kfine.inputs import Encoded, Examples, Input, Mistake, ReadFile, Request
 from kfine.inputs.places import Places, PromptPlaces
-from kfine.inputs.prompt.conversation import Conversation, Message, asked, shown
+from kfine.inputs.prompt.conversation import (
+    SUMMARIZE,
+    Conversation,
+    Message,
+    asked,
+    shown,
+)
 from kfine.inputs.prompt.template import Template
 from kfine.inputs.prompt.vocabulary import Vocabulary
 
@@ -37,11 +43,13 @@ class Prompt:
         vocabulary: The tokens.
         template: How messages are written.
         longest: Tokens of the longest prompt; of one that is longer, the longest message is cut.
+        instruction: What stands before a document of a table.
     """
 
     vocabulary: Vocabulary
     template: Template
     longest: int
+    instruction: str = SUMMARIZE
 
     kind: ClassVar[str] = "prompt"
     each: ClassVar[str] = "a prompt"
@@ -126,7 +134,7 @@ class Prompt:
         from kfine.inputs.text.requested import refuse_context
 
         refuse_context(request)
-        return Prompts(request.given, request.column)
+        return Prompts(request.given, request.column, self.instruction)
 
     def settings(self) -> dict[str, Any]:
         """The length of the longest prompt."""
@@ -162,6 +170,7 @@ class Prompt:
             "start": self.vocabulary.start,
             "end": self.vocabulary.end,
             "template": self.template.name,
+            "instruction": self.instruction,
         }
 
     def files(self) -> dict[str, bytes]:
@@ -188,7 +197,7 @@ class Prompt:
             raise ValueError("the tokenizer is not the one that the model was trained with")
         source = read(f"{FOLDER}/{TEMPLATE}").decode()
         template = Template(str(values["template"]), source, vocabulary.start or "", vocabulary.end)
-        return cls(vocabulary, template, longest)
+        return cls(vocabulary, template, longest, str(values["instruction"]))
 
     def device(self) -> PromptOnDevice:
         """The numbers of a prompt's tokens."""

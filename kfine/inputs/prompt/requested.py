@@ -15,9 +15,16 @@ from kfine.inputs.text.requested import Texts
 
 
 class Prompts(Texts):
-    """Prompts as texts are given; of a table without a column that is named, as it is learned."""
+    """Prompts as texts are given; of a table without a column that is named, as it is learned.
 
-    def __init__(self, given: Any, column: str | None = None) -> None:
+    Args:
+        given: As in `Texts`.
+        column: As there.
+        instruction: What stands before a document.
+    """
+
+    def __init__(self, given: Any, column: str | None, instruction: str) -> None:
+        self._instruction = instruction
         self._rows: dict[str, Conversation] = {}
         super().__init__(given, column)
 
@@ -30,7 +37,7 @@ class Prompts(Texts):
         for row in table.rows:
             name = f"{path}:{row.line}"
             try:
-                self._rows[name] = Conversation(prompt_of_row(form, row), name)
+                self._rows[name] = Conversation(prompt_of_row(form, row, self._instruction), name)
                 found.append((name, name))
             except DataError:
                 found.append((name, ""))

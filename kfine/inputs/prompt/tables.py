@@ -13,7 +13,14 @@ from kfine.data.records import SetAside, printable
 from kfine.data.sources import existing_path
 from kfine.data.tables import SUFFIXES, Row, Table, cell_text, read_table, read_text, split_cell
 from kfine.errors import DataError
-from kfine.inputs.prompt.conversation import ASSISTANT, ROLES, USER, Conversation, Message
+from kfine.inputs.prompt.conversation import (
+    ASSISTANT,
+    ROLES,
+    SUMMARIZE,
+    USER,
+    Conversation,
+    Message,
+)
 from kfine.inputs.text.folder import split_files
 
 FILES = (*SUFFIXES, ".json", ".txt")
@@ -22,7 +29,6 @@ KINDS = (
     "prompt,completion; messages; document,summary; question,answer; or text alone; a .txt file; "
     "or a folder with such files called train, validation and test"
 )
-SUMMARIZE = "Summarize the following text."
 # What a column of prompts is called -> what that of the replies beside it is.
 _PAIRS = {
     "instruction": ("output", "response", "answer", "completion"),
@@ -200,7 +206,7 @@ def _replies(
     yield Conversation(messages, name, split, reply.strip(), whole)
 
 
-def prompt_of_row(form: _Format, row: Row, instruction: str = SUMMARIZE) -> tuple[Message, ...]:
+def prompt_of_row(form: _Format, row: Row, instruction: str) -> tuple[Message, ...]:
     """The messages of a row that wait for a reply.
 
     Raises:
