@@ -56,6 +56,14 @@ def quiet_start() -> Iterator[None]:
             os.close(kept)
 
 
+def quiet_end() -> None:
+    """Keep what native code says while the process ends off the terminal; for the last line."""
+    sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 def load_backend() -> None:
     """Import TensorFlow, Keras and KerasHub, and set Keras to what kfine needs.
 

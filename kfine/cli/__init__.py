@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from kfine import __version__
+from kfine.backend import quiet_end
 from kfine.cli.failures import run_safely
 from kfine.cli.memory import require_address_space
 
@@ -69,7 +70,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit status 0 done, 1 our fault, 2 yours, 3 a gate said no."""
     _keep_docstrings()
     _leave_warnings()
-    sys.exit(run_safely(cli, arguments))
+    status = run_safely(cli, arguments)
+    if arguments is None and "ai_edge_litert.compiled_model" in sys.modules:
+        quiet_end()
+    sys.exit(status)
 
 
 def _keep_docstrings() -> None:

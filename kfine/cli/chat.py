@@ -13,24 +13,26 @@ _HELP = "Ctrl-D or /quit ends, /new begins anew."
 
 
 @click.command("chat")
-@click.argument("run", metavar="RUN")
+@click.argument("model", metavar="MODEL")
 @click.argument("text", required=False)
 @click.option("--system", metavar="TEXT", help="What the model is told before the conversation.")
 @click.option(
-    "--longest", type=int, metavar="TOKENS", help="Tokens of a reply; as the run has it if omitted."
+    "--longest", type=int, metavar="TOKENS", help="Tokens of a reply; as it was learned if omitted."
 )
 @quiet_option
 def command(
-    run: str, text: str | None, system: str | None, longest: int | None, quiet: bool
+    model: str, text: str | None, system: str | None, longest: int | None, quiet: bool
 ) -> None:
-    """Talk with a run of text_generation; its replies appear as they are written.
+    """Talk with MODEL, a run of text_generation or a .litertlm file exported from one.
+
+    Its replies appear as they are written.
 
     With TEXT it replies to that and ends; without, to each line that is typed, or that comes from
     standard input.
     """
     from kfine.verbs.chat import Chat
 
-    chat = Chat(run, system=system, longest=longest, console=make_console(quiet))
+    chat = Chat(model, system=system, longest=longest, console=make_console(quiet))
     if text is not None:
         _print(chat.say(text))
         return

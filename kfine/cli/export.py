@@ -138,6 +138,14 @@ def _print(report: Any) -> None:
         f"{0 - verdict.drop:+.3f}), agreement {verdict.agreement:.3f}, "
         f"{report.milliseconds:.1f} ms {report.each} on this machine"
     )
+    if report.told:
+        found = report.told
+        click.echo(
+            f"loss of the replies wanted {found['loss']:.3f} (Keras "
+            f"{found['reference_loss']:.3f}); agreement is of {found['places']} next tokens along "
+            "Keras' own replies; "
+            f"{found['tokens_per_second']:.0f} tokens/s"
+        )
     if report.form_note:
         click.echo(report.form_note)
     if report.float_layers:

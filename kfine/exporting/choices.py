@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 BUNDLE = "bundle"
-FORMATS = (BUNDLE, "tflite", "trainable", "saved_model", "onnx", "openvino")
+LITERTLM = "litertlm"
+FORMATS = (BUNDLE, "tflite", "trainable", "litertlm", "saved_model", "onnx", "openvino")
 FIXED = "fixed"
 INPUTS = (FIXED, "any")
 AUTO = "auto"
@@ -20,12 +23,13 @@ CALIBRATION_EXAMPLES = 400
 # What formats other than the plain LiteRT file can store, the default first.
 QUANTIZE_OF = {
     "trainable": ("float16", "none"),
+    LITERTLM: ("dynamic", "none", "int4"),
     "saved_model": ("none",),
     "onnx": ("none",),
     "openvino": ("float16", "none"),
 }
 # How the file's name ends; the others are folders.
-ENDINGS = {"tflite": ".tflite", "trainable": ".tflite", "onnx": ".onnx"}
+ENDINGS = {"tflite": ".tflite", "trainable": ".tflite", LITERTLM: ".litertlm", "onnx": ".onnx"}
 
 
 def default_quantize(format: str, usual: str) -> str:
@@ -33,12 +37,40 @@ def default_quantize(format: str, usual: str) -> str:
     return QUANTIZE_OF.get(format, (usual,))[0]
 
 
+def phone_format(answer: Any) -> str:
+    """What phones run of an answer, given as it is on a device: "tflite" or "litertlm"."""
+    return str(getattr(answer, "phone_format", "tflite"))
+
+
 def misfit(format: str, quantize: str) -> str:
     """Why a format cannot be stored so, in a sentence; empty if it can."""
     allowed = QUANTIZE_OF.get(format, (*QUANTIZE, AUTO))
     if quantize in allowed:
         return ""
+    other = "" if format == LITERTLM else ", or the format tflite"
     return (
-        f"The format {format} takes quantize {' or '.join(allowed)}: use that, or the format "
-        f"tflite. Received: quantize {quantize}"
+        f"The format {format} takes quantize {' or '.join(allowed)}: use that{other}. Received: "
+        f"quantize {quantize}"
+    )
+
+
+def misfits(input: Any, answer: Any, format: str, quantize: str, form: str) -> str:
+    """Why there can be no such file of an input and an answer, in a sentence; empty if there can.
+
+    Args:
+        input: As it is on a device.
+        answer: As it is on a device.
+        format: Not "bundle", but what it holds.
+        quantize: How it is stored.
+        form: How it takes examples.
+    """
+    if format == LITERTLM and phone_format(answer) != LITERTLM:
+        return (
+            "The format litertlm is for models that write text: use the format tflite. Received: "
+            "litertlm"
+        )
+    return (
+        misfit(format, quantize)
+        or str(input.misfit(format, quantize, form))
+        or str(answer.misfit(format, quantize))
     )

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 
@@ -20,13 +20,14 @@ from kfine.exporting.choices import (
     ENDINGS,
     FIXED,
     FORMATS,
+    LITERTLM,
     QUANTIZE,
     default_quantize,
-    misfit,
+    misfits,
 )
 from kfine.exporting.formats.litert import write_tflite
 from kfine.exporting.formats.saved_model import write_saved_model
-from kfine.exporting.measuring.gate import Verdict, refusal
+from kfine.exporting.measuring.gate import Verdict, refusal, with_reasons
 from kfine.exporting.measuring.held_out import HeldOut
 from kfine.exporting.measuring.ladder import KINDS, Rung, choose, climb, failure
 from kfine.exporting.measuring.limits import Limits
@@ -39,6 +40,9 @@ from kfine.inputs import Input
 from kfine.runtimes.carried import LABELS, read_metadata
 from kfine.runtimes.litert import output_order
 
+if TYPE_CHECKING:
+    from kfine.exporting.formats.litertlm import Packed
+
 __all__ = ["ExportReport", "HeldOut", "Plan", "convert_model", "export_model"]
 
 
@@ -50,7 +54,7 @@ class Plan:
         input: What lies between raw examples and the model; it is written into the file, with its
             files if it has any.
         answer: What lies between outputs and predictions; written into the file too.
-        format: "tflite", "trainable", "saved_model", "onnx" or "openvino".
+        format: "tflite", "trainable", "litertlm", "saved_model", "onnx" or "openvino".
         quantize: A kind of `choices.QUANTIZE` that the format can store, or "auto": all of
             `ladder.KINDS` are measured on validation and the best that keeps the limits is
             taken. The input's usual one if omitted.
@@ -105,11 +109,7 @@ class Plan:
 
     def misfit(self, quantize: str, form: str) -> str:
         """Why there can be no such file, in a sentence; empty if there can."""
-        return (
-            misfit(self.format, quantize)
-            or self.input.device().misfit(self.format, quantize, form)
-            or self.answer.device().misfit(self.format, quantize)
-        )
+        return misfits(self.input.device(), self.answer.device(), self.format, quantize, form)
 
     @property
     def form_note(self) -> str:
@@ -218,6 +218,7 @@ def export_model(
         calibration=carried.get("calibration"),
         findings=findings,
         ladder=tuple(rungs),
+        told=measured.told.to_dict() if measured.told else None,
         input=plan.input.kind,
         form_note=plan.form_note,
         each=plan.answer.device().timed or plan.input.each,
@@ -291,6 +292,14 @@ def convert_model(inference: keras.Model, plan: Plan, folder: Path) -> Path:
         return write_trainable(
             inference, path, labels, facts, quantize=quantize, described=described
         )
+    if plan.format == LITERTLM:
+        from kfine.exporting.formats.litertlm import write_litertlm
+
+        path = folder / "model.litertlm"
+        packed = _packed(plan)
+        return write_litertlm(
+            inference, path, packed, labels, facts, quantize=quantize, files=files
+        )
     if plan.format == "onnx":
         from kfine.exporting.formats.onnx import write_onnx
 
@@ -315,6 +324,16 @@ def convert_model(inference: keras.Model, plan: Plan, folder: Path) -> Path:
         files=files,
         described=lambda path: _described(plan, inference, path),
     )
+
+
+def _packed(plan: Plan) -> Packed:
+    """What a model that writes is talked with."""
+    from kfine.exporting.formats.litertlm import Packed
+
+    input, answer = cast(Any, plan.input), cast(Any, plan.answer)
+    said = answer.generation
+    longest = input.longest + said["longest"]
+    return Packed(**input.device().conversation(), ends=said["ends"], longest=longest)
 
 
 def calibration_tensors(input: Input, example: Any) -> dict[str, Any]:
@@ -349,10 +368,7 @@ def _described(plan: Plan, inference: keras.Model, path: Path | None) -> bytes:
 def _with_limits(measured: Measured, limits: Limits) -> Verdict:
     verdict = measured.verdict
     broken = [*limits.broken(measured.size_bytes, measured.milliseconds).values()]
-    broken += filter(None, [limits.no_gain(verdict)])
-    if not broken:
-        return verdict
-    return replace(verdict, passed=False, reasons=(*verdict.reasons, *broken))
+    return with_reasons(verdict, [*broken, *filter(None, [limits.no_gain(verdict)])])
 
 
 def _keep(made: Path, destination: Path, name: str, ending: str, verdict: Verdict) -> Path:

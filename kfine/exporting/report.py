@@ -21,7 +21,7 @@ class ExportReport:
 
     Attributes:
         path: The file or folder; its name says "refused" when it is.
-        format: "bundle", "tflite" or "saved_model".
+        format: "bundle", "tflite", "litertlm", "saved_model" and so on.
         quantize: What was done to the weights, such as "float16".
         form: How it takes examples, such as "any" size of image.
         size_bytes: Of the model file, or of all files of a SavedModel.
@@ -49,6 +49,7 @@ class ExportReport:
             that is not measured.
         runtime: The oldest runtime that says to read it, such as "TensorFlow Lite 2.3"; empty for
             formats that do not tell.
+        told: Of a file for LiteRT-LM, see `ToldFile`; or `None`.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class ExportReport:
     unsure: Mapping[str, float] | None = None
     memory_bytes: int | None = None
     runtime: str = ""
+    told: Mapping[str, Any] | None = None
 
     def refusal_sentence(self) -> str:
         """Why the file was refused and where it was kept; empty if it passed."""
@@ -106,6 +108,7 @@ class ExportReport:
             "per_class": self.per_class,
             "confusion_matrix": self.confusion_matrix,
             "unsure": self.unsure,
+            "told": self.told,
             "calibration": self.calibration,
             "lint": [asdict(finding) for finding in self.findings],
             "ladder": [rung.to_dict() for rung in self.ladder],

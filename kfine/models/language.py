@@ -229,9 +229,9 @@ class ReplyDecoder(keras.layers.Layer):
 
     def __init__(self, inner: Any, ends: tuple[int, ...], longest: int, **options: Any) -> None:
         super().__init__(**options)
-        self._cached = CachedBlocks(inner)
+        self.cached = CachedBlocks(inner)
         # Tracked, so that they are weights of the model.
-        self.parts = [self._cached.embedding, *self._cached.blocks, self._cached.norm]
+        self.parts = [self.cached.embedding, *self.cached.blocks, self.cached.norm]
         self.ends, self.longest = ends, longest
 
     def call(self, prompt: Any) -> dict[str, Any]:
@@ -241,8 +241,8 @@ class ReplyDecoder(keras.layers.Layer):
         told = ops.concatenate(
             [ops.cast(prompt >= 0, "int32"), ops.ones((batch, self.longest), "int32")], axis=1
         )
-        kept = self._cached.empty(batch, length + self.longest)
-        logits, kept = self._cached.step(ops.maximum(prompt, 0), told, kept, 0)
+        kept = self.cached.empty(batch, length + self.longest)
+        logits, kept = self.cached.step(ops.maximum(prompt, 0), told, kept, 0)
         last, score = _likeliest(logits)
         last = self._as_end(last)
         tokens = ops.full((batch, self.longest), end, "int32")
@@ -252,7 +252,7 @@ class ReplyDecoder(keras.layers.Layer):
             return ops.logical_and(index < self.longest, ops.any(last != end))
 
         def say(index: Any, last: Any, tokens: Any, score: Any, *kept: Any) -> Any:
-            logits, more = self._cached.step(last, told, kept, length + index - 1)
+            logits, more = self.cached.step(last, told, kept, length + index - 1)
             found, sure = _likeliest(logits)
             ended = last == end
             found = ops.where(ended, end, self._as_end(found))

@@ -17,6 +17,8 @@ LABELS, INFO, CHECKSUM = "labels.txt", "kfine.json", "sha256.txt"
 # In bytes: the most that a flatbuffer's offsets reach, and far more than any labels take.
 _LARGEST_FILE = 2**31
 _LARGEST_TEXT = 2**24
+# What is among the first bytes of files that carry a zip behind the model.
+_MARKS = {"tflite": b"TFL3", "litertlm": b"LITERTLM"}
 # Where a folder carries its files.
 _BESIDE = {"saved_model": "assets.extra", "openvino": "."}
 
@@ -52,7 +54,7 @@ def read_carried(path: Path, name: str) -> bytes:
         ValueError: It carries none of that name, or one that is too large or damaged.
     """
     try:
-        if kind_of(path) == "tflite":
+        if kind_of(path) in _MARKS:
             with zipfile.ZipFile(path) as archive:
                 return _small(archive, name)
         if kind_of(path) == "onnx":
@@ -98,8 +100,8 @@ def _onnx_info(path: Path) -> str:
     return properties[INFO]
 
 
-def _tflite_info(path: Path) -> str:
-    content = _tflite_bytes(path)
+def _info_behind(path: Path) -> str:
+    content = _bytes(path)
     try:
         with zipfile.ZipFile(path) as archive:
             model = content[: min(member.header_offset for member in archive.infolist())]
@@ -116,16 +118,18 @@ def _tflite_info(path: Path) -> str:
     return info
 
 
-def _tflite_bytes(path: Path) -> bytes:
+def _bytes(path: Path) -> bytes:
+    kind = kind_of(path)
     try:
         # Opening a named pipe would wait for ever, and a sparse file may be of any size.
         if not path.is_file():
             raise ExportError(f"{path} is no regular file; give a model made by kfine export.")
         with path.open("rb") as file:
-            if file.read(8)[4:] != b"TFL3":
-                raise ExportError(f"{path} is not a .tflite model (no TFL3 identifier).")
+            if _MARKS[kind] not in file.read(8):
+                mark = _MARKS[kind].decode()
+                raise ExportError(f"{path} is not a .{kind} model (no {mark} identifier).")
             if path.stat().st_size > _LARGEST_FILE:
-                raise ExportError(f"{path} is larger than a .tflite model can be, 2 GB.")
+                raise ExportError(f"{path} is larger than a .{kind} model can be, 2 GB.")
             file.seek(0)
             return file.read()
     except OSError as error:
@@ -141,7 +145,8 @@ def _small(archive: zipfile.ZipFile, name: str) -> bytes:
 
 _READERS = {
     "saved_model": _info_beside,
-    "tflite": _tflite_info,
+    "tflite": _info_behind,
+    "litertlm": _info_behind,
     "onnx": _onnx_info,
     "openvino": _info_beside,
 }

@@ -6,22 +6,23 @@ from pathlib import Path
 
 from kfine.errors import ExportError
 
-# What a bundle calls its model.
-BUNDLED = "model.tflite"
+# What bundles call their models.
+BUNDLED = ("model.tflite", "model.litertlm")
 KINDS = {
     "keras": "a run folder",
     "saved_model": "a SavedModel folder",
     "tflite": "a .tflite file",
+    "litertlm": "a .litertlm file",
     "onnx": "an .onnx file",
     "openvino": "an OpenVINO folder",
 }
+_ENDINGS = {".onnx": "onnx", ".litertlm": "litertlm"}
 
 
 def find_model(path: Path | str) -> Path:
-    """The path itself, or the `.tflite` file of a bundle's folder."""
+    """The path itself, or the model of a bundle's folder."""
     path = Path(path)
-    inside = path / BUNDLED
-    return inside if path.is_dir() and inside.is_file() else path
+    return next((path / name for name in BUNDLED if (path / name).is_file()), path)
 
 
 def kind_of(path: Path | str) -> str:
@@ -39,7 +40,7 @@ def kind_of(path: Path | str) -> str:
             if (path / name).is_file():
                 return kind
         raise ExportError(f"The folder {path} holds no model: give {_choices()}.")
-    return "onnx" if path.suffix == ".onnx" else "tflite"
+    return _ENDINGS.get(path.suffix, "tflite")
 
 
 def _choices() -> str:

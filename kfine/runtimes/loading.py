@@ -39,6 +39,8 @@ def load_exported(
     loaded: type[Exported]
     if kind == "onnx":
         from kfine.runtimes.onnx import OnnxFile as loaded
+    elif kind == "litertlm":
+        from kfine.runtimes.language import LanguageFile as loaded
     elif kind == "openvino":
         from kfine.runtimes.openvino import OpenVINOFolder as loaded
     elif kind == "saved_model":

@@ -1,15 +1,21 @@
-"""`chat`: talk with a run that writes text."""
+"""`chat`: talk with a run, or an exported file, that writes text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kfine.backend import load_backend
 from kfine.console import Console
 from kfine.errors import ConfigError
+from kfine.runtimes.kinds import find_model, kind_of
 from kfine.training.run import TrainedRun, as_run
+from kfine.verbs.files import is_run, load_file, warn_if_refused
+
+if TYPE_CHECKING:
+    from kfine.models.language import TokenStream
+    from kfine.runtimes.language import LanguageFile
 
 USER, SYSTEM, ASSISTANT = "user", "system", "assistant"
 # Tokens of a conversation; the oldest turns are forgotten beyond.
@@ -19,16 +25,17 @@ _PART = "\ufffd"
 
 
 class Chat:
-    """A conversation with a run.
+    """A conversation with a model that writes.
 
     Args:
-        run: Of a recipe that teaches a model to write, such as `text_generation`, or its folder.
+        model: A run of a recipe that teaches a model to write, such as `text_generation`, its
+            folder, or a `.litertlm` file that was exported from one, or its bundle.
         system: What the model is told before the conversation, where its template allows that.
-        longest: Tokens of a reply; as the run has it if `None`.
+        longest: Tokens of a reply; as it was learned if `None`.
         console: Hears of the loading.
 
     Raises:
-        KfineError: The run has not finished, or does not write text.
+        KfineError: The run has not finished, or the model does not write text.
 
     Example:
         chat = kfine.Chat("runs/notes")
@@ -38,33 +45,68 @@ class Chat:
 
     def __init__(
         self,
-        run: TrainedRun | str | Path,
+        model: TrainedRun | str | Path,
         *,
         system: str | None = None,
         longest: int | None = None,
         console: Console | None = None,
     ) -> None:
-        found = as_run(run)
-        found.folder.require_finished()
-        self._input: Any = found.input
-        answer: Any = found.answer
+        if longest is not None and longest < 1:
+            raise ConfigError(f"longest is a number of tokens above 0. Received: {longest}")
+        console = console or Console()
+        self._stream: TokenStream | LanguageFile
+        self._input: Any
+        # What a file has room for.
+        self._room: int | None = None
+        exported = not isinstance(model, TrainedRun) and Path(model).exists() and not is_run(model)
+        ask = self._ask_file if exported else self._ask_run
+        answer = ask(model, console)
+        self._longest = longest or answer.longest
+        if self._room and self._longest >= self._room:
+            raise ConfigError(
+                f"longest and a message have {self._room} tokens together in this file. Received: "
+                f"longest {self._longest}"
+            )
+        self._system = [(SYSTEM, system)] if system else []
+        self.turns: list[tuple[str, str]] = []
+        # A template that does not know the role says so now.
+        self._input.spoken([*self._system, (USER, "x")])
+
+    def _ask_run(self, model: TrainedRun | str | Path, console: Console) -> Any:
+        """Have a run write; its answer."""
+        run = as_run(model)
+        run.folder.require_finished()
+        self._input, answer = run.input, cast(Any, run.answer)
+        self._require_spoken()
+        with console.timed("loading the model"):
+            load_backend()
+            from kfine.models.language import TokenStream
+
+            self._stream = TokenStream(run.model, answer.ends)
+        return answer
+
+    def _ask_file(self, model: TrainedRun | str | Path, console: Console) -> Any:
+        """Have a file write; its answer."""
+        assert not isinstance(model, TrainedRun)
+        path = find_model(model)
+        if kind_of(path) != "litertlm":
+            raise ConfigError(
+                "chat talks with a run or a .litertlm file, and predict asks all others. Received: "
+                f"{path}"
+            )
+        warn_if_refused(path, console)
+        with console.timed("loading the model"):
+            self._stream = cast("LanguageFile", load_file(path))
+        self._input, self._room = self._stream.input, self._stream.room
+        self._require_spoken()
+        return self._stream.answer
+
+    def _require_spoken(self) -> None:
         if not hasattr(self._input, "spoken"):
             raise ConfigError(
                 "chat is for a model that writes text, such as one of text_generation. Received: "
                 f"one of {self._input.many}"
             )
-        if longest is not None and longest < 1:
-            raise ConfigError(f"longest is a number of tokens above 0. Received: {longest}")
-        with (console or Console()).timed("loading the model"):
-            load_backend()
-            from kfine.models.language import TokenStream
-
-            self._stream = TokenStream(found.model, answer.ends)
-        self._longest = longest or answer.longest
-        self._system = [(SYSTEM, system)] if system else []
-        self.turns: list[tuple[str, str]] = []
-        # A template that does not know the role says so now.
-        self._input.spoken([*self._system, (USER, "x")])
 
     def say(self, text: str) -> Iterator[str]:
         """Say something; the reply in pieces, as they are written.
@@ -73,9 +115,15 @@ class Chat:
         """
         turns = [*self.turns, (USER, text)]
         prompt = self._input.spoken([*self._system, *turns])
-        while len(prompt) > REMEMBERED and len(turns) > 2:
+        most = REMEMBERED if self._room is None else self._room - self._longest
+        while len(prompt) > most and len(turns) > 2:
             turns = turns[2:]
             prompt = self._input.spoken([*self._system, *turns])
+        if self._room is not None and len(prompt) > most:
+            raise ConfigError(
+                f"A message may have {most} tokens, where its reply may have {self._longest}. "
+                f"Received: {len(prompt)}"
+            )
         tokens: list[int] = []
         shown = ""
         for token in self._stream.write(prompt, self._longest):

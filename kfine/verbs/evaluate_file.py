@@ -87,7 +87,7 @@ def evaluate_file(
 
 def file_evaluation_folder(path: Path, data: str | None) -> Path:
     """Where the metrics of a file go: `evaluations/FILE-DATA/` beside it, or beside its bundle."""
-    if path.name == BUNDLED and (path.parent / "report.json").is_file():
+    if path.name in BUNDLED and (path.parent / "report.json").is_file():
         path = path.absolute().parent
     stem = path.name if path.is_dir() else path.stem
     name = stem if data is None else f"{stem}-{evaluation_name(data)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfine.answers.confidence import LEAST_EXAMPLES
-from kfine.console import Console
+from kfine.console import Console, format_bytes
 from kfine.errors import ConfigError, DataError, GateRefused
 from kfine.exporting.choices import (
     AUTO,
@@ -17,10 +17,12 @@ from kfine.exporting.choices import (
     FORMATS,
     GOLDEN_EXAMPLES,
     INPUTS,
+    LITERTLM,
     PREFER,
     QUANTIZE,
     default_quantize,
-    misfit,
+    misfits,
+    phone_format,
 )
 from kfine.exporting.measuring.limits import Limits
 from kfine.recipe import recipe_of_run
@@ -59,10 +61,10 @@ def export(
 
     Args:
         run: A run or its folder.
-        format: `"bundle"` (a LiteRT file with all that an app's developer needs, as a folder and
-            a zip), `"tflite"` (the LiteRT file alone), `"trainable"` (one whose head learns on
-            the phone), `"saved_model"`, `"onnx"` or `"openvino"` (packages of the extras of that
-            name).
+        format: `"bundle"` (a file for phones with all that an app's developer needs, as a folder
+            and a zip), `"tflite"` (the LiteRT file alone), `"trainable"` (one whose head learns on
+            the phone), `"litertlm"` (of a model that writes, for LiteRT-LM), `"saved_model"`,
+            `"onnx"` or `"openvino"` (packages of the extras of that name).
         quantize: How weights and arithmetic are stored, a word of `choices.QUANTIZE`; float16 for
             images and dynamic for texts if omitted, and none for `saved_model` and `onnx`.
             `"auto"` tries several, chooses on validation the smallest that keeps the limits, and
@@ -109,16 +111,13 @@ def export(
     )
     run.folder.require_finished()
     device = run.input.device()
-    quantize = quantize or default_quantize(format, device.usual_quantize)
+    made = phone_format(run.answer.device()) if format == BUNDLE else format
+    quantize = quantize or default_quantize(made, device.usual_quantize)
     form = input or FIXED
-    reason = (
-        misfit(format, quantize)
-        or device.misfit(format, quantize, form)
-        or run.answer.device().misfit(format, quantize)
-    )
+    reason = misfits(device, run.answer.device(), made, quantize, form)
     if reason:
         raise ConfigError(reason)
-    _require_packages(format, quantize)
+    _require_packages(made, quantize)
     # A folder that cannot be written is known before TensorFlow is loaded.
     with locked(run.path):
         pass
@@ -134,9 +133,11 @@ def export(
             "quantize auto chooses on the validation split and confirms on the test split, and "
             f"the data of {run.path} lacks one; choose a quantization, or give both splits."
         )
-    job = ExportJob(run, data, held_out, form, own_parts(run.folder))
+    job = ExportJob(run, data, held_out, form, own_parts(run.folder), told=made == LITERTLM)
     with console.timed("loading TensorFlow and the model"):
         limits.check_weights(run.model.count_params())
+        if made == LITERTLM:
+            _check_memory(run, console)
         from kfine.exporting.bundle.bundle import write_bundle
         from kfine.exporting.export import Plan, export_model
         from kfine.exporting.inference import inference_model
@@ -152,10 +153,10 @@ def export(
     plan = Plan(
         run.input,
         run.answer,
-        format="tflite" if format == BUNDLE else format,
+        format=made,
         quantize=quantize,
         form=form,
-        name=_file_name(format, form),
+        name=_file_name(made, form),
         representative=job.examples(data.train, chosen.indices),
         limits=limits,
         prefer=prefer,
@@ -268,7 +269,11 @@ def _check(
 
 def _require_packages(format: str, quantize: str) -> None:
     """Name a missing package before minutes are spent."""
-    if quantize == "int4":
+    if format == LITERTLM:
+        from kfine.exporting.formats.litertlm import require_litertlm
+
+        require_litertlm(quantize)
+    elif quantize == "int4":
         from kfine.exporting.formats.four_bit import require_four_bit
 
         require_four_bit()
@@ -280,6 +285,14 @@ def _require_packages(format: str, quantize: str) -> None:
         from kfine.runtimes.openvino import require_openvino
 
         require_openvino()
+
+
+def _check_memory(run: TrainedRun, console: Console) -> None:
+    """Say what converting a model that writes takes, or that it does not fit."""
+    from kfine.exporting.formats.litertlm import check_fits
+
+    need = check_fits(run.model.count_params())
+    console.say(f"converting takes about {format_bytes(need)} of memory")
 
 
 def _file_name(format: str, form: str) -> str:

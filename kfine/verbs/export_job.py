@@ -13,6 +13,7 @@ from kfine.presets import license_of
 from kfine.training.run import TrainedRun
 
 if TYPE_CHECKING:
+    from kfine.evaluation.told import Told
     from kfine.exporting.bundle.golden import GoldenExample
     from kfine.exporting.measuring.calibration import Calibration
     from kfine.exporting.measuring.held_out import HeldOut
@@ -28,6 +29,7 @@ class ExportJob:
         held_out: The split that the file is measured on.
         form: How the file takes examples.
         own: Its recipe, where that has an input or an answer of its own.
+        told: Whether the file is asked for each token of the texts that were wanted.
     """
 
     run: TrainedRun
@@ -35,6 +37,7 @@ class ExportJob:
     held_out: Split
     form: str
     own: Any = None
+    told: bool = False
     _predictions: dict[str, list[Any]] = field(default_factory=dict)
 
     def measured_on(self, split: Split) -> HeldOut:
@@ -47,7 +50,15 @@ class ExportJob:
             self.predicted(split),
             self.run.answer,
             self.own,
+            self._told(split) if self.told else None,
         )
+
+    def _told(self, split: Split) -> Told:
+        """What the Keras model thinks of each token that was wanted."""
+        from kfine.evaluation.told import told
+
+        run = self.run
+        return told(run.model, run.input, run.answer, split, run.config.batch_size)
 
     def predicted(self, split: Split) -> list[Any]:
         """What the Keras model says of a split, found out once."""

@@ -125,7 +125,7 @@ def test_other_data_is_scored(run: kfine.Run, tmp_path: Path) -> None:
 def test_it_leaves_as_a_saved_model(run: kfine.Run) -> None:
     import tensorflow as tf
 
-    with pytest.raises(ConfigError, match=r"use the format saved_model\. Received: bundle"):
+    with pytest.raises(ConfigError, match=r"servers as saved_model\. Received: tflite"):
         kfine.export(run, console=QUIET)
     report = kfine.export(run, format="saved_model", console=QUIET)
     assert report.verdict.passed

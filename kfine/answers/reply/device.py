@@ -29,7 +29,8 @@ class ReplyOnDevice(TensorsOnly):
     programs = ()
     right = "share of replies that are exactly the one wanted"
     same = "agreement with Keras (1: the same words)"
-    timed = ""
+    timed = "a reply"
+    phone_format = "litertlm"
 
     @property
     def tensors(self) -> tuple[Described, ...]:
@@ -41,11 +42,11 @@ class ReplyOnDevice(TensorsOnly):
         return described_tokens(self.answer.ends[0])
 
     def misfit(self, format: str, quantize: str) -> str:
-        """A loop that writes one token after the other, in float."""
-        if format != "saved_model":
+        """One token after the other: a loop, or a file for a runtime that has one."""
+        if format not in ("litertlm", "saved_model"):
             return (
-                "A model that writes text is exported as a SavedModel: use the format saved_model. "
-                f"Received: {format}"
+                "A model that writes text is exported for phones as litertlm, and for servers as "
+                f"saved_model. Received: {format}"
             )
         return ""
 

@@ -45,11 +45,13 @@ class Written:
         text: The reply.
         probability: The geometric mean of the probabilities of its tokens, 0 to 1.
         finished: Whether it came to an end, rather than to the number of tokens that it may have.
+        tokens: Of which it was made, the one that ends it included.
     """
 
     text: str
     probability: float
     finished: bool = True
+    tokens: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ class Reply:
             ended = self.ends[0] in row
             said = row[: row.index(self.ends[0])] if ended else row
             text = places.vocabulary.decode(said).strip()
-            found.append(Written(text, float(one), ended))
+            tokens = (*said, self.ends[0]) if ended else tuple(said)
+            found.append(Written(text, float(one), ended, tokens))
         return found
 
     def settle(self, prediction: Any) -> str:

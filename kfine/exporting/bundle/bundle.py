@@ -11,18 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kfine.exporting.bundle.golden import GoldenExample, write_golden
+from kfine.exporting.bundle.golden import GoldenExample, write_golden, write_spoken
 from kfine.exporting.bundle.model_card import model_card
 from kfine.exporting.bundle.snippets import snippets
+from kfine.exporting.choices import LITERTLM
 from kfine.exporting.export import Plan
 from kfine.exporting.metadata.attached import metadata_files
 from kfine.exporting.report import ExportReport
 from kfine.runs.files import whole_file, whole_folder
 from kfine.runtimes.carried import LABELS
-from kfine.runtimes.kinds import BUNDLED
 from kfine.runtimes.litert import output_order
 
-MODEL = BUNDLED
 # What `sha256sum -c` checks a bundle with.
 CHECKSUMS = "sha256sum.txt"
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
@@ -40,7 +39,7 @@ def write_bundle(
     Both appear whole or not at all, and replace those of an earlier export.
 
     Args:
-        report: Of a `.tflite` that passed.
+        report: Of a file that passed.
         destination: The folder to make; the zip has its name and `.zip`.
         plan: What was exported.
         golden: Held-out examples that become the golden ones; none for no such folder.
@@ -52,29 +51,22 @@ def write_bundle(
     taken, given = plan.input.device(), plan.answer.device()
     output = given.describe(report.quantize)
     description = {**taken.describe(report.form), "output": output}
-    moved = replace(report, path=destination / MODEL, bundle=destination, format="bundle")
+    name = f"model{report.path.suffix}"
+    moved = replace(report, path=destination / name, bundle=destination, format="bundle")
     with whole_folder(destination) as folder:
-        model = folder / MODEL
+        model = folder / name
         shutil.copyfile(report.path, model)
-        (folder / LABELS).write_text(metadata_files(plan.labels, {})[LABELS], encoding="utf-8")
         if golden:
-            write_golden(folder / "golden", model, golden, plan.input, plan.answer, description)
+            write = write_spoken if plan.format == LITERTLM else write_golden
+            write(folder / "golden", model, golden, plan.input, plan.answer, description)
         taken.write_programs(folder)
         if hasattr(given, "write_programs"):
             given.write_programs(folder)
-        texts = snippets(
-            plan.input,
-            plan.answer,
-            model=MODEL,
-            output=output.get("dtype", "float32"),
-            order=output_order(model, [one.name for one in given.tensors]),
-        )
-        for name, text in texts.items():
-            (folder / "snippets").mkdir(exist_ok=True)
-            (folder / "snippets" / name).write_text(text, encoding="utf-8")
+        if plan.format != LITERTLM:
+            _write_for_interpreters(folder, model, plan, output.get("dtype", "float32"))
         card = model_card(moved, plan.input, plan.answer, facts, len(golden))
         (folder / "model_card.md").write_text(card, encoding="utf-8")
-        values = {**moved.to_dict(), "path": MODEL, "sha256": _sha256(model), "bundle": None}
+        values = {**moved.to_dict(), "path": name, "sha256": _sha256(model), "bundle": None}
         document = {**values, "names": list(plan.answer.names), "preprocessing": description}
         text = json.dumps(document, indent=1, ensure_ascii=False)
         (folder / "report.json").write_text(text + "\n", encoding="utf-8")
@@ -85,6 +77,21 @@ def write_bundle(
         _zip(destination, archive)
     report.path.unlink()
     return moved
+
+
+def _write_for_interpreters(folder: Path, model: Path, plan: Plan, output: str) -> None:
+    """Labels, and a program for each language."""
+    (folder / LABELS).write_text(metadata_files(plan.labels, {})[LABELS], encoding="utf-8")
+    texts = snippets(
+        plan.input,
+        plan.answer,
+        model=model.name,
+        output=output,
+        order=output_order(model, [one.name for one in plan.answer.device().tensors]),
+    )
+    for name, text in texts.items():
+        (folder / "snippets").mkdir(exist_ok=True)
+        (folder / "snippets" / name).write_text(text, encoding="utf-8")
 
 
 def _sha256(path: Path) -> str:

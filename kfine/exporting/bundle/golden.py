@@ -95,6 +95,39 @@ def write_golden(
     (folder / "golden.json").write_text(text + "\n", encoding="utf-8")
 
 
+def write_spoken(
+    folder: Path,
+    model: Path,
+    examples: Sequence[GoldenExample],
+    input: Input,
+    answer: Answer,
+    description: Mapping[str, Any],
+) -> None:
+    """Write `golden.json` with examples and what a file for LiteRT-LM replies to them.
+
+    Args:
+        folder: Made here.
+        model: The `.litertlm`.
+        examples: As in `write_golden`.
+        input: Writes the examples.
+        answer: Says what the outputs mean.
+        description: As in `write_golden`.
+    """
+    from kfine.runtimes.loading import load_exported
+
+    folder.mkdir()
+    taken, given = input.device(), answer.device()
+    exported = load_exported(model, trusted=True)
+    entries = []
+    for number, one in enumerate(examples, start=1):
+        kept, entry = taken.keep(one.example, folder, f"{number:02d}")
+        (prediction,) = exported.predict([kept])
+        entries.append({"prompt": entry, "reply": given.keep({}, prediction, folder, "")})
+    document = {"model": model.name, "preprocessing": description, "examples": entries}
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    (folder / "golden.json").write_text(text + "\n", encoding="utf-8")
+
+
 def outputs_of(
     model: Path, rows: Sequence[Tensors], answer: Answer, *, plain: bool = False
 ) -> list[Tensors]:

@@ -18,6 +18,8 @@ _GPU = "https://ai.google.dev/edge/litert/performance/gpu"
 _CORE_ML = "https://ai.google.dev/edge/litert/ios/coreml"
 # A wider confusion matrix is not read; it is in report.json.
 _MOST_CLASSES = 12
+# The figures of a file and of the Keras model begin so.
+_WHOSE = ("", "reference_")
 _NNAPI = "https://developer.android.com/ndk/guides/neuralnetworks/migration-guide"
 
 
@@ -66,7 +68,7 @@ def model_card(
             f"`golden/` holds {golden} of the held-out {input.many} themselves: export with "
             "`--golden 0` where they may not be handed on."
         )
-    parts += ["## Devices", input.device().forms[report.form], *_devices(report)]
+    parts += ["## Devices", *_devices(report, input)]
     parts += [
         "## Limits",
         f"{given.limits()} Its figures hold for {input.many} like those that it was measured on.",
@@ -147,7 +149,7 @@ def _quality(report: ExportReport, answer: Answer) -> list[tuple[str, ...]]:
         (verdict.metric, f"{verdict.exported:.3f}", f"{verdict.reference:.3f}"),
         *([right] if given.right else []),
         *trivial,
-        (given.same, f"{verdict.agreement:.3f}", ""),
+        *_told(report, given.same),
         (
             f"milliseconds {report.each}, on the machine that exported",
             f"{report.milliseconds:.1f}",
@@ -156,10 +158,36 @@ def _quality(report: ExportReport, answer: Answer) -> list[tuple[str, ...]]:
     ]
 
 
-def _devices(report: ExportReport) -> list[str]:
+def _told(report: ExportReport, same: str) -> list[tuple[str, ...]]:
+    """How near the file is to the Keras model."""
+    agreement = f"{report.verdict.agreement:.3f}"
+    if not report.told:
+        return [(same, agreement, "")]
+    found = report.told
+    return [
+        ("share of next tokens that are Keras', along its own replies", agreement, ""),
+        *(
+            (f"{name} of the replies wanted", *(f"{found[one + key]:.3f}" for one in _WHOSE))
+            for name, key in (("perplexity", "perplexity"), ("loss of a token", "loss"))
+        ),
+        (
+            "tokens per second, on the machine that exported",
+            f"{found['tokens_per_second']:.0f}",
+            "",
+        ),
+    ]
+
+
+def _devices(report: ExportReport, input: Input) -> list[str]:
+    if report.told:
+        return [
+            "It was run on a CPU. LiteRT-LM's backends for GPU and NPU were not tried: measure on "
+            "the device."
+        ]
     lines = [f"- {line}" for line in summarize(report.findings)]
     found = "\n".join(lines) or "No Flex or custom operation, no open shape, no float island."
     return [
+        input.device().forms[report.form],
         found,
         f"GPU, Core ML and NNAPI were not tried: see LiteRT's pages on [GPU]({_GPU}) and "
         f"[Core ML]({_CORE_ML}), and Android's on [leaving NNAPI]({_NNAPI}), and measure on "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,13 @@ class Verdict:
         return asdict(self)
 
 
+def with_reasons(verdict: Verdict, reasons: Sequence[str]) -> Verdict:
+    """The same, refused for further reasons if there are any."""
+    if not reasons:
+        return verdict
+    return replace(verdict, passed=False, reasons=(*verdict.reasons, *reasons))
+
+
 def refusal(reason: str, count: int = 0, metric: str = "accuracy") -> Verdict:
     """A verdict on a file that could not be measured."""
     return Verdict(False, (reason,), count, metric, *(None,) * 6, False)
@@ -74,11 +82,12 @@ def weigh(
     direction: str,
     agreement: float,
     max_drop: float = 0.01,
+    least: float = AGREEMENT,
 ) -> Verdict:
     """Compare an exported file with its model on the same held-out examples.
 
     Refused are: a primary metric that got worse by more than `max_drop` when a test on the same
-    examples gives at most 10 % to chance; agreement under 0.90. The test is exact where each
+    examples gives at most 10 % to chance; agreement under `least`. The test is exact where each
     example is right or wrong, a sign-flip permutation test where it is right in part, and a
     bootstrap over examples where the metric is no mean over them.
 
@@ -90,6 +99,7 @@ def weigh(
         agreement: How much of what both say is the same, fraction 0 to 1.
         max_drop: Largest fall that is allowed, a fraction (0.01 is one point); of a metric with a
             unit of its own a fraction of the score's `scale`.
+        least: Smallest agreement that is allowed.
 
     Returns:
         The verdict, with a note when the set is too small to resolve `max_drop`.
@@ -118,8 +128,8 @@ def weigh(
             f"more than the {_points(max_drop)} allowed, and not by chance "
             f"({worse} got worse, {better} better, p = {p_value:.3f})"
         )
-    if agreement < AGREEMENT:
-        reasons.append(f"it agrees with the Keras model on {agreement:.3f}, under {AGREEMENT:.2f}")
+    if agreement < least:
+        reasons.append(f"it agrees with the Keras model on {agreement:.3f}, under {least:.2f}")
     resolvable = not low <= max_drop <= high
     note = "" if resolvable else _too_small(len(before.each), primary, max_drop, low, high)
     return Verdict(

@@ -9,6 +9,7 @@ from typing import Any
 
 from kfine.answers import Answer
 from kfine.answers.score import Score
+from kfine.evaluation.told import Told
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class HeldOut:
         labels: The truth of each.
         predictions: The Keras model's, one for each.
         answer: What both answer.
+        told: What the Keras model thinks of each token of the replies that were wanted, for a
+            format in which that is compared; else `None`.
         own: A recipe's module whose own kinds the file may name; `None` if all ship.
     """
 
@@ -28,6 +31,7 @@ class HeldOut:
     predictions: Sequence[Any]
     answer: Answer
     own: Any = None
+    told: Told | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

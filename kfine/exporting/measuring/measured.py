@@ -13,9 +13,17 @@ import numpy as np
 
 from kfine.answers.score import Score, agreement_of
 from kfine.errors import ExportError, KfineError
-from kfine.exporting.measuring.gate import Verdict, not_finite, refusal, weigh
+from kfine.exporting.measuring.gate import (
+    AGREEMENT,
+    Verdict,
+    not_finite,
+    refusal,
+    weigh,
+    with_reasons,
+)
 from kfine.exporting.measuring.held_out import HeldOut
 from kfine.exporting.measuring.scan import custom_ops
+from kfine.exporting.measuring.told import LEAST, ToldFile, measure_told
 from kfine.runtimes.exported import Exported
 from kfine.runtimes.kinds import kind_of
 from kfine.runtimes.loading import load_exported
@@ -44,6 +52,7 @@ class Measured:
         recall_change: Class name -> the file's recall less the Keras model's, a fraction;
             classes without an example are left out, and empty where examples have no class.
         tables: Of the file's score, such as figures by class.
+        told: What it thinks of each token, where that was asked.
     """
 
     verdict: Verdict
@@ -52,6 +61,7 @@ class Measured:
     right_interval: tuple[float, float] | None
     recall_change: dict[str, float]
     tables: Mapping[str, Any] = field(default_factory=dict)
+    told: ToldFile | None = None
 
 
 def measure_file(
@@ -94,17 +104,22 @@ def measure_file(
         )
         return Measured(verdict, milliseconds, size, None, {})
     after = answer.score(predictions, held_out.labels)
+    told = None if held_out.told is None else measure_told(path, held_out, progress)
     verdict = weigh(
         before,
         after,
         primary=answer.primary,
         direction=answer.direction,
-        agreement=agreement_of(answer, held_out.predictions, predictions),
+        agreement=told.agreement
+        if told
+        else agreement_of(answer, held_out.predictions, predictions),
         max_drop=max_drop,
+        least=LEAST if told else AGREEMENT,
     )
+    verdict = with_reasons(verdict, told.reasons(max_drop) if told else ())
     interval = wilson_interval(int(after.right.sum()), count)
     change = recall_change(before, after)
-    return Measured(verdict, milliseconds, size, interval, change, after.tables)
+    return Measured(verdict, milliseconds, size, interval, change, after.tables, told)
 
 
 def recall_change(before: Score, after: Score) -> dict[str, float]:

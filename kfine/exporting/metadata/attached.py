@@ -46,6 +46,7 @@ def attach_metadata(
     files: Mapping[str, bytes] | None = None,
     *,
     described: bytes | None = None,
+    packed: bool = False,
 ) -> None:
     """Put model metadata into a bare `.tflite`, and labels, facts and a checksum behind it.
 
@@ -55,6 +56,7 @@ def attach_metadata(
         info: JSON-able facts.
         files: What else it carries, name -> content.
         described: A `ModelMetadata`, of `model_metadata`.
+        packed: Whether the files are made smaller, for readers that know how.
 
     Raises:
         ExportError: What was written does not read back.
@@ -70,10 +72,11 @@ def attach_metadata(
         CHECKSUM: hashlib.sha256(model).hexdigest() + "\n",
     }
     members = {name: text.encode() for name, text in texts.items()} | dict(files or {})
+    # MediaPipe, and other readers in a few lines, take what is stored, and nothing packed.
+    how = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
     with zipfile.ZipFile(path, "a") as archive:
-        # MediaPipe, and other readers in a few lines, take what is stored, and nothing packed.
         for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name, _FIXED_DATE), content)
+            archive.writestr(zipfile.ZipInfo(name, _FIXED_DATE), content, how)
 
 
 def write_beside(

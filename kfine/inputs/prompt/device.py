@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
     from kfine.inputs.prompt.prompt import Prompt
 
 NAME = "prompt_ids"
+# The runtime hands over the parts of a message, where templates look for its text.
+_AS_TEXT = (
+    "{%- set given = namespace(messages=[]) -%}{%- for one in messages -%}"
+    "{%- set text = one.content if one.content is string else "
+    "(one.content | map(attribute='text') | join) -%}"
+    "{%- set given.messages = given.messages + [{'role': one.role, 'content': text}] -%}"
+    "{%- endfor -%}{%- set messages = given.messages -%}"
+)
+_PROGRAMS = Path(__file__).parent / "programs"
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,7 @@ class PromptOnDevice:
     forms: ClassVar[Mapping[str, str]] = {
         "fixed": "Takes the numbers of a prompt's tokens, -1 before the beginning of a short one."
     }
-    usual_quantize = "none"
+    usual_quantize = "dynamic"
 
     def stage(self, form: str) -> tuple[Any, Any]:
         """int32 `prompt_ids` `(batch, longest)`, which are what the model takes."""
@@ -71,6 +82,23 @@ class PromptOnDevice:
         """Tokens are made outside."""
         return {}
 
+    def conversation(self) -> dict[str, Any]:
+        """What LiteRT-LM needs to write messages as they were learned: `tokenizer` (the name and
+        content of a file), `template` in Jinja, and `start`, the number of the token that stands
+        before what a template writes, or `None`.
+        """
+        vocabulary, template = self.prompt.vocabulary, self.prompt.template
+        start = vocabulary.number(vocabulary.start) if vocabulary.start else None
+        # The runtime does not say what these are.
+        given = {"bos_token": template.start, "eos_token": template.end}
+        said = "".join(f"{{%- set {name} = {json.dumps(text)} -%}}" for name, text in given.items())
+        return {
+            "tokenizer": (vocabulary.FILES[vocabulary.kind], vocabulary.content),
+            # Jinja leaves out a line break at the end, and the runtime does not.
+            "template": said + _AS_TEXT + template.source.removesuffix("\n"),
+            "start": start if template.plain else None,
+        }
+
     def tensor_metadata(self, builder: Any, form: str) -> list[int]:
         """No file with metadata is made."""
         raise NotImplementedError
@@ -93,13 +121,13 @@ class PromptOnDevice:
         return example, {"text": shown(example), NAME: tensors[NAME][0].tolist()}
 
     def write_programs(self, folder: Path) -> None:
-        """The tokenizer and the template."""
-        for name, content in self.prompt.files().items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(content)
+        """Those that talk with a file, in Python and for Android."""
+        for program in sorted(_PROGRAMS.iterdir()):
+            if program.is_file():
+                shutil.copyfile(program, folder / program.name)
 
     def programs(self, needs: type[Places] | None) -> list[Path]:
-        """None: a template is written by Jinja."""
+        """None of parts: the runtime has tokenizer and template."""
         return []
 
     def program_values(self) -> dict[str, Any]:
@@ -107,11 +135,13 @@ class PromptOnDevice:
         return {"each": "a prompt", "given": "The longest message of what is too long is cut."}
 
     def card_use(self, form: str, output: str, programs: str) -> str:
-        """What goes in and what comes out."""
+        """The programs that talk with it."""
         return (
-            f"In: `{NAME}`, int32 (batch, {self.prompt.longest}), the numbers of the tokens of a "
-            "prompt as the chat template writes it, -1 before the beginning of a short one. Out: "
-            f"{output} Tokenizer and template are in `tokenizer/`."
+            "`python chat.py` talks with it (`pip install litert-lm-api`), and `Chat.kt` does in "
+            "an Android app; both run it in "
+            "[LiteRT-LM](https://github.com/google-ai-edge/LiteRT-LM), which reads tokenizer, chat "
+            "template and the tokens that end a reply from the file. "
+            f"It was measured on prompts of at most {self.prompt.longest} tokens."
         )
 
 
