@@ -29,7 +29,8 @@ from kfine.exporting.choices import (
     default=BUNDLE,
     show_default=True,
     help="LiteRT (TFLite) file with all that an app needs, the file alone, one whose head learns "
-    "on the phone, or for servers SavedModel, ONNX (kfine[onnx]) or OpenVINO (kfine[openvino]).",
+    "on the phone, one of a model that writes for LiteRT-LM (kfine[lm]), or for servers "
+    "SavedModel, ONNX (kfine[onnx]) or OpenVINO (kfine[openvino]).",
 )
 @click.option(
     "--quantize",

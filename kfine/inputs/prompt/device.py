@@ -122,9 +122,8 @@ class PromptOnDevice:
 
     def write_programs(self, folder: Path) -> None:
         """Those that talk with a file, in Python and for Android."""
-        for program in sorted(_PROGRAMS.iterdir()):
-            if program.is_file():
-                shutil.copyfile(program, folder / program.name)
+        for kept, name in (("python.txt", "chat.py"), ("kotlin.txt", "Chat.kt")):
+            shutil.copyfile(_PROGRAMS / kept, folder / name)
 
     def programs(self, needs: type[Places] | None) -> list[Path]:
         """None of parts: the runtime has tokenizer and template."""
