@@ -13,6 +13,7 @@ from kfine.exporting.choices import (
     AUTO,
     BUNDLE,
     CALIBRATION_EXAMPLES,
+    ENDINGS,
     FIXED,
     FORMATS,
     GOLDEN_EXAMPLES,
@@ -225,8 +226,8 @@ def _calibrated(job: ExportJob, console: Console) -> ExportJob:
 
 
 def _memory_of(report: ExportReport) -> int | None:
-    """Bytes that a process of its own takes for a LiteRT file, beyond its runtime."""
-    if report.path.suffix != ".tflite":
+    """Bytes that a process of its own takes for a file of a phone, beyond its runtime."""
+    if report.path.suffix not in (".tflite", ".litertlm"):
         return None
     from kfine.exporting.measuring.benchmark import measure
 
@@ -308,7 +309,9 @@ def _file_name(format: str, form: str) -> str:
 def _write_report(run: Path, report: ExportReport) -> None:
     """`NAME.json` beside the file or bundle of that name, with paths from the run folder."""
     place = report.bundle or report.path
-    stem = place.name.removesuffix(".tflite").removesuffix(".onnx").removesuffix(".json")
+    stem = place.name
+    for ending in (*ENDINGS.values(), ".json"):
+        stem = stem.removesuffix(ending)
     relative = {"path": str(report.path.relative_to(run))}
     if report.bundle:
         relative["bundle"] = str(report.bundle.relative_to(run))

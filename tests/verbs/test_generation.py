@@ -126,7 +126,7 @@ def test_it_leaves_as_a_saved_model(run: kfine.Run) -> None:
     import tensorflow as tf
 
     with pytest.raises(ConfigError, match=r"servers as saved_model\. Received: tflite"):
-        kfine.export(run, console=QUIET)
+        kfine.export(run, format="tflite", console=QUIET)
     report = kfine.export(run, format="saved_model", console=QUIET)
     assert report.verdict.passed
     loaded = tf.saved_model.load(str(report.path)).signatures["serving_default"]

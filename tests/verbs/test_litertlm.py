@@ -73,6 +73,8 @@ def bundle(run: kfine.Run) -> Any:
 
 def test_the_float32_file_writes_what_keras_writes(run: kfine.Run, exact: Any) -> None:
     assert exact.path.name == "model-none.litertlm" and exact.verdict.passed
+    assert json.loads(exact.path.with_suffix(".json").read_text())["told"]["places"] > 40
+    assert 0 < exact.memory_bytes < 1e9
     assert exact.verdict.agreement == 1.0 and exact.verdict.drop == 0
     told = exact.told
     assert told["places"] > 40 and told["tokens_per_second"] > 0

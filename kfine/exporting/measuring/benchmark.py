@@ -29,7 +29,7 @@ class Measurement:
 
     Attributes:
         path: The file or folder, as given.
-        kind: "keras", "saved_model", "tflite", "onnx" or "openvino".
+        kind: "keras", "saved_model", "tflite", "litertlm", "onnx" or "openvino".
         threads: CPU threads that the runtime may use.
         input_shape: Of the input that it was run on, `(1, height, width, 3)` or `(1, length)`.
         runs: Timed runs, one example each.

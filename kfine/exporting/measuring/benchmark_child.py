@@ -28,6 +28,7 @@ _RUNTIMES = {
     "keras": "keras_hub",
     "saved_model": "tensorflow",
     "tflite": "ai_edge_litert.interpreter",
+    "litertlm": "ai_edge_litert.compiled_model",
     "onnx": "onnxruntime",
     "openvino": "openvino",
 }
