@@ -28,6 +28,8 @@ QUANTIZE_OF = {
     "onnx": ("none",),
     "openvino": ("float16", "none"),
 }
+# What folders of exports under way are called.
+UNFINISHED = ".export-"
 # How the file's name ends; the others are folders.
 ENDINGS = {"tflite": ".tflite", "trainable": ".tflite", LITERTLM: ".litertlm", "onnx": ".onnx"}
 

@@ -22,6 +22,7 @@ from kfine.exporting.choices import (
     FORMATS,
     LITERTLM,
     QUANTIZE,
+    UNFINISHED,
     default_quantize,
     misfits,
 )
@@ -176,7 +177,7 @@ def export_model(
     if plan.quantize == AUTO and validation is None:
         raise ExportError("auto chooses on a validation split. Received: none.")
     destination.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=destination) as folder:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=destination) as folder:
         rungs: list[Rung] = []
         if plan.quantize == AUTO and validation is not None:
             rungs = _climb(inference, plan, Path(folder), validation, progress, tried)

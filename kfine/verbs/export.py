@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from kfine.exporting.choices import (
     LITERTLM,
     PREFER,
     QUANTIZE,
+    UNFINISHED,
     default_quantize,
     misfits,
     phone_format,
@@ -34,6 +36,9 @@ from kfine.training.parts import own_parts
 from kfine.training.run import TrainedRun, as_run
 from kfine.units import parse_bytes, parse_milliseconds
 from kfine.verbs.export_job import ExportJob
+
+# Bytes of memory.
+_WORTH_SAYING = 1e9
 
 if TYPE_CHECKING:
     from kfine.exporting.report import ExportReport
@@ -165,6 +170,7 @@ def export(
         own=job.own,
     )
     with locked(run.path), console.timed(f"exporting {format} ({quantize}) and measuring it"):
+        _clear_killed(run.path / "exports")
         report = export_model(
             inference_model(run.model, run.input, run.answer, form),
             plan,
@@ -288,12 +294,19 @@ def _require_packages(format: str, quantize: str) -> None:
         require_openvino()
 
 
+def _clear_killed(exports: Path) -> None:
+    """Take away what a killed export left, which may be gigabytes; the run is locked."""
+    for folder in exports.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _check_memory(run: TrainedRun, console: Console) -> None:
     """Say what converting a model that writes takes, or that it does not fit."""
     from kfine.exporting.formats.litertlm import check_fits
 
     need = check_fits(run.model.count_params())
-    console.say(f"converting takes about {format_bytes(need)} of memory")
+    if need > _WORTH_SAYING:
+        console.say(f"converting takes about {format_bytes(need)} of memory")
 
 
 def _file_name(format: str, form: str) -> str:
