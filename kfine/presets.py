@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -12,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kfine.errors import PresetError
+from kfine.data.cache import PRESETS, cache_folder
+from kfine.errors import MissingPackage, PresetError
 
 SHIPPED = Path(__file__).parent / "models" / "shipped"
 # What a plain Keras folder has in the place of KerasHub's `config.json`.
@@ -28,6 +31,10 @@ LANGUAGE_FAMILIES = {
     "Qwen": "qwen2",
     "Qwen3": "qwen3",
 }
+# `general.architecture` of a GGUF file -> KerasHub's family.
+GGUF_FAMILIES = {"llama": "Llama", "qwen2": "Qwen", "qwen3": "Qwen3"}
+# Bytes at either end of a GGUF file that it is known again by.
+_ENDS = 2**23
 _HOSTS = {"hf://": "huggingface.co", "kaggle://": "www.kaggle.com"}
 
 
@@ -37,13 +44,16 @@ class Preset:
 
     Attributes:
         name: As the user wrote it.
-        origin: `"ships"` with the package, a local `"folder"`, `"cached"`, or `"network"`.
-        folder: The local folder, if there is one.
+        origin: `"ships"` with the package, a local `"folder"`, `"cached"`, `"network"`, or a
+            `"gguf"` file.
+        folder: The local folder, if there is one; of a GGUF file that which was made of it.
+        file: The GGUF file.
     """
 
     name: str
     origin: str
     folder: Path | None
+    file: Path | None = None
 
     @property
     def handle(self) -> str:
@@ -148,8 +158,8 @@ def find_preset(name: str) -> Preset:
     """Find a preset by name, without the network and without importing Keras.
 
     Args:
-        name: The name of a shipped preset, a local folder, `hf://...`, `kaggle://...`, or a
-            KerasHub name.
+        name: The name of a shipped preset, a local folder or GGUF file, `hf://...`,
+            `kaggle://...`, or a KerasHub name.
 
     Raises:
         PresetError: A folder is missing or is no preset.
@@ -160,6 +170,8 @@ def find_preset(name: str) -> Preset:
     if name.startswith(tuple(_HOSTS)):
         return _downloaded(name)
     path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        return _of_gguf(name, path.absolute())
     if path.is_dir():
         if not _is_preset(path):
             raise PresetError(
@@ -174,6 +186,54 @@ def find_preset(name: str) -> Preset:
             f"kaggle://..., a KerasHub name, or one that ships: {', '.join(shipped_names())}."
         )
     return _downloaded(name)
+
+
+def _of_gguf(name: str, path: Path) -> Preset:
+    try:
+        with path.open("rb") as file:
+            mark = file.read(4)
+    except OSError as error:
+        raise PresetError(f"The file {name} cannot be read: {error.strerror}") from None
+    if mark != b"GGUF":
+        raise PresetError(f"{name} is no GGUF file: it does not begin with GGUF")
+    made = gguf_folder(path)
+    return Preset(name, "gguf", made if _of_keras_hub(made) else None, path)
+
+
+def gguf_folder(path: Path) -> Path:
+    """Where the preset that is made of a GGUF file is kept: it is known by size and ends."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(_ENDS))
+        file.seek(max(0, size - _ENDS))
+        digest.update(file.read())
+    return cache_folder() / PRESETS / digest.hexdigest()[:32]
+
+
+def gguf_reader(path: Path) -> Any:
+    """The `gguf.GGUFReader` of a file of a known architecture.
+
+    Raises:
+        MissingPackage: The package gguf is not installed.
+        PresetError: The file is damaged, or of another architecture.
+    """
+    if importlib.util.find_spec("gguf") is None:
+        raise MissingPackage("GGUF files need the package gguf: pip install 'kfine[gguf]'.")
+    from gguf import GGUFReader
+
+    try:
+        reader = GGUFReader(str(path))
+        found = reader.fields["general.architecture"].contents()
+    # It reads what is said where it is said to be.
+    except (ValueError, IndexError, KeyError, OSError, OverflowError, UnicodeError) as error:
+        raise PresetError(f"{path} is no whole GGUF file: {error}") from None
+    if found not in GGUF_FAMILIES:
+        raise PresetError(
+            f"GGUF files of {', '.join(GGUF_FAMILIES)} can be fine-tuned. Received: {path.name}, "
+            f"which is {found}"
+        )
+    return reader
 
 
 def shipped_names(task: str = "ImageClassifier") -> list[str]:

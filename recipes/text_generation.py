@@ -46,11 +46,12 @@ def build_model(config: Config, data: Data) -> Built:
     from kfine.answers.reply import reply_for
     from kfine.inputs.prompt import prompt_of_preset
     from kfine.models.built import Built
+    from kfine.models.gguf import unpacked
     from kfine.models.groups import above_embedding
     from kfine.models.language import language_backbone, language_model
     from kfine.presets import find_preset
 
-    preset = find_preset(config.preset)
+    preset = unpacked(find_preset(config.preset))
     # Of all that may train: a second fit on validation too has the same lengths.
     splits = [one for one in (data.train, data.validation) if one]
     prompts = [prompt for split in splits for prompt in split.examples()]

@@ -16,6 +16,8 @@ from kfine.runs.files import read_json
 ABOUT = "about.json"
 # Features by trunk, and photos by size, each in folders of their own.
 _KINDS = ("features", "images")
+# Presets that were made of GGUF files.
+PRESETS = "gguf"
 _DEFAULT_LIMIT = 20.0
 
 
@@ -92,7 +94,7 @@ def cache_entries() -> list[CacheEntry]:
 def clear_cache() -> int:
     """Remove all that is cached and return the bytes that it took."""
     size = 0
-    for kind in _KINDS:
+    for kind in (*_KINDS, PRESETS):
         size += _size(cache_folder() / kind)
         shutil.rmtree(cache_folder() / kind, ignore_errors=True)
     return size

@@ -52,7 +52,8 @@ class LanguageConfig(TrainingConfig):
     )
     preset: str = setting(
         "hf://HuggingFaceTB/SmolLM2-135M-Instruct",
-        "Pretrained causal language model: a KerasHub name, hf://, kaggle:// or a folder.",
+        "Pretrained causal language model: a KerasHub name, hf://, kaggle://, a folder or "
+        "a GGUF file (kfine[gguf]).",
         group="Model",
     )
     recompute: bool = setting(
@@ -90,6 +91,8 @@ def resolve_language(config: AnyLanguageConfig) -> AnyLanguageConfig:
     config = replace(
         config, data=absolute_path(config.data), template=absolute_path(config.template)
     )
+    if preset.file is not None:
+        return replace(config, preset=str(preset.file))
     return replace(config, preset=preset.handle) if preset.origin == "folder" else config
 
 

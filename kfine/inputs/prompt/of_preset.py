@@ -13,7 +13,7 @@ from kfine.inputs.prompt.prompt import TEMPLATE, Prompt
 from kfine.inputs.prompt.template import AUTO, PLAIN, Template, template_of
 from kfine.inputs.prompt.vocabulary import vocabulary_of
 from kfine.inputs.text.text import choose_sequence_length
-from kfine.presets import LANGUAGE_FAMILIES, Preset, fetch_beside
+from kfine.presets import LANGUAGE_FAMILIES, Preset, fetch_beside, gguf_reader
 
 # Tokens that a user can wait for, where nothing is said.
 MOST = 512
@@ -26,6 +26,8 @@ def check_language_preset(preset: Preset) -> None:
     Raises:
         PresetError: It is something else.
     """
+    if preset.file is not None and preset.folder is None:
+        gguf_reader(preset.file)
     config = preset.read_json("config.json")
     if not config:
         return
