@@ -181,6 +181,7 @@ def test_a_file_is_evaluated_and_read_back(bundle: Any, run: kfine.Run) -> None:
     assert len(run.answer.names) == 0
 
 
+@pytest.mark.slow
 def test_four_bits_are_measured_and_kept_only_if_they_agree(run: kfine.Run) -> None:
     report = kfine.export(
         run, format="litertlm", quantize="int4", console=QUIET, allow_refused=True
@@ -191,6 +192,7 @@ def test_four_bits_are_measured_and_kept_only_if_they_agree(run: kfine.Run) -> N
     assert report.path.name.endswith("litertlm") and report.told["places"] > 40
 
 
+@pytest.mark.slow
 def test_a_file_that_is_worse_is_refused(run: kfine.Run, exact: Any, tmp_path: Path) -> None:
     from kfine.exporting.measuring.told import ToldFile
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from kfine.exporting.choices import CALIBRATED
+from kfine.exporting.formats.converting import write_or_explain
 from kfine.exporting.formats.layer_errors import (
     LARGE_ERROR,
     WORST_ERROR,
@@ -30,7 +31,6 @@ from kfine.exporting.formats.layer_errors import (
 )
 from kfine.exporting.formats.names import shorten_names
 
-FAILED = "conversion failed: "
 REPORTED = 8
 
 
@@ -130,7 +130,8 @@ def main(arguments: list[str]) -> int:
     """Convert once; a model that needs Flex ops is written too, for the gate to refuse."""
     saved_model, output, quantize, *rest = arguments
     representative = Path(rest[0]) if rest else None
-    try:
+
+    def make() -> bytes:
         try:
             content = convert(Path(saved_model), quantize, representative, flex=False)
         except Exception as error:
@@ -139,12 +140,9 @@ def main(arguments: list[str]) -> int:
             ):
                 raise
             content = convert(Path(saved_model), quantize, representative, flex=True)
-        Path(output).write_bytes(shorten_names(content))
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        print(f"{error}\n{FAILED}{lines[0][:300].rstrip('.')}", file=sys.stderr)
-        return 1
-    return 0
+        return shorten_names(content)
+
+    return write_or_explain(output, make)
 
 
 if __name__ == "__main__":

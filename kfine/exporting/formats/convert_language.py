@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from kfine.exporting.formats.convert import FAILED
+from kfine.exporting.formats.converting import write_or_explain
 from kfine.exporting.formats.language_graph import HEAD
 from kfine.runtimes.language import DECODE, PIECES, PREFILL
 
@@ -103,13 +103,7 @@ def _in_blocks(model: bytes) -> bool:
 def main(arguments: list[str]) -> int:
     """Convert once; the last line of standard error says what went wrong."""
     saved_model, output, quantize = arguments
-    try:
-        Path(output).write_bytes(convert(Path(saved_model), quantize))
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        print(f"{error}\n{FAILED}{lines[0][:300].rstrip('.')}", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_explain(output, lambda: convert(Path(saved_model), quantize))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from kfine.exporting.formats.converting import write_or_explain
+
 
 def convert(saved_model: Path, quantize: str) -> bytes:
     """Convert all signatures, with variables, to LiteRT's builtin operations."""
@@ -30,13 +32,7 @@ def convert(saved_model: Path, quantize: str) -> bytes:
 def main(arguments: list[str]) -> int:
     """Convert once; the last line of standard error says what went wrong."""
     saved_model, output, quantize = arguments
-    try:
-        Path(output).write_bytes(convert(Path(saved_model), quantize))
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        print(f"{error}\n{lines[0][:300]}", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_explain(output, lambda: convert(Path(saved_model), quantize))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from kfine.child import child_environment, death_of, module_command
 from kfine.errors import ExportError
 from kfine.exporting.choices import CALIBRATED, QUANTIZE
-from kfine.exporting.formats.convert import FAILED
+from kfine.exporting.formats.converting import run_converter
 from kfine.exporting.formats.four_bit import require_four_bit
 from kfine.exporting.metadata.attached import attach_metadata
 
@@ -102,21 +100,6 @@ def _check_pixel_scale(path: Path) -> None:
 
 def _convert(arguments: list[str]) -> dict[str, Any]:
     """Run the child process and return what it found out."""
-    done = subprocess.run(
-        module_command("kfine.exporting.formats.convert", *arguments),
-        env=child_environment(),
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if done.returncode == 0:
-        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-        return dict(json.loads(lines[-1])) if lines else {}
-    lines = done.stderr.strip().splitlines() or ["no message"]
-    reason = lines[-1].removeprefix(FAILED)
-    if done.returncode < 0:
-        name = death_of(done.returncode)
-        reason = f"the converter was killed by {name}, often for want of memory"
-    error = ExportError(f"The model could not be converted to {arguments[2]} LiteRT: {reason}.")
-    error.add_note(done.stderr)
-    raise error
+    said = run_converter("convert", *arguments, what=arguments[2])
+    lines = [line for line in said.splitlines() if line.startswith("{")]
+    return dict(json.loads(lines[-1])) if lines else {}

@@ -7,17 +7,15 @@ litert-lm-builder and, for integers, ai-edge-quantizer.
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kfine.child import child_environment, death_of, module_command
 from kfine.console import format_bytes
 from kfine.errors import ExportError, MissingPackage
-from kfine.exporting.formats.convert import FAILED
+from kfine.exporting.formats.converting import run_converter
 from kfine.exporting.metadata.attached import attach_metadata
 from kfine.keras_private import flattened
 from kfine.runtimes.language import SECTION
@@ -134,32 +132,11 @@ def write_litertlm(
     with tempfile.TemporaryDirectory(prefix=".graph-", dir=path.parent) as folder:
         graph = write_language_graph(decoder, Path(folder, "graph"), packed.room)
         model = Path(folder, "model.tflite")
-        _convert(graph, model, quantize)
+        run_converter("convert_language", graph, model, quantize, what=quantize)
         section = _pack(model, path, packed, Path(folder))
     facts = {**info, SECTION: section, "room": packed.room}
     attach_metadata(path, labels, facts, files, packed=True)
     return path
-
-
-def _convert(graph: Path, model: Path, quantize: str) -> None:
-    """In a child process, whose memory is given back."""
-    done = subprocess.run(
-        module_command("kfine.exporting.formats.convert_language", graph, model, quantize),
-        env=child_environment(),
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if done.returncode == 0:
-        return
-    lines = done.stderr.strip().splitlines() or ["no message"]
-    reason = lines[-1].removeprefix(FAILED)
-    if done.returncode < 0:
-        name = death_of(done.returncode)
-        reason = f"the converter was killed by {name}, often for want of memory"
-    error = ExportError(f"The model could not be converted to {quantize} LiteRT: {reason}.")
-    error.add_note(done.stderr)
-    raise error
 
 
 def _pack(model: Path, path: Path, packed: Packed, folder: Path) -> list[int]:

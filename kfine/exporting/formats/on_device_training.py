@@ -14,7 +14,6 @@ assigns, and the others are NaN on the phone, silently.
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,8 +22,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kfine.child import child_environment, death_of, module_command
 from kfine.errors import ExportError
+from kfine.exporting.formats.converting import run_converter
 from kfine.exporting.metadata.attached import attach_metadata
 
 SIGNATURES = ("infer", "features", "train", "save", "restore")
@@ -74,16 +73,7 @@ all float32 | loss float32 `()` before the step |
     with tempfile.TemporaryDirectory(prefix=".graph-", dir=path.parent) as folder:
         signatures = {name: getattr(module, name) for name in SIGNATURES}
         tf.saved_model.save(module, folder, signatures=signatures)
-        command = module_command("kfine.exporting.formats.convert_training", folder, path, quantize)
-        done = subprocess.run(
-            command, env=child_environment(), capture_output=True, text=True, errors="replace"
-        )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        reason = death_of(done.returncode) if done.returncode < 0 else lines[-1].rstrip(".")
-        error = ExportError(f"The model could not be made trainable: {reason}.")
-        error.add_note(done.stderr)
-        raise error
+        run_converter("convert_training", folder, path, quantize, what="trainable")
     attach_metadata(path, labels, info, described=described)
     return path
 
