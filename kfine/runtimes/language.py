@@ -11,7 +11,7 @@ import time
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -71,11 +71,12 @@ class LanguageFile(Exported):
                 self._held["model"] = CompiledModel.from_buffer(self._content, options=options)
                 self._make_buffers()
             longest = int(self.input.device().sample()[self._given].shape[1])
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            said = cast(Any, self.answer).generation
+            self._ends, self._longest = tuple(said["ends"]), int(said["longest"])
+        # What a made-up description leads to is not known.
+        except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
             message = f"{self.path} cannot be loaded by LiteRT: {first_line(error)}."
             raise ExportError(message) from error
-        self._ends = tuple(self.answer.generation["ends"])  # type: ignore[attr-defined]
-        self._longest = int(self.answer.generation["longest"])  # type: ignore[attr-defined]
         if longest + self._longest > self.room:
             raise ExportError(
                 f"{self.path} is damaged: its cache of {self.room} tokens has no room for a prompt "

@@ -37,11 +37,11 @@ from kfine.training.run import TrainedRun, as_run
 from kfine.units import parse_bytes, parse_milliseconds
 from kfine.verbs.export_job import ExportJob
 
-# Bytes of memory.
-_WORTH_SAYING = 1e9
-
 if TYPE_CHECKING:
     from kfine.exporting.report import ExportReport
+
+# Bytes of memory.
+_WORTH_SAYING = 1e9
 
 
 def export(

@@ -219,6 +219,28 @@ def test_damaged_files_are_refused(exact: Any, tmp_path: Path) -> None:
             load_exported(path)
 
 
+def test_a_made_up_description_ends_in_a_sentence(exact: Any, tmp_path: Path) -> None:
+    from kfine.answers.classes.classes import Classes
+    from kfine.exporting.metadata.attached import attach_metadata
+
+    file = load_exported(exact.path, trusted=True)
+    whole = exact.path.read_bytes()[: file.info["section"][1]]
+    for number, changed in enumerate(
+        (
+            {"section": [-5, 3]},
+            {"section": "here"},
+            {"section": [0, 4096]},
+            {"answer": Classes(("a", "b")).to_dict()},
+            {"input": {**file.info["input"], "longest": 1020}},
+        )
+    ):
+        path = tmp_path / f"{number}.litertlm"
+        path.write_bytes(whole)
+        attach_metadata(path, (), {**file.info, **changed}, file.input.files())
+        with pytest.raises(ExportError):
+            load_exported(path)
+
+
 def test_what_cannot_be_made_is_refused_before_anything_is_written(
     run: kfine.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
