@@ -193,7 +193,10 @@ def test_a_saved_model_is_replaced_by_a_new_one(trained: Any, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"format": "coreml"}, "use one of tflite, trainable, saved_model, onnx, openvino"),
+        (
+            {"format": "coreml"},
+            "use one of tflite, trainable, litertlm, saved_model, onnx, openvino",
+        ),
         ({"format": "onnx", "quantize": "float16"}, "onnx takes quantize none"),
         ({"format": "openvino", "quantize": "int8"}, "openvino takes quantize float16 or none"),
         ({"quantize": "int3"}, "none, float16, int16, int8"),
