@@ -229,6 +229,11 @@ def test_the_stage_of_a_file_gives_what_training_prepares(run: kfine.Run) -> Non
 
 @pytest.mark.slow
 def test_a_bundle_answers_what_the_run_does(run: kfine.Run, program: Callable[[Path], Any]) -> None:
+    if getattr(run.answer.device(), "phone_format", "tflite") == "litertlm":
+        # Tested in tests/verbs/test_litertlm.py; the programs of LiteRT are not for it.
+        with pytest.raises(ConfigError, match="phones as litertlm"):
+            kfine.export(run, format="tflite", console=QUIET)
+        return
     refused = run.answer.device().misfit("bundle", "auto")
     if refused:
         with pytest.raises(ConfigError, match="use the format saved_model"):
