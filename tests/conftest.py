@@ -265,6 +265,30 @@ def tiny_language_preset(needs_keras: None, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+def random_language_model(needs_keras: None) -> Callable[..., Any]:
+    """`random_language_model("Qwen", ...)` is a small backbone of KerasHub with drawn weights."""
+    import keras_hub
+    import numpy as np
+
+    def make(family: str, **own: Any) -> Any:
+        found = getattr(keras_hub.models, f"{family}Backbone")(
+            vocabulary_size=50,
+            num_layers=2,
+            num_query_heads=4,
+            num_key_value_heads=2,
+            hidden_dim=16,
+            intermediate_dim=32,
+            **own,
+        )
+        drawn = np.random.default_rng(0)
+        for variable in found.weights:
+            variable.assign(drawn.normal(size=variable.shape) * 0.4)
+        return found
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def mood_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV of 160 short reviews, each with good or with bad words among others."""
     import csv

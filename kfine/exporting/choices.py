@@ -6,7 +6,7 @@ from typing import Any
 
 BUNDLE = "bundle"
 LITERTLM = "litertlm"
-FORMATS = (BUNDLE, "tflite", "trainable", "litertlm", "saved_model", "onnx", "openvino")
+FORMATS = (BUNDLE, "tflite", "trainable", LITERTLM, "saved_model", "onnx", "openvino")
 FIXED = "fixed"
 INPUTS = (FIXED, "any")
 AUTO = "auto"

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from kfine.errors import PresetError
+from kfine.inputs.prompt.prompt import TEMPLATE
 from kfine.presets import GGUF_FAMILIES, Preset, find_preset, gguf_folder, gguf_reader
 from kfine.runs.files import whole_folder
 
-TEMPLATE = "chat_template.jinja"
 # Kinds of tokens (gguf.TokenType): letters and words are normal.
 _NORMAL, _UNKNOWN, _CONTROL, _BYTE = 1, 2, 3, 6
 

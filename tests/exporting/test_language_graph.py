@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,6 @@ from kfine.presets import LANGUAGE_FAMILIES
 pytestmark = pytest.mark.keras
 
 ROOM = 64
-SIZES = {
-    "vocabulary_size": 50,
-    "num_layers": 2,
-    "num_query_heads": 4,
-    "num_key_value_heads": 2,
-    "hidden_dim": 16,
-    "intermediate_dim": 32,
-}
 OWN: dict[str, dict[str, Any]] = {
     "Llama": {"rope_max_wavelength": 500, "rope_position_scaling_factor": 2.0},
     "Llama3": {
@@ -38,19 +31,9 @@ OWN: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def imports(needs_keras: None) -> None:
-    global keras_hub, LanguageGraph, language_model, writer
-    import keras_hub
-
+    global LanguageGraph, language_model, writer
     from kfine.exporting.formats.language_graph import LanguageGraph
     from kfine.models.language import language_model, writer
-
-
-def made(family: str, **own: Any) -> Any:
-    found = getattr(keras_hub.models, f"{family}Backbone")(**SIZES, **own)
-    drawn = np.random.default_rng(0)
-    for variable in found.weights:
-        variable.assign(drawn.normal(size=variable.shape) * 0.4)
-    return found
 
 
 def graph_of(backbone: Any) -> Any:
@@ -66,8 +49,8 @@ def given(tokens: np.ndarray, place: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("family", tuple(LANGUAGE_FAMILIES))
-def test_it_says_what_kerashub_says(family: str) -> None:
-    backbone = made(family, **OWN[family])
+def test_it_says_what_kerashub_says(family: str, random_language_model: Callable[..., Any]) -> None:
+    backbone = random_language_model(family, **OWN[family])
     graph = graph_of(backbone)
     text = np.random.default_rng(1).integers(1, 50, 30).astype("int32")
     asked = {"token_ids": text[None], "padding_mask": np.ones_like(text)[None]}
@@ -87,7 +70,11 @@ def test_it_says_what_kerashub_says(family: str) -> None:
         np.testing.assert_allclose(logits, expected[place], atol=2e-5)
 
 
-def test_a_window_that_kerashub_applies_elsewhere_is_refused() -> None:
-    backbone = made("Qwen", use_sliding_window_attention=True, sliding_window_size=8)
+def test_a_window_that_kerashub_applies_elsewhere_is_refused(
+    random_language_model: Callable[..., Any],
+) -> None:
+    backbone = random_language_model(
+        "Qwen", use_sliding_window_attention=True, sliding_window_size=8
+    )
     with pytest.raises(ExportError, match="sliding window of 8 tokens cannot be written"):
         graph_of(backbone)

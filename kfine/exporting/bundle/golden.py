@@ -91,8 +91,7 @@ def write_golden(
         "tolerance": round(max(_LEAST_TOLERANCE, 2 * apart), 4),
         "examples": entries,
     }
-    text = json.dumps(document, indent=1, ensure_ascii=False)
-    (folder / "golden.json").write_text(text + "\n", encoding="utf-8")
+    _write(folder, document)
 
 
 def write_spoken(
@@ -123,7 +122,10 @@ def write_spoken(
         kept, entry = taken.keep(one.example, folder, f"{number:02d}")
         (prediction,) = exported.predict([kept])
         entries.append({"prompt": entry, "reply": given.keep({}, prediction, folder, "")})
-    document = {"model": model.name, "preprocessing": description, "examples": entries}
+    _write(folder, {"model": model.name, "preprocessing": description, "examples": entries})
+
+
+def _write(folder: Path, document: Mapping[str, Any]) -> None:
     text = json.dumps(document, indent=1, ensure_ascii=False)
     (folder / "golden.json").write_text(text + "\n", encoding="utf-8")
 

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import sys
 from pathlib import Path
 
 from kfine.exporting.formats.converting import write_or_explain
+from kfine.exporting.formats.four_bit import quantized_by
 from kfine.exporting.formats.language_graph import HEAD
 from kfine.runtimes.language import DECODE, PIECES, PREFILL
 
@@ -79,9 +78,7 @@ def quantized(model: bytes, quantize: str) -> bytes:
         )
         made.add_dynamic_config(".*", names.FULLY_CONNECTED, num_bits=4, granularity=block)
         made.add_dynamic_config(f".*{HEAD}.*", names.FULLY_CONNECTED, num_bits=8)
-    # It prints progress and sizes.
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return bytes(made.quantize().quantized_model)
+    return quantized_by(made)
 
 
 def _in_blocks(model: bytes) -> bool:

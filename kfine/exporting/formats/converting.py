@@ -10,7 +10,7 @@ from pathlib import Path
 from kfine.child import child_environment, death_of, module_command
 from kfine.errors import ExportError
 
-FAILED = "conversion failed: "
+_FAILED = "conversion failed: "
 
 
 def run_converter(module: str, *arguments: object, what: str) -> str:
@@ -37,7 +37,7 @@ def run_converter(module: str, *arguments: object, what: str) -> str:
     if done.returncode == 0:
         return done.stdout
     lines = done.stderr.strip().splitlines() or ["no message"]
-    reason = lines[-1].removeprefix(FAILED)
+    reason = lines[-1].removeprefix(_FAILED)
     if done.returncode < 0:
         name = death_of(done.returncode)
         reason = f"the converter was killed by {name}, often for want of memory"
@@ -56,6 +56,6 @@ def write_or_explain(output: str, make: Callable[[], bytes]) -> int:
         Path(output).write_bytes(make())
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        print(f"{error}\n{FAILED}{lines[0][:300].rstrip('.')}", file=sys.stderr)
+        print(f"{error}\n{_FAILED}{lines[0][:300].rstrip('.')}", file=sys.stderr)
         return 1
     return 0

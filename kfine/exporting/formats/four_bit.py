@@ -55,7 +55,11 @@ def four_bit_weights(model: bytes) -> bytes:
         made.add_weight_only_config(
             f"^{re.escape(output)}", getattr(names, operation), num_bits=4, algorithm_key=clipping
         )
-    # It prints progress and sizes.
+    return quantized_by(made)
+
+
+def quantized_by(made: Any) -> bytes:
+    """What an `ai_edge_quantizer.quantizer.Quantizer` makes, without the progress it prints."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         return bytes(made.quantize().quantized_model)
 
