@@ -31,6 +31,8 @@ LANGUAGE_FAMILIES = {
     "Qwen": "qwen2",
     "Qwen3": "qwen3",
 }
+# The chat template in Jinja that lies beside a language model.
+TEMPLATE = "chat_template.jinja"
 # `general.architecture` of a GGUF file -> KerasHub's family.
 GGUF_FAMILIES = {"llama": "Llama", "qwen2": "Qwen", "qwen3": "Qwen3"}
 # Bytes at either end of a GGUF file that it is known again by.

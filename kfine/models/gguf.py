@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from kfine.errors import PresetError
-from kfine.inputs.prompt.prompt import TEMPLATE
-from kfine.presets import GGUF_FAMILIES, Preset, find_preset, gguf_folder, gguf_reader
+from kfine.presets import GGUF_FAMILIES, TEMPLATE, Preset, find_preset, gguf_folder, gguf_reader
 from kfine.runs.files import whole_folder
 
 # Kinds of tokens (gguf.TokenType): letters and words are normal.

@@ -9,11 +9,11 @@ from typing import Any
 from kfine.data.tables import read_text
 from kfine.errors import ConfigError, PresetError
 from kfine.inputs.prompt.conversation import SUMMARIZE, Conversation
-from kfine.inputs.prompt.prompt import TEMPLATE, Prompt
+from kfine.inputs.prompt.prompt import Prompt
 from kfine.inputs.prompt.template import AUTO, PLAIN, Template, template_of
 from kfine.inputs.prompt.vocabulary import vocabulary_of
 from kfine.inputs.text.text import choose_sequence_length
-from kfine.presets import LANGUAGE_FAMILIES, Preset, fetch_beside, gguf_reader
+from kfine.presets import LANGUAGE_FAMILIES, TEMPLATE, Preset, fetch_beside, gguf_reader
 
 # Tokens that a user can wait for, where nothing is said.
 MOST = 512

@@ -23,11 +23,12 @@ from kfine.inputs.prompt.conversation import (
 )
 from kfine.inputs.prompt.template import Template
 from kfine.inputs.prompt.vocabulary import Vocabulary
+from kfine.presets import TEMPLATE
 
 if TYPE_CHECKING:
     from kfine.inputs.prompt.device import PromptOnDevice
 
-FOLDER, TEMPLATE = "tokenizer", "chat_template.jinja"
+FOLDER = "tokenizer"
 # Stands before the beginning of a prompt; no token has this number.
 NOTHING = -1
 LONGEST = 8192
