@@ -16,6 +16,7 @@ from kfine.answers import load_answer
 from kfine.console import Console
 from kfine.data.tables import SUFFIXES, read_table
 from kfine.errors import ConfigError, DataError
+from kfine.exporting.choices import LITERTLM, phone_format
 from kfine.recipe import load_recipe, recipe_names, recipe_of_run
 from kfine.runtimes.loading import load_exported
 from kfine.training.data import load_data_of_run
@@ -229,7 +230,7 @@ def test_the_stage_of_a_file_gives_what_training_prepares(run: kfine.Run) -> Non
 
 @pytest.mark.slow
 def test_a_bundle_answers_what_the_run_does(run: kfine.Run, program: Callable[[Path], Any]) -> None:
-    if run.answer.device().misfit("tflite", "dynamic"):
+    if phone_format(run.answer.device()) == LITERTLM:
         _check_what_speaks(run)
         return
     report = kfine.export(run, max_drop=1, console=QUIET)
