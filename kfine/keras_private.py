@@ -75,6 +75,13 @@ def averages_of(optimizer: Any) -> list[Any]:
     return list(optimizer._model_variables_moving_average)
 
 
+def track_loss(model: Any, loss: Any, examples: Any) -> None:
+    """Let the loss that an epoch reports know that of some examples, as `train_step` does."""
+    from keras.src.losses.loss import unscale_loss_for_distribution
+
+    model._loss_tracker.update_state(unscale_loss_for_distribution(loss), sample_weight=examples)
+
+
 def seed_generators(layer: Any) -> list[Any]:
     """The generators that a layer itself draws from."""
     return list(getattr(layer, "_seed_generators", []))

@@ -52,7 +52,7 @@ class TagLoss(_SmoothedLoss):
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of each token, scaled so that the mean over all is that over those that count.
+        """The loss of each row, scaled so that the mean over rows is that over tokens that count.
 
         The mean over examples that Keras takes would let a short text count as much as a long one.
         """
@@ -60,7 +60,11 @@ class TagLoss(_SmoothedLoss):
         counted = ops.cast(ops.cast(y_true, "int32") >= 0, "float32")
         losses = _smoothed(y_true, y_pred, self.label_smoothing) * counted
         share = ops.mean(counted)
-        return losses / ops.maximum(share, keras.config.epsilon())
+        return ops.mean(losses, axis=-1) / ops.maximum(share, keras.config.epsilon())
+
+    def counted(self, y_true: Any) -> Any:
+        """How many tokens the mean is over, float32."""
+        return keras.ops.sum(keras.ops.cast(keras.ops.cast(y_true, "int32") >= 0, "float32"))
 
 
 @keras.saving.register_keras_serializable("kfine")

@@ -17,6 +17,7 @@ from kfine.data.pipeline import Batches
 from kfine.data.row_cache import plain_damage
 from kfine.models.feeding import Fed
 from kfine.models.groups import LayerGroup
+from kfine.training.accumulation import compute_in_parts
 from kfine.training.callbacks import (
     AveragedWeights,
     BestWeights,
@@ -107,6 +108,7 @@ def compile_job(job: Job) -> None:
 
 def compile_part(model: keras.Model, job: Job, optimizer: Any) -> None:
     """Compile a job's model, or the suffix of a cut of it, with an optimizer of the job."""
+    parts = job.config.accumulate
     model.compile(
         optimizer=optimizer,
         loss=job.loss,
@@ -115,9 +117,12 @@ def compile_part(model: keras.Model, job: Job, optimizer: Any) -> None:
             lambda metric: type(metric).from_config(metric.get_config()), job.metrics
         ),
         loss_weights=job.loss_weights,
-        # XLA takes minutes to compile a network for a CPU and gains nothing there.
-        jit_compile="auto" if _has_gpu() else False,
+        # XLA takes minutes to compile a network for a CPU and gains nothing there, and knows no
+        # parts of any size.
+        jit_compile="auto" if _has_gpu() and parts == 1 else False,
     )
+    if parts > 1:
+        compute_in_parts(model, job.loss, parts)
 
 
 def _has_gpu() -> bool:

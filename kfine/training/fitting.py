@@ -114,6 +114,7 @@ def _through_stages(
     share: float | None,
 ) -> tuple[list[dict[str, Any]], BestWeights]:
     from kfine.adapters.attaching import fold_adapters
+    from kfine.training.accumulation import compute_whole
     from kfine.training.adapting import check_base, keep_and_fold
     from kfine.training.checkpoints import Checkpoints
     from kfine.training.engine import run_stages
@@ -162,6 +163,7 @@ def _through_stages(
     # Those that a recipe put there by itself.
     fold_adapters([job.model])
     release(job.model)
+    compute_whole(job.model)
     return history, best
 
 

@@ -86,6 +86,17 @@ class StagedAdamW(keras.optimizers.AdamW):
         self._offsets.assign(offsets)
         self._training = set(names)
 
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """One step, as Keras makes it, from gradients of tables that are as large as the tables.
+
+        The gradient of an embedding has a slice for each time that a row was looked up. Keras
+        clips by the norm of the slices, which is not that of their sums.
+        """
+        import tensorflow as tf
+
+        whole = [tf.convert_to_tensor(one) if _is_slices(one) else one for one in grads]
+        super().apply(whole, trainable_variables)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One Adam step, its rate scaled by the group's factor and own bias correction."""
         index = self._group_of.get(self._var_key(variable))
@@ -119,6 +130,12 @@ class StagedAdamW(keras.optimizers.AdamW):
         Keras would overwrite the weights with their averages at the end of each `fit`, so also
         between two stages.
         """
+
+
+def _is_slices(gradient: Any) -> bool:
+    import tensorflow as tf
+
+    return isinstance(gradient, tf.IndexedSlices)
 
 
 def group_factors(groups: int, backbone_rate: float, layerwise_decay: float) -> list[float]:

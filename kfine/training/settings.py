@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kfine.config import absolute_path, setting
+from kfine.errors import ConfigError
 from kfine.training.adapter_settings import AdapterConfig
 from kfine.training.schedule import is_list, read_unfreeze
 from kfine.training.unfreezing import check_unfreeze, epochs_of
@@ -41,6 +42,15 @@ class TrainingConfig(AdapterConfig):
         "Examples per optimizer step.",
         group="Training",
         unit="examples",
+        minimum=1,
+        maximum=4096,
+    )
+    accumulate: int = setting(
+        1,
+        "Parts that each batch is computed in, one after the other, with their gradients summed: "
+        "the steps stay the same and take as much less memory.",
+        group="Training",
+        unit="parts",
         minimum=1,
         maximum=4096,
     )
@@ -243,11 +253,21 @@ class TrainingConfig(AdapterConfig):
         # The run holds the stages, and does not need the file again.
         object.__setattr__(self, "unfreeze", read_unfreeze(self.unfreeze))
         check_unfreeze(self.unfreeze, self.epochs)
+        self._check_accumulate()
         self.check_adapter(self.unfreeze)
         # A run can be opened from any folder.
         for name in ("rehearse", "exclude", "relabel"):
             if getattr(self, name):
                 object.__setattr__(self, name, absolute_path(getattr(self, name)))
+
+    def _check_accumulate(self) -> None:
+        if self.accumulate > self.batch_size:
+            more = self.batch_size * self.accumulate
+            raise ConfigError(
+                "accumulate is the number of parts of a batch, which has batch_size examples: at "
+                f"most {self.batch_size}. Received: {self.accumulate}; for steps of {more} "
+                f"examples in such parts set batch_size to {more} too."
+            )
 
     @staticmethod
     def derived(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,10 @@ pytestmark = pytest.mark.keras
 @pytest.fixture(scope="module", autouse=True)
 def imports() -> None:
     """What the tests here need of Keras, imported with the first of them."""
-    global StagedAdamW, group_factors, keras, make_optimizer
+    global StagedAdamW, group_factors, keras, make_optimizer, tf
 
     import keras
+    import tensorflow as tf
 
     from kfine.training.optimizer import StagedAdamW, group_factors, make_optimizer
 
@@ -144,3 +145,18 @@ def test_a_backbone_that_is_pulled_back_stays_nearer_to_its_preset(
         pairs = zip(run.model.backbone.get_weights(), preset, strict=True)
         moved.append(sum(float(((now - then) ** 2).sum()) for now, then in pairs))
     assert 0 < moved[1] < 0.5 * moved[0]
+
+
+def test_gradients_of_an_embedding_are_clipped_by_the_norm_of_their_sums() -> None:
+    """A row that is looked up twice has two slices, whose sum is its gradient."""
+    layer = keras.layers.Embedding(3, 1)
+    layer.build()
+    layer.embeddings.assign([[1.0], [1.0], [1.0]])
+    optimizer = StagedAdamW(0.01, weight_decay=0.0, global_clipnorm=1.0, epsilon=1.0)
+    optimizer.build([layer.embeddings])
+    slices = tf.IndexedSlices(tf.constant([[3.0], [3.0]]), tf.constant([1, 1]), tf.constant([3, 1]))
+    optimizer.apply([slices], [layer.embeddings])
+    # Clipped to 1, which is what the first moments of Adam are then of, before its correction.
+    root = (1 - optimizer.beta_2) ** 0.5
+    moved = 1 - 0.01 * root / (root + 1)
+    np.testing.assert_allclose(layer.embeddings.numpy()[:, 0], [1, moved, 1], atol=1e-6)

@@ -45,6 +45,11 @@ class MaskLoss(keras.losses.Loss):
             return entropy
         return (1 - self.dice) * entropy + self.dice * _dice(numbers, logits, counted)
 
+    def counted(self, y_true: Any) -> Any:
+        """How many pixels the mean is over, float32."""
+        ops = keras.ops
+        return ops.sum(ops.cast(ops.cast(y_true, "int32") != IGNORED, "float32"))
+
     def get_config(self) -> dict[str, Any]:
         """What makes an equal loss."""
         return {**super().get_config(), "weights": list(self.weights), "dice": self.dice}
