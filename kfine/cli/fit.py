@@ -230,6 +230,11 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
     elif plan["refit"]:
         click.echo(f"all {plan['refit']['examples']} training and validation examples train")
     click.echo(f"about {format_seconds(plan['seconds'])} in all, measured on a few steps")
+    if plan["memory"]:
+        click.echo(
+            f"about {format_bytes(plan['memory']['bytes'])} of memory and the cached features; "
+            f"{format_bytes(plan['memory']['free'])} are free"
+        )
     click.echo(f"schedule: --unfreeze {shlex.quote(plan['unfreeze'])}")
 
 

@@ -139,6 +139,15 @@ class Batches:
         count = tf.data.INFINITE_CARDINALITY if endless else self.steps
         return now.flat_map(steps).apply(tf.data.experimental.assert_cardinality(count))
 
+    def largest(self, count: int) -> Any:
+        """A batch, as `dataset` has them, of so many of the examples that take most room."""
+        import tensorflow as tf
+
+        rows = np.arange(len(self)) if self.lengths is None else by_length(self.lengths)
+        batch = tf.data.Dataset.from_tensors(np.asarray(rows[-count:], np.int64))
+        seed = tf.zeros((2,), tf.int32)
+        return next(iter(untuned(batch.map(lambda rows: self._load(rows, rows, seed)))))
+
     def in_order(self) -> Any:
         """A `tf.data.Dataset` in stored order, of the first view, without augmentation."""
         return evaluation_dataset(

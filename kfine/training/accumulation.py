@@ -29,11 +29,15 @@ def compute_in_parts(model: keras.Model, losses: Any, parts: int) -> None:
     Args:
         model: A compiled model, whose `train_step` and `test_step` are those of Keras.
         losses: Its loss, or one for each output by name.
-        parts: Of a batch; those of a batch with fewer examples have one example each.
+        parts: Of a batch; those of a batch with fewer examples have one example each. One is Keras'
+            own step.
 
     Raises:
         ConfigError: The model has a step of its own.
     """
+    if parts == 1:
+        compute_whole(model)
+        return
     if any(getattr(type(model), name) is not getattr(keras.Model, name) for name in _STEPS):
         raise ConfigError(
             f"accumulate parts the training step of Keras, and {type(model).__name__} has its own; "

@@ -55,6 +55,7 @@ class Job:
         moves: Whether the augmentation changes targets too.
         loss_weights: Of each output by name, where there are several.
         fed: Inputs of the model that come from the targets.
+        parts: Of a batch, computed one after the other.
         linear_model: From features and targets of training and of validation, weights of the
             former, and a seed, to the kernel and bias of a linear model; `None` if there is none.
     """
@@ -73,6 +74,7 @@ class Job:
     loss_weights: dict[str, float] | None = None
     fed: Fed = field(default_factory=dict)
     linear_model: LinearModel | None = None
+    parts: int = 1
 
     @property
     def held_out(self) -> int:
@@ -108,7 +110,6 @@ def compile_job(job: Job) -> None:
 
 def compile_part(model: keras.Model, job: Job, optimizer: Any) -> None:
     """Compile a job's model, or the suffix of a cut of it, with an optimizer of the job."""
-    parts = job.config.accumulate
     model.compile(
         optimizer=optimizer,
         loss=job.loss,
@@ -119,10 +120,9 @@ def compile_part(model: keras.Model, job: Job, optimizer: Any) -> None:
         loss_weights=job.loss_weights,
         # XLA takes minutes to compile a network for a CPU and gains nothing there, and knows no
         # parts of any size.
-        jit_compile="auto" if _has_gpu() and parts == 1 else False,
+        jit_compile="auto" if _has_gpu() and job.parts == 1 else False,
     )
-    if parts > 1:
-        compute_in_parts(model, job.loss, parts)
+    compute_in_parts(model, job.loss, job.parts)
 
 
 def _has_gpu() -> bool:

@@ -179,6 +179,7 @@ def _job(
         loss_weights=getattr(answer, "loss_weights", None),
         fed=getattr(answer, "fed", {}),
         linear_model=linear_model,
+        parts=config.accumulate or 1,
     )
     compile_job(job)
     return job

@@ -1,4 +1,4 @@
-"""What is freed between the trainings of two models in one process."""
+"""How much memory there is, and what is freed between the trainings of two models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import ctypes
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+# Limits of control groups and what is used of them, of version 2 and of version 1.
+_CONTAINERS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+    ),
+)
 
 
 @contextmanager
@@ -18,7 +28,7 @@ def memory_given_back() -> Iterator[None]:
     functions of `tf.numpy_function`, which hold the graphs and the data of a model that is gone
     (tensorflow/python/ops/custom_gradient.py and script_ops.py).
     """
-    _collect()
+    collect()
     from tensorflow.python.framework import ops
 
     gradients = ops.gradient_registry._registry
@@ -40,7 +50,7 @@ def _functions_of(graph: Any) -> list[Any]:
     return functions
 
 
-def _collect() -> None:
+def collect() -> None:
     """Collect what nobody uses, and give its memory back to the system.
 
     Not `keras.backend.clear_session`, which would give a new head names that the layers of a
@@ -51,3 +61,19 @@ def _collect() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)
+
+
+def free_memory() -> int:
+    """Bytes that this process can still take: what the machine, and its container, have left."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    for limit, used in _CONTAINERS:
+        try:
+            most, taken = Path(limit).read_text().strip(), Path(used).read_text().strip()
+        except OSError:
+            continue
+        if most.isdigit():
+            # Without a limit there is the word max, or a number larger than any machine has.
+            free = min(free, int(most) - int(taken))
+    return max(0, free)

@@ -72,13 +72,16 @@ def next_job(
     folder: RunFolder, module: Recipe, config: Any, data: Data, console: Console
 ) -> Prepared:
     """The job of a run that is to be done next: to choose epochs, or to train on all examples."""
+    from kfine.training.step_memory import fit_into_memory
     from kfine.training.unfreezing import Stage
 
     info = folder.info()
     refit = info.get("refit") or {}
     # What was chosen holds for the stages that it was chosen with.
     stages = [Stage(**one) for one in info["stages"]] if _beside(refit) else ()
-    return job_of_plan(refit, module, config, data, console, stages)
+    prepared = job_of_plan(refit, module, config, data, console, stages)
+    fit_into_memory(folder, prepared.job, console)
+    return prepared
 
 
 def job_of_plan(

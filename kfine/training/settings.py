@@ -45,10 +45,11 @@ class TrainingConfig(AdapterConfig):
         minimum=1,
         maximum=4096,
     )
-    accumulate: int = setting(
-        1,
+    accumulate: int | None = setting(
+        None,
         "Parts that each batch is computed in, one after the other, with their gradients summed: "
-        "the steps stay the same and take as much less memory.",
+        "the steps stay the same and take as much less memory. The default is one, or as few as "
+        "the memory there is takes.",
         group="Training",
         unit="parts",
         minimum=1,
@@ -261,7 +262,7 @@ class TrainingConfig(AdapterConfig):
                 object.__setattr__(self, name, absolute_path(getattr(self, name)))
 
     def _check_accumulate(self) -> None:
-        if self.accumulate > self.batch_size:
+        if self.accumulate is not None and self.accumulate > self.batch_size:
             more = self.batch_size * self.accumulate
             raise ConfigError(
                 "accumulate is the number of parts of a batch, which has batch_size examples: at "

@@ -37,14 +37,16 @@ def dry_run(
     Returns:
         `data`: the data summary; `stages`: of each stage its epochs, the number of groups that
         train, and what it costs; `refit`: how many `examples` train where those that validate
-        do too, and the `seconds` at most where that is a second fit; `seconds` in all;
+        do too, and the `seconds` at most where that is a second fit; `memory`: how many `bytes`
+        the process has at most, apart from cached features, how many are `free` now, and in how
+        many parts a batch is computed (`accumulate`), empty on a GPU; `seconds` in all;
         `schedule`: the stages as a list to edit, one mapping each with `epochs`, `groups`,
         `learning_rate` and `group_rates`; `unfreeze`: the same as a text. Both are values of the
         setting `unfreeze`.
 
     Raises:
-        KfineError: The settings, the data or the preset cannot be used, or the schedule cannot
-            be written.
+        KfineError: The settings, the data or the preset cannot be used, a training step takes
+            more memory than there is, or the schedule cannot be written.
 
     Example:
 
@@ -65,6 +67,9 @@ def dry_run(
     groups = [group.name for group in job.groups]
     if target is not None:
         write_schedule(target, entries, groups, str(recipe))
+    from kfine.training.step_memory import memory_of_run
+
+    memory = memory_of_run(job, console)
     listed = is_list(resolved.unfreeze)
     stages = measure_stages(job)
     total = sum(stage["seconds"] for stage in stages)
@@ -75,6 +80,7 @@ def dry_run(
         "data": data.summary(),
         "stages": stages,
         "refit": refit,
+        "memory": memory,
         "unfreeze": resolved.unfreeze if listed else schedule_text(job.stages, groups[:-1]),
         "schedule": [entry.to_dict() for entry in entries],
         "seconds": round(total, 1),

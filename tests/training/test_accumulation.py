@@ -55,8 +55,7 @@ def two_outputs(parts: int) -> tuple[Any, dict[str, list[float]]]:
         metrics={"kind": ["accuracy"]},
         loss_weights={"kind": 0.5, "tags": 2.0},
     )
-    if parts > 1:
-        compute_in_parts(model, losses, parts)
+    compute_in_parts(model, losses, parts)
     targets = {"kind": np.eye(2, dtype="float32")[tokens[:, 0] % 2], "tags": tags}
     weights = {"kind": random.random(23).astype("float32"), "tags": np.ones(23, "float32")}
     found = model.fit(

@@ -232,5 +232,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(
     assert plan["data"]["splits"]["train"]["used"] == 102
     assert plan["unfreeze"] == "1:head,2:top,3:block2b"
     assert plan["seconds"] == pytest.approx(sum(s["seconds"] for s in plan["stages"]), abs=0.3)
+    assert plan["memory"]["accumulate"] == 1
+    assert 10**8 < plan["memory"]["bytes"] < plan["memory"]["free"]
     json.dumps(plan)
     assert not list(tmp_path.iterdir())
