@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kfine.errors import ConfigError
-from kfine.units import parse_seconds
+from kfine.units import Price, parse_seconds
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,27 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_a_duration_of_more_than_thirty_years_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"under thirty years. Received: '20000d'"):
         parse_seconds("20000d")
+
+
+@pytest.mark.parametrize(
+    ("text", "price", "of_half_an_hour"),
+    [
+        ("2.50/h", "2.50/h", "1.25"),
+        (2.5, "2.50/h", "1.25"),
+        ("€2.50/h", "€2.50/h", "€1.25"),
+        ("2.50 EUR / hour", "2.50 EUR/h", "1.25 EUR"),
+        ("$0.1", "$0.10/h", "$0.0500"),
+        ("0", "0.00/h", "0.00"),
+    ],
+)
+def test_a_price_is_that_of_an_hour(text: str | float, price: str, of_half_an_hour: str) -> None:
+    found = Price.read(text)
+    assert str(found) == price
+    assert Price.read(price) == found
+    assert found.words(1800) == of_half_an_hour
+
+
+@pytest.mark.parametrize("text", ["", "cheap", "-2/h", "2.50/day", "2,50/h", "1 2", "EUR"])
+def test_what_is_no_price_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"price must be that of an hour, such as 2\.50/h"):
+        Price.read(text)

@@ -117,6 +117,16 @@ def _own_options() -> list[click.Parameter]:
             "0.25,0.5,1, and whether more examples would help.",
         ),
         click.option(
+            "--time",
+            metavar="TIME",
+            help="Train as many of the epochs as there is time for, such as 20m or 1h30m.",
+        ),
+        click.option(
+            "--price",
+            metavar="PRICE",
+            help="Of an hour of this machine, such as 2.50/h: say what the run costs.",
+        ),
+        click.option(
             "--dry-run",
             is_flag=True,
             help="Print the data, the stages and the time a run would take; train nothing.",
@@ -145,6 +155,8 @@ def _callback(recipe: str) -> Any:
         folds: int | None,
         groups: str | None,
         fractions: str | None,
+        time: str | None,
+        price: str | None,
         quiet: bool,
         as_json: bool,
         **settings: Any,
@@ -158,7 +170,15 @@ def _callback(recipe: str) -> Any:
         if dry_run:
             from kfine.verbs.dry_run import dry_run as rehearse
 
-            plan = rehearse(recipe, config=config, schedule=schedule, console=console, **given)
+            plan = rehearse(
+                recipe,
+                config=config,
+                schedule=schedule,
+                time=time,
+                price=price,
+                console=console,
+                **given,
+            )
             _print_plan(plan, as_json)
             if schedule is not None:
                 console.say(f"edit {schedule} and give it back: --unfreeze {shlex.quote(schedule)}")
@@ -167,6 +187,12 @@ def _callback(recipe: str) -> Any:
             raise ConfigError("--schedule is written by a dry run: give --dry-run too.")
         if fractions is not None and (folds is not None or groups is not None):
             raise ConfigError("--fractions and --folds are two ways to part the data: give one.")
+        several = folds is not None or groups is not None or fractions is not None
+        if several and (time is not None or price is not None):
+            raise ConfigError(
+                "--time and --price are of one run, and --folds and --fractions make several: "
+                "give --epochs, and see what one costs with --dry-run."
+            )
         if folds is not None or groups is not None:
             if folds is None:
                 raise ConfigError("--groups says how folds are made: give --folds too.")
@@ -198,7 +224,15 @@ def _callback(recipe: str) -> Any:
             return
         from kfine.verbs.fit import fit
 
-        result = fit(recipe, config=config, run_dir=run_dir, console=console, **given)
+        result = fit(
+            recipe,
+            config=config,
+            run_dir=run_dir,
+            time=time,
+            price=price,
+            console=console,
+            **given,
+        )
         _print_result(result, quiet, as_json)
 
     return run
@@ -230,6 +264,10 @@ def _print_plan(plan: dict[str, Any], as_json: bool) -> None:
     elif plan["refit"]:
         click.echo(f"all {plan['refit']['examples']} training and validation examples train")
     click.echo(f"about {format_seconds(plan['seconds'])} in all, measured on a few steps")
+    if "cost" in plan:
+        click.echo(f"about {plan['cost']['words']} at {plan['cost']['price']}")
+    if "epochs_in_time" in plan:
+        click.echo(f"--time leaves room for {plan['epochs_in_time']} epochs")
     if plan["memory"]:
         click.echo(
             f"about {format_bytes(plan['memory']['bytes'])} of memory and the cached features; "

@@ -23,6 +23,25 @@ def measure_stages(job: Any) -> list[dict[str, Any]]:
     return stages
 
 
+def seconds_of_head_start(job: Any) -> float:
+    """Seconds in which all examples go through the model once, where its head starts at the probe.
+
+    Args:
+        job: A compiled job.
+    """
+    if job.linear_model is None:
+        return 0.0
+    from kfine.models.forward import forward_of
+
+    inputs = next(iter(job.batches.dataset()))[0]
+    forward = forward_of(job.model, exact=True)
+    forward(inputs)
+    start = time.perf_counter()
+    forward(inputs)
+    batches = job.batches.steps + (0 if job.validation is None else job.validation.steps)
+    return (time.perf_counter() - start) * batches
+
+
 def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     """Seconds of a stage, and how its examples go through the frozen layers.
 
@@ -57,8 +76,8 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     except CannotCut:
         cut = None
     if cut is None:
-        seconds = _measure_fit(job, job.model, inputs, targets, epochs)
-        return {"features": "computed", "seconds": round(seconds, 1)}
+        once, epoch = _measure_fit(job, job.model, inputs, targets)
+        return _computed(once, epoch, epochs)
     forward = forward_of(cut.trunk, exact=job.config.feature_cache == "float32")
     forward(own)
     start = time.perf_counter()
@@ -68,19 +87,26 @@ def _measure_stage(job: Any, stage: Any, *, passed: bool) -> dict[str, Any]:
     if told:
         features = behind(features, told)
     if not views:
-        seconds = pace * job.held_out + _measure_fit(
-            job, whole_model(job, cut), inputs, targets, epochs, validated=(cut.suffix, features)
+        once, epoch = _measure_fit(
+            job, whole_model(job, cut), inputs, targets, validated=(cut.suffix, features)
         )
-        return {"features": "computed", "seconds": round(seconds, 1)}
+        return _computed(once + pace * job.held_out, epoch, epochs)
     examples = job.held_out + views * len(job.batches)
-    once = 0.0 if passed and not augmented else pace * examples
-    seconds = once + _measure_fit(job, cut.suffix, features, targets, epochs)
+    frozen = 0.0 if passed and not augmented else pace * examples
+    once, epoch = _measure_fit(job, cut.suffix, features, targets)
     return {
         "features": "cached",
         "cache_bytes": int(row * examples),
-        "frozen_seconds": round(once, 1),
-        "seconds": round(seconds, 1),
+        "frozen_seconds": round(frozen, 1),
+        "epoch_seconds": epoch,
+        "seconds": round(frozen + once + epochs * epoch, 1),
     }
+
+
+def _computed(once: float, epoch: float, epochs: int) -> dict[str, Any]:
+    """What is said of a stage whose frozen layers run in each step."""
+    seconds = round(once + epochs * epoch, 1)
+    return {"features": "computed", "epoch_seconds": epoch, "seconds": seconds}
 
 
 def _measure_fit(
@@ -88,17 +114,15 @@ def _measure_fit(
     model: Any,
     inputs: Any,
     targets: Any,
-    epochs: int,
     validated: tuple[Any, Any] | None = None,
-) -> float:
-    """Seconds of tracing once, and of epochs of steps and a validation each.
+) -> tuple[float, float]:
+    """Seconds of tracing once, and of an epoch of steps and a validation.
 
     Args:
         job: A compiled job.
         model: What trains.
         inputs: A batch for it.
         targets: Of the batch.
-        epochs: How many.
         validated: What is validated in its place, and the batch for that.
     """
     import tensorflow as tf
@@ -124,4 +148,4 @@ def _measure_fit(
     per_validation_step = (time.perf_counter() - validating) / 2
     validation_steps = 0 if job.validation is None else job.validation.steps
     epoch = per_step * job.batches.steps + per_validation_step * validation_steps
-    return (traced - start) + epochs * epoch
+    return traced - start, epoch

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from kfine.training.callbacks import BestWeights
+    from kfine.training.cost import CostClock
     from kfine.training.engine import Job
 
 
@@ -32,6 +33,7 @@ def train(
     plots: bool = True,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
+    clock: CostClock | None = None,
     unsaved: Callable[[dict[str, Any]], str] | None = None,
 ) -> TrainedRun:
     """Train a described run to its end, from its newest checkpoint if it has one.
@@ -44,11 +46,18 @@ def train(
         callbacks: Of the user, for every stage's `fit`.
         enough: Told the history after each epoch, says whether training may end there; without,
             it ends where the loss is no number any more.
+        clock: As in `fit_stages`.
         unsaved: Told the scores of the best epoch, says why the model is not worth a file; the
             empty text saves it.
     """
     history, best = fit_stages(
-        folder, prepared, console, folder.checkpoints, callbacks=callbacks, enough=enough
+        folder,
+        prepared,
+        console,
+        folder.checkpoints,
+        callbacks=callbacks,
+        enough=enough,
+        clock=clock,
     )
     if enough is None:
         say_diverged(folder, history, best, console)
@@ -79,6 +88,7 @@ def fit_stages(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     enough: Callable[[Sequence[dict[str, Any]]], bool] | None = None,
     share: float | None = None,
+    clock: CostClock | None = None,
 ) -> tuple[list[dict[str, Any]], BestWeights]:
     """Go through the stages of a job, from its newest checkpoint if there is one.
 
@@ -90,6 +100,7 @@ def fit_stages(
         callbacks: As in `train`.
         enough: As in `train`.
         share: Of the tuned weights in the mean that is kept; as the settings say if omitted.
+        clock: Counts what the run costs, and ends it after the epoch in which its time is up.
 
     Returns:
         As `run_stages`.
@@ -97,7 +108,9 @@ def fit_stages(
     from kfine.adapters.attaching import take_away
 
     try:
-        return _through_stages(folder, prepared, console, checkpoints, callbacks, enough, share)
+        return _through_stages(
+            folder, prepared, console, checkpoints, callbacks, _ending(enough, clock), share
+        )
     except BaseException:
         # The backbone may serve another model of a search.
         take_away([prepared.job.model])
@@ -110,7 +123,7 @@ def _through_stages(
     console: Console,
     checkpoints: Path,
     callbacks: Sequence[keras.callbacks.Callback],
-    enough: Callable[[Sequence[dict[str, Any]]], bool] | None,
+    enough: Callable[[Sequence[dict[str, Any]]], bool],
     share: float | None,
 ) -> tuple[list[dict[str, Any]], BestWeights]:
     from kfine.adapters.attaching import fold_adapters
@@ -144,7 +157,7 @@ def _through_stages(
             console=console,
             features=features,
             decided=lambda: folder.update(features=decisions_to_json(features.decisions)),
-            enough=enough or (lambda history: bool(diverged(history))),
+            enough=enough,
             callbacks=callbacks,
         )
     except KeyboardInterrupt:
@@ -165,6 +178,21 @@ def _through_stages(
     release(job.model)
     compute_whole(job.model)
     return history, best
+
+
+def _ending(
+    enough: Callable[[Sequence[dict[str, Any]]], bool] | None, clock: CostClock | None
+) -> Callable[[Sequence[dict[str, Any]]], bool]:
+    """What says after each epoch whether training ends there, and keeps what it cost so far."""
+    ends = enough or (lambda history: bool(diverged(history)))
+    if clock is None:
+        return ends
+
+    def ended(history: Sequence[dict[str, Any]]) -> bool:
+        clock.keep()
+        return ends(history) or clock.over()
+
+    return ended
 
 
 def about_run(folder: RunFolder, config: Any) -> dict[str, Any]:

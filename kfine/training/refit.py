@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kfine.console import Console
+from kfine.console import Console, format_seconds
 from kfine.data.labelled import Data
 from kfine.errors import DataError
 from kfine.recipe import Recipe
 from kfine.runs.folder import RunFolder
+from kfine.training.cost import CostClock, cost_sentence
 from kfine.training.divergence import diverged
 from kfine.training.fitting import (
     finish,
@@ -127,6 +128,7 @@ def train_to_end(
     console: Console,
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    clock: CostClock | None = None,
 ) -> TrainedRun:
     """Train a described run to its end, on its validation examples too where that is planned.
 
@@ -138,14 +140,54 @@ def train_to_end(
         prepared: From `next_job`.
         console: Hears of the progress.
         callbacks: Of the user, for every stage's `fit`.
+        clock: Of the run, which counts what it costs; begins here if omitted.
     """
+    clock = clock or CostClock(folder)
+    try:
+        return _to_end(folder, module, config, data, prepared, console, callbacks, clock)
+    finally:
+        clock.keep()
+        console.say(f"it took {cost_sentence(folder.info())}")
+
+
+def _to_end(
+    folder: RunFolder,
+    module: Recipe,
+    config: Any,
+    data: Data,
+    prepared: Prepared,
+    console: Console,
+    callbacks: Sequence[keras.callbacks.Callback],
+    clock: CostClock,
+) -> TrainedRun:
     refit = folder.info().get("refit")
     if not refit:
-        return train(folder, prepared, console, callbacks=callbacks)
+        run = train(folder, prepared, console, callbacks=callbacks, clock=clock)
+        _say_cut(run.history, prepared, clock, console)
+        return run
     if not on_all(refit):
-        _choose(folder, prepared, data, console, callbacks)
+        history = _choose(folder, prepared, data, console, callbacks, clock)
+        if clock.over():
+            # The model that chose the epochs is there, and is one.
+            _say_cut(history, prepared, clock, console)
+            folder.update(refit={})
+            finish(folder, prepared.job.model, console)
+            return TrainedRun(folder)
         prepared = next_job(folder, module, config, data, console)
-    return _train_on_all(folder, prepared, console, callbacks)
+    return _train_on_all(folder, prepared, console, callbacks, clock)
+
+
+def _say_cut(
+    history: Sequence[Any], prepared: Prepared, clock: CostClock, console: Console
+) -> None:
+    """Warn of a run whose time was up before its last epoch."""
+    epochs = prepared.job.config.epochs
+    if clock.over() and len(history) < epochs:
+        assert clock.limit is not None
+        console.warn(
+            f"the time of {format_seconds(clock.limit)} was up after {len(history)} of {epochs} "
+            "epochs: the best of them is kept, and the learning rate had not fallen to its end"
+        )
 
 
 def _choose(
@@ -154,10 +196,13 @@ def _choose(
     data: Data,
     console: Console,
     callbacks: Sequence[keras.callbacks.Callback],
-) -> None:
+    clock: CostClock,
+) -> list[dict[str, Any]]:
     """Train beside the validation examples, and keep how many epochs were best for them."""
     job, answer = prepared.job, prepared.built.answer
-    history, best = fit_stages(folder, prepared, console, folder.checkpoints, callbacks=callbacks)
+    history, best = fit_stages(
+        folder, prepared, console, folder.checkpoints, callbacks=callbacks, clock=clock
+    )
     say_diverged(folder, history, best, console)
     keep_history(folder, job, history, best, console)
     assert data.validation is not None
@@ -167,6 +212,7 @@ def _choose(
     keep_chosen(folder, answer, lambda: found, data.validation.labels, console)
     epochs = epochs_to_train(len(data.validation), best.epoch + 1, job.config.epochs)
     folder.update(refit={**folder.info()["refit"], "epochs": epochs, "unsure": unsure})
+    return history
 
 
 def epochs_to_train(held: int, best: int, epochs: int) -> int:
@@ -188,6 +234,7 @@ def _train_on_all(
     prepared: Prepared,
     console: Console,
     callbacks: Sequence[keras.callbacks.Callback],
+    clock: CostClock,
 ) -> TrainedRun:
     """Train for the chosen number of epochs on all examples."""
     info = folder.info()
@@ -206,8 +253,11 @@ def _train_on_all(
         callbacks=callbacks,
         enough=lambda history: len(history) >= epochs or bool(diverged(history)),
         share=info["tuned_share"] if chosen else None,
+        clock=clock,
     )
     say_diverged(folder, history, best, console)
+    if len(history) < epochs:
+        _say_cut(history, prepared, clock, console)
     if chosen:
         folder.write("refit_history.json", history)
     else:

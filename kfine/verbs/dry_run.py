@@ -11,7 +11,9 @@ from kfine.training.estimate import measure_stages
 from kfine.training.refit import job_of_plan, on_all, plan_refit
 from kfine.training.schedule import is_list
 from kfine.training.schedule_file import check_new_schedule, schedule_of_job, write_schedule
+from kfine.training.time_plan import check_time, epoch_and_beside
 from kfine.training.unfreezing import schedule_text
+from kfine.units import Price, parse_seconds
 from kfine.verbs.fit import prepare
 
 
@@ -20,6 +22,8 @@ def dry_run(
     *,
     config: str | Path | None = None,
     schedule: str | Path | None = None,
+    time: str | float | None = None,
+    price: str | float | None = None,
     console: Console | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
@@ -31,6 +35,8 @@ def dry_run(
         recipe: Name of a recipe, or path of a recipe file.
         config: YAML file with settings; keyword arguments win over it.
         schedule: A new YAML file for the stages, to edit and give to the setting `unfreeze`.
+        time: As in `fit`.
+        price: As in `fit`.
         console: Hears of the progress; standard error if omitted.
         **settings: Fields of the recipe's `Config`.
 
@@ -40,9 +46,10 @@ def dry_run(
         do too, and the `seconds` at most where that is a second fit; `memory`: how many `bytes`
         the process has at most, apart from cached features, how many are `free` now, and in how
         many parts a batch is computed (`accumulate`), empty on a GPU; `seconds` in all;
-        `schedule`: the stages as a list to edit, one mapping each with `epochs`, `groups`,
-        `learning_rate` and `group_rates`; `unfreeze`: the same as a text. Both are values of the
-        setting `unfreeze`.
+        `epochs_in_time`, where a time is given, at most those of the settings; `cost`, where a
+        price is given, that of all epochs; `schedule`: the stages as a list to edit, one mapping
+        each with `epochs`, `groups`, `learning_rate` and `group_rates`; `unfreeze`: the same as
+        a text. Both are values of the setting `unfreeze`.
 
     Raises:
         KfineError: The settings, the data or the preset cannot be used, a training step takes
@@ -57,8 +64,12 @@ def dry_run(
     ```
     """
     console = console or Console()
+    limit = None if time is None else parse_seconds(time)
+    paid = None if price is None else Price.read(price)
     target = None if schedule is None else check_new_schedule(schedule)
     module, resolved = prepare(recipe, config, settings)
+    if limit is not None:
+        check_time(resolved)
     data = load_data(module, resolved, console)
     say_data(data, console)
     refit = plan_refit(resolved, data)
@@ -76,6 +87,14 @@ def dry_run(
     if refit and not on_all(refit):
         refit["seconds"] = round(total * refit["examples"] / len(data.train), 1)
         total += refit["seconds"]
+    more: dict[str, Any] = {}
+    if limit is not None:
+        epoch, beside = epoch_and_beside(stages, resolved.epochs)
+        times = total / max(total - refit.get("seconds", 0.0), 1e-9)
+        fit = int(max(0.0, limit - times * beside) // (times * epoch))
+        more["epochs_in_time"] = min(fit, resolved.epochs)
+    if paid is not None:
+        more["cost"] = {"price": str(paid), "words": paid.words(total), "amount": paid.of(total)}
     return {
         "data": data.summary(),
         "stages": stages,
@@ -84,4 +103,5 @@ def dry_run(
         "unfreeze": resolved.unfreeze if listed else schedule_text(job.stages, groups[:-1]),
         "schedule": [entry.to_dict() for entry in entries],
         "seconds": round(total, 1),
+        **more,
     }

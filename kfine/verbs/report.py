@@ -19,6 +19,7 @@ from kfine.data.labelled import Data
 from kfine.data.split import Split
 from kfine.errors import ConfigError, DataError, RunError
 from kfine.runs.files import plain_disk_errors, read_json
+from kfine.training.cost import cost_sentence
 from kfine.training.data import read_again
 from kfine.training.run import TrainedRun, as_run
 from kfine.verbs.evaluate import evaluate
@@ -240,6 +241,7 @@ def _made(trained: TrainedRun, info: dict[str, Any]) -> list[list[Any]]:
         ["preset", str(getattr(trained.config, "preset", "") or "none")],
         ["seed", str(trained.config.seed)],
         ["started", str(info.get("started", ""))],
+        *([["took", took]] if (took := cost_sentence(info)) else []),
         ["again", f"kfine fit {info['recipe']} --config {trained.path / 'config.yaml'}"],
     ]
     return found + [[name, str(version)] for name, version in sorted(versions.items())]

@@ -95,6 +95,16 @@ def test_a_dry_run_as_json(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("several", [("--folds", "3"), ("--fractions", "0.5,1")])
+def test_a_time_and_a_price_are_of_one_run(
+    kfine_command: Command, several: tuple[str, str]
+) -> None:
+    for option in (("--time", "1h"), ("--price", "2/h")):
+        said = kfine_command("fit", "image_classification", "--data", "x", *several, *option)
+        assert said.status == 2
+        assert "--time and --price are of one run, and --folds and --fractions make" in said.err
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -27,6 +27,7 @@ def test_a_card_that_was_filled_in_is_kept(finished_run: Path, tmp_path: Path) -
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
     found = kfine.report(run, console=Console(quiet=True))
+    assert any(name == "took" and "of processor time" in value for name, value in found["made"])
     card = (run / "model_card.md").read_text()
     for words in (
         "licence of this model | *to be filled in*",
