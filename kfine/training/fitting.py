@@ -106,6 +106,7 @@ def fit_stages(
         As `run_stages`.
     """
     from kfine.adapters.attaching import take_away
+    from kfine.training.precision import restore
 
     try:
         return _through_stages(
@@ -115,6 +116,8 @@ def fit_stages(
         # The backbone may serve another model of a search.
         take_away([prepared.job.model])
         raise
+    finally:
+        restore([prepared.job.model])
 
 
 def _through_stages(

@@ -96,6 +96,7 @@ def build_job(
         from kfine.models.groups import layer_groups
         from kfine.seeds import seed_everything
         from kfine.training.adapting import add_adapters_of
+        from kfine.training.precision import restore
 
         seed_everything(config.seed)
         built = module.build_model(config, data)
@@ -112,6 +113,7 @@ def build_job(
     except BaseException:
         # The backbone may serve another model of a search.
         take_away([built.model])
+        restore([built.model])
         raise
     return Prepared(job, built, data.validation if validated else None, adapted)
 
@@ -131,8 +133,10 @@ def _job(
     from kfine.training.adapting import check_reach
     from kfine.training.engine import Job, compile_job
     from kfine.training.head_start import linear_model_for, rates_from_probe
+    from kfine.training.precision import compute_in
     from kfine.training.unfreezing import plan_stages
 
+    compute_in(groups, config.precision)
     held = data.validation
     if validated and held is None:
         raise DataError(f"the data {data.source} has no validation split to choose epochs by")

@@ -55,6 +55,14 @@ class TrainingConfig(AdapterConfig):
         minimum=1,
         maximum=4096,
     )
+    precision: str = setting(
+        "float32",
+        "What the backbone computes in while it trains; the weights, the head and the finished "
+        "model are float32. mixed_bfloat16 takes less memory, and less time where the processor "
+        "knows bfloat16.",
+        group="Training",
+        choices=("float32", "mixed_bfloat16"),
+    )
     min_steps: int = setting(
         1,
         "Least optimizer steps of an epoch: a small data set is passed over as often as that "

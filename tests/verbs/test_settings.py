@@ -38,6 +38,7 @@ CHANGED: dict[str, Any] = {
     "epochs": 7,
     "batch_size": 8,
     "accumulate": 2,
+    "precision": "mixed_bfloat16",
     "min_steps": 2,
     "learning_rate": 0.02,
     "backbone_rate": 0.5,
@@ -150,6 +151,10 @@ def stopped_epochs(built: Built) -> int:
 
 # What is looked at in a built run, and what it is with the values above; `preset` and `data` are
 # those of the fixtures.
+def backbone_policy(b: Built) -> str:
+    return str(b.job.groups[0].layers[-1].dtype_policy.name)
+
+
 CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "data": (lambda b: b.data.class_names, ("one", "two", "zero")),
     "validation_split": (lambda b: share(b, "validation"), 0.25),
@@ -175,6 +180,7 @@ CHECKS: dict[str, tuple[Callable[[Built], Any], Any]] = {
     "epochs": (lambda b: b.job.stages[-1].end_epoch, 7),
     "min_steps": (lambda b: b.job.batches.min_steps, 2),
     "accumulate": (lambda b: "train_step" in vars(b.job.model), True),
+    "precision": (backbone_policy, "mixed_bfloat16"),
     "batch_size": (lambda b: len(next(iter(b.job.batches.dataset()))[0]), 8),
     "learning_rate": (lambda b: rate_at(b, b.config.warmup_epochs), 0.02),
     "backbone_rate": (lambda b: factors(b)[1], 0.5),
