@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -14,6 +14,7 @@ from kfine.errors import ConfigError
 from kfine.recipe import Recipe
 from kfine.training.refit import job_of_plan, on_all
 from kfine.training.schedule import is_list
+from kfine.training.unfreezing import parse_unfreeze
 
 # Of the time that is left is planned; the rest is for what goes slower than its first steps.
 _SHARE = 0.9
@@ -71,14 +72,10 @@ def epochs_within(
             # The backbone may serve the fit itself.
             take_away([job.model])
         del job
-    epoch, beside = epoch_and_beside(stages, config.epochs)
-    beside += building
-    if refit and not on_all(refit):
-        # Then all examples train once more.
-        times = 1 + refit["examples"] / len(data.train)
-        epoch, beside = epoch * times, beside * times
-    seconds = _SHARE * (end - monotonic())
-    fit = math.floor((seconds - beside) / epoch) if seconds > beside else 0
+    epoch, beside = epoch_and_beside(stages, config.epochs, building, refit, len(data.train))
+    seconds = end - monotonic()
+    fit = epochs_in(seconds, epoch, beside)
+    seconds *= _SHARE
     if fit < 1:
         raise ConfigError(
             f"time is too short: one epoch takes about {format_seconds(epoch)}, and what comes "
@@ -87,6 +84,12 @@ def epochs_within(
             "choose a smaller preset or less data."
         )
     epochs = min(fit, int(config.epochs))
+    last = parse_unfreeze(config.unfreeze)[-1][0] if ":" in config.unfreeze else 1
+    if last > epochs:
+        raise ConfigError(
+            f"time leaves room for {epochs} epochs, and unfreeze {config.unfreeze!r} begins a "
+            f"stage in epoch {last}; give more time, or unfreeze earlier."
+        )
     console.say(
         f"time for {epochs} of {config.epochs} epochs: each takes about {format_seconds(epoch)}, "
         f"and what comes before them {format_seconds(beside)}"
@@ -94,12 +97,30 @@ def epochs_within(
     return epochs
 
 
-def epoch_and_beside(stages: list[dict[str, Any]], epochs: int) -> tuple[float, float]:
+def epoch_and_beside(
+    stages: Sequence[Mapping[str, Any]],
+    epochs: int,
+    building: float,
+    refit: Mapping[str, Any],
+    examples: int,
+) -> tuple[float, float]:
     """Seconds of an epoch in the mean over all stages, and of all that is done once.
+
+    Both count a second fit on all examples, where there is to be one.
 
     Args:
         stages: From `measure_stages`.
         epochs: Of all stages.
+        building: Seconds in which the model is built and its head finds its start.
+        refit: From `plan_refit`.
+        examples: That train.
     """
     training = sum(one["epoch_seconds"] * (one["end_epoch"] - one["first_epoch"]) for one in stages)
-    return training / epochs, sum(one["seconds"] for one in stages) - training
+    beside = sum(one["seconds"] for one in stages) - training + building
+    times = 1 + refit["examples"] / examples if refit and not on_all(refit) else 1.0
+    return times * training / epochs, times * beside
+
+
+def epochs_in(seconds: float, epoch: float, beside: float) -> int:
+    """How many epochs there is time for, with some left for what goes slower than measured."""
+    return max(0, math.floor((_SHARE * seconds - beside) / epoch))

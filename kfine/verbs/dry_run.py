@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from kfine.console import Console
 from kfine.training.data import load_data, say_data
-from kfine.training.estimate import measure_stages
+from kfine.training.estimate import measure_stages, seconds_of_head_start
 from kfine.training.refit import job_of_plan, on_all, plan_refit
 from kfine.training.schedule import is_list
 from kfine.training.schedule_file import check_new_schedule, schedule_of_job, write_schedule
-from kfine.training.time_plan import check_time, epoch_and_beside
+from kfine.training.time_plan import check_time, epoch_and_beside, epochs_in
 from kfine.training.unfreezing import schedule_text
 from kfine.units import Price, parse_seconds
 from kfine.verbs.fit import prepare
@@ -73,7 +74,9 @@ def dry_run(
     data = load_data(module, resolved, console)
     say_data(data, console)
     refit = plan_refit(resolved, data)
+    start = monotonic()
     job = job_of_plan(refit, module, resolved, data, console).job
+    building = monotonic() - start
     entries = schedule_of_job(job)
     groups = [group.name for group in job.groups]
     if target is not None:
@@ -89,10 +92,9 @@ def dry_run(
         total += refit["seconds"]
     more: dict[str, Any] = {}
     if limit is not None:
-        epoch, beside = epoch_and_beside(stages, resolved.epochs)
-        times = total / max(total - refit.get("seconds", 0.0), 1e-9)
-        fit = int(max(0.0, limit - times * beside) // (times * epoch))
-        more["epochs_in_time"] = min(fit, resolved.epochs)
+        building += seconds_of_head_start(job)
+        one = epoch_and_beside(stages, resolved.epochs, building, refit, len(data.train))
+        more["epochs_in_time"] = min(epochs_in(limit, *one), resolved.epochs)
     if paid is not None:
         more["cost"] = {"price": str(paid), "words": paid.words(total), "amount": paid.of(total)}
     return {

@@ -14,6 +14,7 @@ from kfine.console import Console
 from kfine.errors import ConfigError
 from kfine.runs.folder import RunFolder
 from kfine.training.cost import CostClock, cost_sentence
+from kfine.training.time_plan import epoch_and_beside, epochs_in
 
 QUIET = Console(quiet=True)
 RECIPE = "image_classification"
@@ -122,6 +123,29 @@ def test_a_time_below_an_epoch_is_refused_without_a_run(
 ) -> None:
     with pytest.raises(ConfigError, match=r"time is too short: one epoch takes about .* more, or"):
         kfine.fit(RECIPE, run_dir=tmp_path / "run", time="0.1s", console=QUIET, **tiny_settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_counts_what_is_done_once_and_a_second_fit() -> None:
+    stages = [
+        {"first_epoch": 0, "end_epoch": 2, "epoch_seconds": 1.0, "seconds": 5.0},
+        {"first_epoch": 2, "end_epoch": 6, "epoch_seconds": 4.0, "seconds": 20.0},
+    ]
+    # 18 of 25 seconds are epochs, and building takes 3.
+    assert epoch_and_beside(stages, 6, 3.0, {}, 100) == (3.0, 10.0)
+    again = {"examples": 150, "epochs": None}
+    assert epoch_and_beside(stages, 6, 3.0, again, 100) == (7.5, 25.0)
+    assert epochs_in(30.0, 3.0, 10.0) == 5
+    assert epochs_in(10.0, 3.0, 10.0) == 0
+
+
+@pytest.mark.keras
+def test_a_stage_that_there_is_no_time_for_is_refused(
+    tiny_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = {**tiny_settings, "epochs": 10_000, "unfreeze": "2:1,9999:3"}
+    with pytest.raises(ConfigError, match=r"time leaves room for .* begins a stage in epoch 9999"):
+        kfine.fit(RECIPE, run_dir=tmp_path / "run", time="1m", console=QUIET, **settings)
     assert not (tmp_path / "run").exists()
 
 
