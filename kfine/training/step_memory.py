@@ -66,18 +66,27 @@ def measure_step(job: Job) -> StepMemory | None:
     if tf.config.list_physical_devices("GPU"):
         return None
     size = min(job.config.batch_size, len(job.batches))
-    few = min(_EXAMPLES, size)
     kept = [(one, one.numpy()) for one in job.model.non_trainable_variables]
-    gradients, batches = _gradients(job), [job.batches.largest(count) for count in (1, few)]
+    gradients = _gradients(job)
     collect()
     before = _resident()
+
+    def more_for(count: int) -> float:
+        return _peak_of(partial(gradients, *job.batches.largest(count))) - before
+
+    few, many = 1, min(_EXAMPLES, size)
     try:
-        one, more = (_peak_of(partial(gradients, *batch)) - before for batch in batches)
+        least = more_for(few)
+        most = more_for(many) if many > few else least
+        if least <= 0 and many < size:
+            # TensorFlow still has memory of what was trained before: how steep it is shows above.
+            few, many, least = many, min(2 * many, size), most
+            most = more_for(many)
     finally:
         for variable, value in kept:
             variable.assign(value)
-    each = max(0.0, (more - one) / (few - 1)) if few > 1 else 0.0
-    return StepMemory(max(0.0, one - each), each, size)
+    each = max(0.0, (most - least) / (many - few)) if many > few else 0.0
+    return StepMemory(max(0.0, least - few * each), each, size)
 
 
 def is_small(job: Job) -> bool:
